@@ -1,0 +1,31 @@
+"""BIOSCAN-1M Insect: from the zip chunks to tested classifiers. Read the includes from top to bottom: so flows the data."""
+
+from snakemake.utils import min_version
+
+min_version("9.25")
+
+
+configfile: "config.yaml"
+
+
+report: "rules/captions/workflow.rst"
+
+
+include: "rules/common.smk"
+include: "rules/fetch.smk"
+include: "rules/detector.smk"
+include: "rules/crop.smk"
+include: "rules/package.smk"
+include: "rules/metadata.smk"
+include: "rules/experiments.smk"
+include: "rules/provenance.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.dataset.input,
+        rules.detector.input,
+        rules.experiments.input,
+        rules.render_tables.output.pages,

@@ -1,0 +1,113 @@
+"""The config and the manifest, checked; and what the rules derive from them.
+
+NEEDS  config.yaml, chunks.tsv
+MAKES  PLAN, which knows the values of every wildcard, and small functions that rules name in place of lambdas
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+RULES = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
+sys.path.insert(0, str(RULES.parent / "workflow_scripts"))
+
+from bioscan1m.code_digest import code_digest
+from bioscan1m.configuration import validate_config
+from bioscan1m.errors import InputError
+from bioscan1m.manifest import read_manifest
+from bioscan1m.plan import PACKAGES, Plan
+
+try:
+    validate_config(config, RULES / "schemas/config.schema.yaml")
+    PLAN = Plan(config, read_manifest(config["chunks"]))
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+
+wildcard_constraints:
+    chunk=r"[A-Za-z0-9_-]+",
+    group=r"[A-Za-z0-9_-]+",
+    package="|".join(PACKAGES),
+    experiment=r"[A-Za-z0-9_.-]+",
+    backbone="|".join(map(re.escape, PLAN.backbones)),
+    loss="|".join(map(re.escape, PLAN.losses)),
+    seed=r"\d+",
+    detector=r"[A-Za-z0-9_.+-]+",
+    image_set=r"[A-Za-z0-9_.-]+",
+
+
+CHUNK = "data/chunks/bioscan_images_original_full_part{chunk}.zip"
+DETECTOR = "results/detector/{detector}"
+CROPPING_DETECTOR = DETECTOR.format(detector=config["detector"]["use"])
+CROPPED = "results/cropped/bioscan_images_cropped_full_part{chunk}.zip"
+IMAGES_OF_PACKAGE = {"original_256": CHUNK, "cropped_256": CROPPED}
+SHARD = "results/shards/{package}/part{chunk}.zip"
+QUARANTINE_STAGES = ("detect", "crop", *PACKAGES)
+METADATA = "results/metadata/BIOSCAN_Insect_Dataset_metadata.tsv"
+SPLIT = "results/splits/{experiment}.parquet"
+CLASSIFIER_PACKAGE = f"results/packages/{config['classifier']['package']}.hdf5"
+TRIAL = "results/experiments/{experiment}/{backbone}_{loss}_seed{seed}"
+RECORD = "results/provenance/records"
+
+
+def per_attempt(amount):
+    """A resource that grows with each attempt, so that a job killed for want of it gets more the next time."""
+
+    def of_attempt(wildcards, attempt):
+        return amount * attempt
+
+    return of_attempt
+
+
+def of_trials(pattern, experiments=None):
+    """One path per training, of all experiments or of those named."""
+    return [
+        pattern.format(**vars(trial)) for trial in PLAN.trials if experiments is None or trial.experiment in experiments
+    ]
+
+
+def annotated(pattern):
+    """The files of the image sets that a training set joins with +."""
+
+    def of_detector(wildcards):
+        return collect(pattern, image_set=PLAN.image_sets(wildcards.detector))
+
+    return of_detector
+
+
+def images_to_resize(wildcards):
+    """The zip of a chunk that a package is made from."""
+    return IMAGES_OF_PACKAGE[wildcards.package].format(chunk=wildcards.chunk)
+
+
+def crops_of_group(wildcards):
+    """The cropped zips that one published zip joins."""
+    return collect(CROPPED, chunk=PLAN.groups[wildcards.group])
+
+
+def backbone_weights(wildcards):
+    """The pretrained weights that a backbone starts from, if any."""
+    pretrained = config["classifier"]["backbones"][wildcards.backbone]["weights"] is not None
+    return [f"data/weights/{wildcards.backbone}/model.safetensors"] if pretrained else []
+
+
+def trial_settings(wildcards):
+    """All that one training needs to know."""
+    return PLAN.trial_settings(wildcards.experiment, wildcards.backbone, wildcards.loss, int(wildcards.seed))
+
+
+def training_threads(wildcards):
+    """Cores of one training: for its numerics, or for the processes that decode its images and itself."""
+    training = PLAN.training(wildcards.experiment)
+    return max(training["threads"], training["workers"] + 1)
+
+
+def files_of_experiment(pattern):
+    """One file for each training of an experiment."""
+
+    def of_experiment(wildcards):
+        return of_trials(pattern, [wildcards.experiment])
+
+    return of_experiment

@@ -1,0 +1,94 @@
+"""Every insect is found and cut out. Two rules, so that another crop ratio needs no GPU.
+
+NEEDS  data/chunks/ and results/detector/
+MAKES  results/boxes/part{chunk}.parquet, then results/cropped/bioscan_images_cropped_full_part{chunk}.zip
+"""
+
+
+rule detect_insects:
+    input:
+        chunk=rules.fetch_chunk.output.chunk,
+        model=f"{CROPPING_DETECTOR}/model.safetensors",
+        config=f"{CROPPING_DETECTOR}/config.json",
+        preprocessor=f"{CROPPING_DETECTOR}/preprocessor.json",
+    output:
+        boxes="results/boxes/part{chunk}.parquet",
+        quarantine="results/quarantine/detect/part{chunk}.tsv",
+        record=f"{RECORD}/detect_insects/part{{chunk}}.json",
+    log:
+        "logs/detect_insects/part{chunk}.log",
+    benchmark:
+        "benchmarks/detect_insects/part{chunk}.jsonl"
+    conda:
+        "../envs/torch.yaml"
+    threads: config["detector"]["detection"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=per_attempt(16_000),
+        runtime=per_attempt(60),
+    params:
+        detection=config["detector"]["detection"],
+        unreadable_limit=config["unreadable_limit"],
+        code=code_digest("detect_insects"),
+    message:
+        "Find the insects of chunk {wildcards.chunk}."
+    script:
+        "../workflow_scripts/detect_insects.py"
+
+
+rule crop_chunk:
+    input:
+        chunk=rules.fetch_chunk.output.chunk,
+        boxes=rules.detect_insects.output.boxes,
+    output:
+        cropped=CROPPED,
+        quarantine="results/quarantine/crop/part{chunk}.tsv",
+        record=f"{RECORD}/crop_chunk/part{{chunk}}.json",
+    log:
+        "logs/crop_chunk/part{chunk}.log",
+    benchmark:
+        "benchmarks/crop_chunk/part{chunk}.jsonl"
+    conda:
+        "../envs/data.yaml"
+    threads: 8
+    resources:
+        mem_mb=per_attempt(4_000),
+        runtime=per_attempt(60),
+    params:
+        crop=config["crop"],
+        member_folder="part{chunk}",
+        unreadable_limit=config["unreadable_limit"],
+        code=code_digest("crop_chunk"),
+    message:
+        "Cut out the insects of chunk {wildcards.chunk}."
+    script:
+        "../workflow_scripts/crop_chunk.py"
+
+
+rule draw_crops:
+    input:
+        chunk=CHUNK.format(chunk=PLAN.chunks[0]),
+        boxes=f"results/boxes/part{PLAN.chunks[0]}.parquet",
+        cropped=CROPPED.format(chunk=PLAN.chunks[0]),
+    output:
+        figure=report(
+            "results/figures/crops.png",
+            category="2 Crops",
+            caption="captions/crops.rst",
+            labels={"figure": "Insects, boxes and crops"},
+        ),
+        record=f"{RECORD}/draw_crops/crops.json",
+    log:
+        "logs/draw_crops.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=per_attempt(4_000),
+        runtime=per_attempt(10),
+    params:
+        crop=config["crop"],
+        code=code_digest("draw_crops"),
+    message:
+        "Draw some insects with their boxes and crops."
+    script:
+        "../workflow_scripts/draw_crops.py"

@@ -1,0 +1,130 @@
+"""The detector: fine-tuned on annotated images or taken from a checkpoint, and measured on the validation sets.
+
+NEEDS  data/annotations/, and data/weights/detector/ or data/checkpoints/
+MAKES  results/detector/{detector}/ and the table of average precision and recall, results/detector/metrics.tsv
+"""
+
+
+rule fine_tune_detector:
+    input:
+        images=annotated("data/annotations/{image_set}.zip"),
+        annotations=annotated("data/annotations/{image_set}.json"),
+        base=ancient([rules.fetch_detector.output.config, rules.fetch_detector.output.model]),
+    output:
+        model=f"{DETECTOR}/model.safetensors",
+        config=f"{DETECTOR}/config.json",
+        preprocessor=f"{DETECTOR}/preprocessor.json",
+        history=f"{DETECTOR}/history.tsv",
+        record=f"{RECORD}/fine_tune_detector/{{detector}}.json",
+    log:
+        "logs/fine_tune_detector/{detector}.log",
+    benchmark:
+        "benchmarks/fine_tune_detector/{detector}.jsonl"
+    wildcard_constraints:
+        detector="|".join(map(re.escape, config["detector"]["training_sets"])) or "$.",
+    conda:
+        "../envs/torch.yaml"
+    threads: config["detector"]["fine_tuning"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=per_attempt(32_000),
+        runtime=per_attempt(180),
+    params:
+        image_size=config["detector"]["image_size"],
+        fine_tuning=config["detector"]["fine_tuning"],
+        code=code_digest("fine_tune_detector"),
+    message:
+        "Fine-tune the detector on {wildcards.detector}."
+    script:
+        "../workflow_scripts/fine_tune_detector.py"
+
+
+rule import_detector:
+    input:
+        checkpoint=ancient(rules.fetch_checkpoint.output.file),
+    output:
+        model=f"{DETECTOR}/model.safetensors",
+        config=f"{DETECTOR}/config.json",
+        preprocessor=f"{DETECTOR}/preprocessor.json",
+        record=f"{RECORD}/import_detector/{{detector}}.json",
+    log:
+        "logs/import_detector/{detector}.log",
+    wildcard_constraints:
+        detector="|".join(map(re.escape, config["detector"]["checkpoints"])) or "$.",
+    conda:
+        "../envs/torch.yaml"
+    resources:
+        mem_mb=per_attempt(8_000),
+        runtime=per_attempt(20),
+    params:
+        image_size=config["detector"]["image_size"],
+        code=code_digest("import_detector"),
+    message:
+        "Import the detector {wildcards.detector} from its checkpoint."
+    script:
+        "../workflow_scripts/import_detector.py"
+
+
+rule evaluate_detector:
+    input:
+        model=f"{DETECTOR}/model.safetensors",
+        config=f"{DETECTOR}/config.json",
+        preprocessor=f"{DETECTOR}/preprocessor.json",
+        images="data/annotations/{image_set}.zip",
+        annotations="data/annotations/{image_set}.json",
+    output:
+        metrics=f"{DETECTOR}/evaluation/{{image_set}}.tsv",
+        gallery=report(
+            f"{DETECTOR}/evaluation/{{image_set}}.png",
+            category="1 Detector",
+            subcategory="Boxes, worst first",
+            caption="captions/detector_gallery.rst",
+            labels={"detector": "{detector}", "validation set": "{image_set}"},
+        ),
+        record=f"{RECORD}/evaluate_detector/{{detector}}/{{image_set}}.json",
+    log:
+        "logs/evaluate_detector/{detector}/{image_set}.log",
+    conda:
+        "../envs/torch.yaml"
+    threads: config["detector"]["detection"]["threads"]
+    resources:
+        gpu=1,
+        mem_mb=per_attempt(16_000),
+        runtime=per_attempt(60),
+    params:
+        detection=config["detector"]["detection"],
+        crop=config["crop"],
+        code=code_digest("evaluate_detector"),
+    message:
+        "Evaluate the detector {wildcards.detector} on {wildcards.image_set}."
+    script:
+        "../workflow_scripts/evaluate_detector.py"
+
+
+rule tabulate_detector:
+    input:
+        metrics=[
+            f"results/detector/{detector}/evaluation/{image_set}.tsv"
+            for detector, image_set in PLAN.detector_evaluations
+        ],
+    output:
+        metrics="results/detector/metrics.tsv",
+        comparison="results/detector/metrics_published.tsv",
+        record=f"{RECORD}/tabulate_detector/metrics.json",
+    log:
+        "logs/tabulate_detector.log",
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    params:
+        code=code_digest("tabulate_detector"),
+    message:
+        "Tabulate the precision and recall of every detector."
+    script:
+        "../workflow_scripts/tabulate_detector.py"
+
+
+rule detector:
+    input:
+        rules.tabulate_detector.output,
+        collect(f"{DETECTOR}/model.safetensors", detector=PLAN.detectors),

@@ -1,0 +1,117 @@
+"""The trials, the choice among them on the validation images, the tests, and the tables and figures of the paper.
+
+NEEDS  results/packages/, results/splits/, the digest of each experiment's data, and data/weights/
+MAKES  results/experiments/ and results/summary/
+"""
+
+
+rule train_classifier:
+    input:
+        package=ancient(CLASSIFIER_PACKAGE),
+        split=ancient(SPLIT),
+        digest=rules.digest_experiment.output.digest,
+        weights=ancient(backbone_weights),
+    output:
+        model=f"{TRIAL}/model.safetensors",
+        history=f"{TRIAL}/history.tsv",
+        validation=f"{TRIAL}/validation.json",
+        record=f"{RECORD}/train_classifier/{{experiment}}/{{backbone}}_{{loss}}_seed{{seed}}.json",
+    log:
+        "logs/train_classifier/{experiment}/{backbone}_{loss}_seed{seed}.log",
+    benchmark:
+        "benchmarks/train_classifier/{experiment}/{backbone}_{loss}_seed{seed}.jsonl"
+    conda:
+        "../envs/torch.yaml"
+    threads: training_threads
+    resources:
+        gpu=1,
+        mem_mb=per_attempt(32_000),
+        runtime=per_attempt(1_440),
+    params:
+        trial=trial_settings,
+        code=code_digest("train_classifier"),
+    message:
+        "Train {wildcards.backbone} with {wildcards.loss}, seed {wildcards.seed}, on {wildcards.experiment}."
+    script:
+        "../workflow_scripts/train_classifier.py"
+
+
+rule select_trial:
+    input:
+        validations=files_of_experiment(rules.train_classifier.output.validation),
+    output:
+        selection="results/experiments/{experiment}/selection.json",
+        record=f"{RECORD}/select_trial/{{experiment}}.json",
+    log:
+        "logs/select_trial/{experiment}.log",
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    params:
+        selection=config["classifier"]["selection"],
+        code=code_digest("select_trial"),
+    message:
+        "Choose the trial of {wildcards.experiment} that is tested."
+    script:
+        "../workflow_scripts/select_trial.py"
+
+
+rule test_classifier:
+    input:
+        package=ancient(CLASSIFIER_PACKAGE),
+        split=ancient(SPLIT),
+        digest=rules.digest_experiment.output.digest,
+        selection=rules.select_trial.output.selection,
+        models=files_of_experiment(rules.train_classifier.output.model),
+    output:
+        test="results/experiments/{experiment}/test.json",
+        predictions="results/experiments/{experiment}/predictions.parquet",
+        validation_predictions="results/experiments/{experiment}/validation_predictions.parquet",
+        record=f"{RECORD}/test_classifier/{{experiment}}.json",
+    log:
+        "logs/test_classifier/{experiment}.log",
+    benchmark:
+        "benchmarks/test_classifier/{experiment}.jsonl"
+    conda:
+        "../envs/torch.yaml"
+    threads: training_threads
+    resources:
+        gpu=1,
+        mem_mb=per_attempt(32_000),
+        runtime=per_attempt(120),
+    params:
+        evaluation=config["classifier"]["evaluation"],
+        code=code_digest("test_classifier"),
+    message:
+        "Test the chosen model of {wildcards.experiment}."
+    script:
+        "../workflow_scripts/test_classifier.py"
+
+
+rule summarise_experiments:
+    input:
+        validations=of_trials(rules.train_classifier.output.validation),
+        selections=collect(rules.select_trial.output.selection, experiment=PLAN.experiments),
+        tests=collect(rules.test_classifier.output.test, experiment=PLAN.experiments),
+    output:
+        validation="results/summary/validation.tsv",
+        test="results/summary/test.tsv",
+        headline="results/summary/headline.txt",
+        record=f"{RECORD}/summarise_experiments/summary.json",
+    log:
+        "logs/summarise_experiments.log",
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    params:
+        code=code_digest("summarise_experiments"),
+    message:
+        "Tabulate the experiments beside the paper's figures."
+    script:
+        "../workflow_scripts/summarise_experiments.py"
+
+
+rule experiments:
+    input:
+        rules.summarise_experiments.output,
+        collect(rules.test_classifier.output.predictions, experiment=PLAN.experiments),

@@ -1,0 +1,47 @@
+"""The tables of the results as pages of the report; figures are marked where they are drawn.
+
+NEEDS  results/summary/, results/statistics/, results/detector/, results/metadata/ and results/quarantine/
+MAKES  results/report/, and by `snakemake --report results/report.html` one file with all of it
+"""
+
+# Each table, its part of the report, and its title there.
+REPORT_TABLES = {
+    "results/detector/metrics_published.tsv": ("1 Detector", "Average precision and recall (table A5)"),
+    "results/quarantine/all.tsv": ("2 Crops", "Images that could not be used"),
+    "results/statistics/labels.tsv": ("3 Dataset", "Labels per rank (table 1)"),
+    "results/statistics/imbalance.tsv": ("3 Dataset", "Class imbalance (table 2)"),
+    "results/statistics/splits.tsv": ("3 Dataset", "Experiments and their splits (table 3)"),
+    "results/statistics/leakage.tsv": ("3 Dataset", "BINs and specimens in both train and test"),
+    "results/metadata/warnings.tsv": ("3 Dataset", "Warnings on the metadata"),
+    "results/metadata/reconciliation.tsv": ("3 Dataset", "Rows without image, images without row"),
+    "results/summary/validation.tsv": ("4 Experiments", "Validation (tables A3 and A4)"),
+    "results/summary/test.tsv": ("4 Experiments", "Test (table 5)"),
+}
+
+
+rule render_tables:
+    input:
+        tables=list(REPORT_TABLES),
+    output:
+        pages=[
+            report(
+                f"results/report/{Path(table).parent.name}_{Path(table).stem}.html",
+                category=category,
+                caption="captions/table.rst",
+                labels={"table": title},
+            )
+            for table, (category, title) in REPORT_TABLES.items()
+        ],
+        record=f"{RECORD}/render_tables/tables.json",
+    log:
+        "logs/render_tables.log",
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    params:
+        titles=[title for category, title in REPORT_TABLES.values()],
+        code=code_digest("render_tables"),
+    message:
+        "Show the tables in the report."
+    script:
+        "../workflow_scripts/render_tables.py"

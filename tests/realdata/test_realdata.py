@@ -1,0 +1,117 @@
+"""The same pipeline on real photographs: a user's own folder becomes a run, as the README says.
+
+Set BIOSCAN_REAL_DATA to a folder with `wells/{train,val}` (images and COCO boxes), `originals/` (full-size photographs
+with labels.tsv) and `labelled/` (photographs with labels.tsv); without it these tests are skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from workflow_runs import REPOSITORY, demo_config, snakemake_succeeds, write_config
+
+from bioscan1m.archives import list_members
+from bioscan1m.boxes import intersection_over_union
+from bioscan1m.boxes_table import CORNERS, read_boxes
+
+FOLDER = os.environ.get("BIOSCAN_REAL_DATA")
+pytestmark = [
+    pytest.mark.realdata,
+    pytest.mark.skipif(FOLDER is None, reason="BIOSCAN_REAL_DATA is not set: no real photographs to run on"),
+]
+
+
+def write_manifest(run: Path, *arguments: str | Path) -> None:
+    """The README's command."""
+    script = REPOSITORY / "workflow_scripts/write_manifest.py"
+    command = [sys.executable, str(script), "--out", str(run), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def source(path: Path) -> dict[str, str | None]:
+    return {"source": str(path), "checksum": None}
+
+
+@pytest.fixture(scope="module")
+def wells_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """175 real wells and the full-size originals from folder to packages, with a detector fine-tuned on real wells."""
+    data = Path(FOLDER)
+    run = tmp_path_factory.mktemp("wells")
+    originals = run / "originals"  # without the examples in their sub-folders
+    originals.mkdir()
+    for path in sorted((data / "originals").glob("*.jpg")):
+        shutil.copy(path, originals)
+    write_manifest(run, "--images", data / "wells/val/images", originals, "--labels", data / "originals/labels.tsv",
+                   "--label-columns", "order")
+    config = demo_config()
+    config["metadata"] = source(run / "metadata.tsv")
+    detector = config["detector"]
+    detector["image_sets"] = {
+        f"wells-{part}": {
+            "images": source(data / f"wells/{part}/images"),
+            "annotations": source(data / f"wells/{part}/annotations.json"),
+        }
+        for part in ("train", "val")
+    }
+    detector |= {"use": "wells-train", "training_sets": ["wells-train"], "validation_sets": ["wells-val"]}
+    detector["fine_tuning"] |= {"base": str(REPOSITORY / "tests/demo/detector"), "epochs": 6}
+    config["splits"]["experiments"] = {"orders": {"label": "order"}}
+    config["classifier"] |= {"trials": {}, "seeds": {}}
+    write_config(run, config)
+    snakemake_succeeds(run, "dataset", "detector")
+    snakemake_succeeds(run, "audit")
+    return run
+
+
+def test_every_real_photograph_is_boxed_cropped_and_packed(wells_run: Path) -> None:
+    boxes = [read_boxes(path) for path in sorted((wells_run / "results/boxes").glob("*.parquet"))]
+    assert sorted(map(len, boxes)) == [19, 175]
+    assert all((table["status"] != "unreadable").all() for table in boxes)
+    for package in ("original_256", "cropped_256"):
+        assert len(list_members(wells_run / f"results/packages/{package}.zip")) == 194
+
+
+def test_detector_trained_on_real_wells_beats_the_best_fixed_box(wells_run: Path) -> None:
+    annotations = json.loads((Path(FOLDER) / "wells/val/annotations.json").read_text())
+    names = {image["id"]: image["file_name"] for image in annotations["images"]}
+    truth = {names[a["image_id"]]: (*a["bbox"][:2], a["bbox"][0] + a["bbox"][2], a["bbox"][1] + a["bbox"][3])
+             for a in annotations["annotations"]}
+    tables = [read_boxes(path) for path in (wells_run / "results/boxes").glob("*.parquet")]
+    found = pd.concat(tables).set_index("image_file").loc[list(truth), CORNERS].to_numpy()
+    boxes = np.array(list(truth.values()))
+    fixed = np.median(boxes, axis=0)[None].repeat(len(boxes), axis=0)
+    assert intersection_over_union(boxes, found).mean() > intersection_over_union(boxes, fixed).mean() + 0.1
+
+
+def test_audit_of_the_real_run_finds_every_file_intact(wells_run: Path) -> None:
+    counts = json.loads((wells_run / "results/provenance/audit.json").read_text())
+    assert counts["files"] == counts["intact"]
+
+
+def test_a_custom_task_on_labelled_photographs_is_config_only(tmp_path: Path) -> None:
+    """Classes named by a column of the user's own TSV, trained on whole photographs and tested."""
+    data = Path(FOLDER) / "labelled"
+    write_manifest(tmp_path, "--images", data, "--labels", data / "labels.tsv", "--label-columns", "class_label",
+                   "order", "family")
+    config = demo_config()
+    config["metadata"] = source(tmp_path / "metadata.tsv")
+    config["splits"]["experiments"] = {"photographs": {"label": "class_label", "largest_classes": 5}}
+    config["classifier"] |= {
+        "package": "original_256",
+        "trials": {"photographs": ["resnet50_ce"]},
+        "seeds": {"photographs": [1]},
+    }
+    config["classifier"]["training"] |= {"epochs": 12, "patience": 12, "learning_rate_steps": [10]}
+    write_config(tmp_path, config)
+    snakemake_succeeds(tmp_path, "experiments")
+    test = pd.read_csv(tmp_path / "results/summary/test.tsv", sep="\t").iloc[0]
+    assert test["micro_top1"] > test["majority_class"] + 10

@@ -1,0 +1,113 @@
+"""A web server on the loopback interface that answers each request as the test says."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+Answer = Callable[["Request"], None]
+
+
+class Request(BaseHTTPRequestHandler):
+    """One request, with what a test needs to answer it."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """Note the request and let the next answer of the script take it; the last one is used again."""
+        server = self.server
+        server.requests.append(self)
+        answer = server.script.pop(0) if len(server.script) > 1 else server.script[0]
+        answer(self)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    @property
+    def first_byte(self) -> int:
+        """Where the range begins that is asked for, 0 without a range."""
+        match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        return int(match[1]) if match else 0
+
+    def reply(self, status: int, body: bytes, length: int | None = None, **headers: str) -> None:
+        """Send a body; with a `length` other than its own, the connection ends too soon."""
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body) if length is None else length), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+        self.close_connection = True
+
+
+class Server(ThreadingHTTPServer):
+    """`script` is the list of answers, `requests` what was asked."""
+
+    daemon_threads = True
+    script: list[Answer]
+    requests: list[Request]
+
+    @property
+    def address(self) -> str:
+        """The address of a file on this server."""
+        return f"http://127.0.0.1:{self.server_port}/folder/file.zip"
+
+
+@contextmanager
+def serving(*script: Answer) -> Iterator[Server]:
+    """A server at a free port that answers by the script."""
+    server = Server(("127.0.0.1", 0), Request)
+    server.script, server.requests = list(script), []
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def whole(data: bytes, version: str | None = None) -> Answer:
+    """Serve a file with ranges, as most servers do."""
+
+    def answer(request: Request) -> None:
+        first, tags = request.first_byte, {"ETag": version} if version else {}
+        if first >= len(data) > 0:
+            request.reply(416, b"", Content_Range=f"bytes */{len(data)}")
+        elif "Range" in request.headers:
+            request.reply(206, data[first:], Content_Range=f"bytes {first}-{len(data) - 1}/{len(data)}", **tags)
+        else:
+            request.reply(200, data, **tags)
+
+    return answer
+
+
+def cut(data: bytes, after: int, version: str | None = None) -> Answer:
+    """Serve the file with ranges, but close the connection after some bytes of the answer."""
+
+    def answer(request: Request) -> None:
+        first, tags = request.first_byte, {"ETag": version} if version else {}
+        if first:
+            tags["Content_Range"] = f"bytes {first}-{len(data) - 1}/{len(data)}"
+        request.reply(206 if first else 200, data[first : first + after], len(data) - first, **tags)
+
+    return answer
+
+
+def without_ranges(data: bytes) -> Answer:
+    """Serve the whole file whatever was asked for."""
+    return lambda request: request.reply(200, data)
+
+
+def status(code: int) -> Answer:
+    """Answer with an error."""
+    return lambda request: request.reply(code, b"trouble")
+
+
+def page(title: str, body: str = "") -> Answer:
+    """Answer with a web page."""
+    text = f"<!DOCTYPE html><html><head><title>{title}</title></head><body>{body}</body></html>"
+    return lambda request: request.reply(200, text.encode(), Content_Type="text/html; charset=utf-8")

@@ -1,0 +1,112 @@
+"""What users get wrong: each gives a message that names the file, key or row, and nothing already made is lost."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import small_config
+from workflow_runs import snakemake, snakemake_succeeds, write_config
+
+pytestmark = pytest.mark.workflow
+
+METADATA = "source/BIOSCAN_Insect_Dataset_metadata.tsv"
+CHUNK_1 = "source/bioscan_images_original_full_part1.zip"
+
+
+@pytest.fixture
+def run(small_run, tmp_path: Path) -> Path:
+    """A new run folder with the input of the small run, and no results yet."""
+    shutil.copytree(small_run / "source", tmp_path / "source")
+    manifest = (small_run / "chunks.tsv").read_text()
+    (tmp_path / "chunks.tsv").write_text(manifest.replace(small_run.folder.as_uri(), tmp_path.as_uri()))
+    write_config(tmp_path, small_config())
+    return tmp_path
+
+
+def fails(run: Path, *arguments: str) -> str:
+    done = snakemake(run, *arguments)
+    assert done.returncode != 0, done.stdout
+    assert "Traceback" not in done.stdout, done.stdout
+    return done.stdout
+
+
+def test_unknown_and_mistyped_config_keys(run: Path) -> None:
+    config = small_config()
+    config["crop"]["ration"] = 1.4
+    config["resize"]["short_side"] = "256 px"
+    config["detector"]["use"] = "nobody"
+    write_config(run, config)
+    output = fails(run, "--dry-run")
+    assert "crop.ration: unknown key; did you mean 'ratio'?" in output
+    assert "resize.short_side: '256 px' is not of type 'integer'" in output
+
+
+def test_missing_chunk_file(run: Path) -> None:
+    (run / CHUNK_1).unlink()
+    output = fails(run, "results/quarantine/detect/part1.tsv", "--retries", "0")
+    assert "bioscan_images_original_full_part1.zip" in output
+    assert "no such file" in output.lower()
+
+
+def test_wrong_checksum_leaves_no_chunk(run: Path) -> None:
+    with (run / CHUNK_1).open("ab") as file:
+        file.write(b"x")
+    (run / "chunks.tsv").write_text(
+        "\n".join("\t".join([*line.split("\t")[:2], "", line.split("\t")[3]]) for line in
+                  (run / "chunks.tsv").read_text().splitlines()).replace("source\t\tchecksum", "source\tbytes\tchecksum") + "\n"
+    )
+    output = fails(run, "data/chunks/bioscan_images_original_full_part1.zip", "--retries", "0")
+    assert "checksum" in output and "part1.zip" in output
+    assert not list((run / "data/chunks").glob("*part1.zip*"))
+
+
+def test_zip_that_is_no_zip(run: Path) -> None:
+    (run / CHUNK_1).write_text("<html>Quota exceeded</html>")
+    lines = [line.split("\t") for line in (run / "chunks.tsv").read_text().splitlines()]
+    (run / "chunks.tsv").write_text("\n".join("\t".join([*line[:2], *(line[2:] if i == 0 else ["", ""])]) for i, line in
+                                              enumerate(lines)) + "\n")
+    output = fails(run, "data/chunks/bioscan_images_original_full_part1.zip", "--retries", "0")
+    assert "part1.zip" in output and "zip" in output
+
+
+def test_metadata_without_a_needed_column(run: Path) -> None:
+    text = (run / METADATA).read_text()
+    (run / METADATA).write_text(text.replace("\torder\t", "\tordo\t", 1))
+    output = fails(run, "results/metadata/validated.parquet")
+    assert "order" in output and "BIOSCAN_Insect_Dataset_metadata.tsv" in output
+
+
+def test_metadata_with_duplicate_image_names(run: Path) -> None:
+    lines = (run / METADATA).read_text().splitlines()
+    (run / METADATA).write_text("\n".join([*lines, lines[1]]) + "\n")
+    image_file = lines[1].split("\t")[lines[0].split("\t").index("image_file")]
+    output = fails(run, "results/metadata/validated.parquet")
+    assert image_file in output
+
+
+def test_image_without_row_and_row_without_image_are_listed(run: Path) -> None:
+    lines = (run / METADATA).read_text().splitlines()
+    column = lines[0].split("\t").index("image_file")
+    dropped = lines.pop(5).split("\t")[column]
+    ghost = lines[5].split("\t")
+    ghost[column], ghost[0], ghost[1] = "GHOST-A01.jpg", "GHOST-A01", "GHOST-A01"
+    (run / METADATA).write_text("\n".join([*lines, "\t".join(ghost)]) + "\n")
+    snakemake_succeeds(run, "results/metadata/reconciliation.tsv")
+    table = (run / "results/metadata/reconciliation.tsv").read_text()
+    assert f"{dropped}\t" in table and "GHOST-A01.jpg\t" in table
+
+
+def test_too_many_bad_images_fail_the_job_with_the_list(run: Path) -> None:
+    with zipfile.ZipFile(run / CHUNK_1) as archive:
+        names = archive.namelist()
+    with zipfile.ZipFile(run / CHUNK_1, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"no image")
+    lines = [line.split("\t") for line in (run / "chunks.tsv").read_text().splitlines()]
+    (run / "chunks.tsv").write_text("\n".join("\t".join([*line[:2], *(line[2:] if i == 0 else ["", ""])]) for i, line in
+                                              enumerate(lines)) + "\n")
+    output = fails(run, "results/boxes/part1.parquet")
+    assert "unreadable_limit" in output and Path(names[0]).name in output

@@ -1,0 +1,145 @@
+"""The smallest real run of everything: what unit tests cannot see is that the stages fit and that nothing gets lost."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from safetensors import safe_open
+from workflow_runs import snakemake_succeeds
+
+from bioscan1m.boxes import intersection_over_union
+from bioscan1m.boxes_table import CORNERS, read_boxes
+from bioscan1m.images import image_size
+from bioscan1m.metadata import PUBLISHED_COLUMNS
+
+pytestmark = pytest.mark.workflow
+
+CHUNKS = ("1", "2", "3")
+
+
+def members(path: Path) -> list[str]:
+    return zipfile.ZipFile(path).namelist()
+
+
+def quarantined(run, chunk: str) -> set[str]:
+    table = pd.read_csv(run / f"results/quarantine/part{chunk}.tsv", sep="\t")
+    assert list(table.columns) == ["image_file", "stage", "reason"]
+    return set(table["image_file"])
+
+
+def test_every_member_of_a_chunk_is_in_the_boxes_table_and_either_packed_or_in_quarantine(small_run) -> None:
+    for chunk in CHUNKS:
+        source = [Path(name).name for name in members(small_run / f"data/chunks/bioscan_images_original_full_part{chunk}.zip")]
+        boxes = read_boxes(small_run / f"results/boxes/part{chunk}.parquet")
+        cropped = members(small_run / f"results/cropped/bioscan_images_cropped_full_part{chunk}.zip")
+        assert list(boxes["image_file"]) == source
+        lost = quarantined(small_run, chunk)
+        assert cropped == [f"part{chunk}/{name}" for name in source if name not in lost]
+
+
+def test_the_two_bad_files_are_named_with_their_reasons(small_run) -> None:
+    table = pd.read_csv(small_run / "results/quarantine/all.tsv", sep="\t")
+    reasons = " ".join(table["reason"])
+    assert len(table) == 2
+    assert "truncated" in reasons and "not an image" in reasons
+
+
+def test_boxes_contain_the_insects(small_run) -> None:
+    truth = pd.read_csv(small_run / "source/truth.tsv", sep="\t").dropna().set_index("image_file")
+    found = pd.concat(read_boxes(small_run / f"results/boxes/part{chunk}.parquet") for chunk in CHUNKS)
+    found = found.dropna(subset=CORNERS).set_index("image_file")
+    both = truth.index.intersection(found.index)
+    overlap = intersection_over_union(truth.loc[both, CORNERS].to_numpy(), found.loc[both, CORNERS].to_numpy())
+    assert np.mean(overlap) >= 0.6
+
+
+@pytest.mark.parametrize("package", ["original_256", "cropped_256"])
+def test_hdf5_and_zip_hold_the_same_images_of_256_pixels(small_run, package: str) -> None:
+    with h5py.File(small_run / f"results/packages/{package}.hdf5") as file, zipfile.ZipFile(
+        small_run / f"results/packages/{package}.zip"
+    ) as archive:
+        group = file["bioscan_dataset"]
+        assert group.attrs["photographer"] == small_run.config["packages"]["attributes"]["photographer"]
+        by_name = {Path(name).name: name for name in archive.namelist()}
+        assert set(by_name) == set(group)
+        for image_file, name in list(by_name.items())[::25]:
+            data = bytes(group[image_file][()])
+            assert name.startswith(f"bioscan/images/{package}/part")
+            assert archive.read(name) == data
+            assert min(image_size(data)) == 256
+
+
+def test_full_size_crops_are_packed_in_groups_of_chunks(small_run) -> None:
+    assert {path.name for path in (small_run / "results/packages").glob("bioscan_images_cropped_full_*")} == {
+        "bioscan_images_cropped_full_part1-2.zip",
+        "bioscan_images_cropped_full_part3-3.zip",
+    }
+
+
+def test_metadata_has_the_published_columns_and_the_roles_of_the_splits(small_run) -> None:
+    metadata = pd.read_csv(
+        small_run / "results/metadata/BIOSCAN_Insect_Dataset_metadata.tsv", sep="\t", dtype=str, keep_default_na=False
+    )
+    assert list(metadata.columns) == list(PUBLISHED_COLUMNS)
+    for experiment in small_run.config["splits"]["experiments"]:
+        split = pd.read_parquet(small_run / f"results/splits/{experiment}.parquet")
+        roles = metadata.set_index("image_file")[experiment]
+        assert (roles != "no_split").sum() == len(split)
+        assert (roles.loc[split["image_file"]].to_numpy() == split["role"].to_numpy()).all()
+
+
+def test_each_experiment_is_tested_with_its_chosen_trial(small_run) -> None:
+    for experiment in small_run.config["classifier"]["trials"]:
+        folder = small_run / f"results/experiments/{experiment}"
+        split = pd.read_parquet(small_run / f"results/splits/{experiment}.parquet")
+        predictions = pq.read_table(folder / "predictions.parquet").to_pandas()
+        test = json.loads((folder / "test.json").read_text())
+        assert list(predictions.columns) == ["image_file", "truth", "prediction", "logits"]
+        assert set(predictions["image_file"]) <= set(split.loc[split["role"] == "test", "image_file"])
+        accuracy = (predictions["truth"] == predictions["prediction"]).mean()
+        assert test["metrics"]["micro_top1"] == pytest.approx(accuracy)
+        validation = pq.read_table(folder / "validation_predictions.parquet").to_pandas()
+        assert set(validation["image_file"]) <= set(split.loc[split["role"] == "validation", "image_file"])
+
+
+def test_a_model_names_its_own_recipe(small_run) -> None:
+    path = next((small_run / "results/experiments/small_insect_order").glob("*/model.safetensors"))
+    with safe_open(path, "pt") as model:
+        recipe = {key: json.loads(value) for key, value in model.metadata().items() if key in ("classes", "trial")}
+    assert recipe["trial"]["experiment"] == "small_insect_order"
+    assert len(recipe["classes"]) >= 8
+
+
+def test_summary_stands_beside_the_published_figures(small_run) -> None:
+    test = pd.read_csv(small_run / "results/summary/test.tsv", sep="\t")
+    assert set(test["experiment"]) == set(small_run.config["classifier"]["trials"])
+    assert test.filter(like="published").notna().any().any()
+    validation = pd.read_csv(small_run / "results/summary/validation.tsv", sep="\t")
+    assert len(validation) == sum(len(trials) for trials in small_run.config["classifier"]["trials"].values())
+
+
+def test_audit_finds_every_file_intact(small_run) -> None:
+    counts = json.loads((small_run / "results/provenance/audit.json").read_text())
+    assert counts == {"files": counts["files"], "intact": counts["files"]}
+    assert counts["files"] > 150
+
+
+def test_report_is_one_file_with_every_category(small_run) -> None:
+    text = (small_run / "results/report.html").read_text()
+    for category in ("1 Detector", "2 Crops", "3 Dataset", "4 Experiments", "5 Provenance"):
+        assert category in text
+
+
+def test_nothing_is_left_to_do(small_run) -> None:
+    assert "Nothing to be done" in snakemake_succeeds(small_run.folder, "all", "audit")
+
+
+def test_no_part_files_are_left(small_run) -> None:
+    assert list(small_run.folder.rglob("*.part")) == []

@@ -1,0 +1,37 @@
+"""The full config plans 113 chunks and 72 trainings, by each of the commands that users type."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from workflow_runs import REPOSITORY, planned_jobs, snakemake_succeeds
+
+pytestmark = pytest.mark.workflow
+
+
+@pytest.fixture
+def full_run(tmp_path: Path) -> Path:
+    """An empty folder with the full config and manifest."""
+    for name in ("config.yaml", "chunks.tsv"):
+        shutil.copy(REPOSITORY / name, tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("profile", ["profiles/demo", "slurm"])
+def test_dry_run_plans_every_chunk_and_training(full_run: Path, profile: str) -> None:
+    jobs = planned_jobs(snakemake_succeeds(full_run, "--dry-run", "--quiet", "rules", profile=profile))
+    for rule in ("fetch_chunk", "detect_insects", "crop_chunk", "join_quarantine"):
+        assert jobs[rule] == 113
+    assert jobs["resize_chunk"] == 226
+    assert jobs["pack_crops"] == 6
+    assert jobs["train_classifier"] == 72
+    assert jobs["test_classifier"] == 6
+    assert jobs["import_detector"] == 1
+    assert "fine_tune_detector" not in jobs
+
+
+def test_the_link_to_the_slurm_profile_is_part_of_the_checkout() -> None:
+    assert (REPOSITORY / "slurm").is_symlink()
+    assert (REPOSITORY / "slurm").resolve() == (REPOSITORY / "profiles/slurm").resolve()

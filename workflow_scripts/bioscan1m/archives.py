@@ -1,0 +1,109 @@
+"""Chunks are zip files that are streamed, never unpacked: 1.1 million loose files would choke a cluster file system."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from bioscan1m.atomic import write_aside
+from bioscan1m.errors import InputError, UnreadableImage
+
+# Far above any photograph (an original is about 5 MB); a larger member is a zip bomb or a mistake.
+LARGEST_MEMBER_BYTES = 512 * 2**20
+EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One entry of a zip that is not a folder."""
+
+    name: str
+    image_file: str
+    duplicate: bool = False
+
+
+def list_members(path: str | Path) -> list[Member]:
+    """All members that are not folders, in the order of the zip; `image_file` is the name without folders.
+
+    Raises InputError where the file is missing or no zip.
+    """
+    with _open_zip(path) as archive:
+        return _members(archive)
+
+
+def read_members(
+    path: str | Path, members: Iterable[Member] | None = None
+) -> Iterator[tuple[Member, bytes | UnreadableImage]]:
+    """Stream the members' bytes, by default of all, in the order of the zip.
+
+    A member that cannot be read (bad checksum, encrypted, too large, a second member of the same name) comes as the
+    UnreadableImage that says why, so that one bad image never stops a chunk.
+    """
+    with _open_zip(path) as archive:
+        first = {info.filename: info for info in reversed(archive.infolist())}  # getinfo() finds the last of a name
+        for member in _members(archive) if members is None else members:
+            yield member, _read(archive, member, first[member.name])
+
+
+class ZipWriter(AbstractContextManager):
+    """A stored (not deflated) zip with fixed dates and rights, so that the same members give the same bytes.
+
+    It stands under its name only when the `with` block ends without an error.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = path
+        self._stack = ExitStack()
+
+    def __enter__(self) -> ZipWriter:
+        part = self._stack.enter_context(write_aside(self._path))
+        self._zip = self._stack.enter_context(zipfile.ZipFile(part, "w", zipfile.ZIP_STORED))
+        return self
+
+    def __exit__(self, *error: object) -> bool | None:
+        return self._stack.__exit__(*error)
+
+    def add(self, name: str, data: bytes) -> None:
+        """Append one member."""
+        info = zipfile.ZipInfo(name, date_time=EPOCH_OF_ZIP)
+        info.external_attr = 0o644 << 16
+        info.create_system = 3  # Unix, also where Python would note another system
+        self._zip.writestr(info, data)
+
+
+def _open_zip(path: str | Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; fetch or make it first") from None
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise InputError(f"{path}: not a readable zip file ({error}); remove it and fetch it again") from None
+
+
+def _members(archive: zipfile.ZipFile) -> list[Member]:
+    members, seen = [], set()
+    for info in archive.infolist():
+        image_file = info.filename.replace("\\", "/").rpartition("/")[2]
+        if image_file in ("", ".", ".."):  # a folder
+            continue
+        members.append(Member(info.filename, image_file, duplicate=image_file in seen))
+        seen.add(image_file)
+    return members
+
+
+def _read(archive: zipfile.ZipFile, member: Member, info: zipfile.ZipInfo) -> bytes | UnreadableImage:
+    if member.duplicate:
+        return UnreadableImage(f"duplicate member name: {member.name}")
+    if info.file_size > LARGEST_MEMBER_BYTES:
+        return UnreadableImage(f"member of {info.file_size} bytes, more than {LARGEST_MEMBER_BYTES}")
+    try:
+        with archive.open(info) as file:
+            # Never more than it claims to have; the byte beyond makes zipfile compare the checksum of an empty member.
+            return file.read(info.file_size + 1)
+    except MemoryError:
+        raise
+    except Exception as error:  # zipfile and its decompressors raise nearly anything on damaged data
+        return UnreadableImage(f"unreadable zip member: {error}")

@@ -1,0 +1,46 @@
+"""The boxes table of a chunk: one row for each member of the zip, image or not, with the detector's settings inside."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bioscan1m.atomic import write_aside
+
+DETECTED = "detected"
+BELOW_THRESHOLD = "below_threshold"
+UNREADABLE = "unreadable"
+CORNERS = ["x_min", "y_min", "x_max", "y_max"]
+SCHEMA = pa.schema(
+    [
+        ("image_file", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        *((corner, pa.float32()) for corner in CORNERS),
+        ("score", pa.float32()),
+        ("status", pa.string()),
+    ]
+)
+
+
+def write_boxes(path: str | Path, frame: pd.DataFrame, settings: dict[str, Any]) -> None:
+    """Write the table; `settings` (the detector's digest and how it was run) go to the Parquet metadata."""
+    table = pa.Table.from_pandas(frame[SCHEMA.names], schema=SCHEMA, preserve_index=False)
+    described = {"detection": json.dumps(settings, sort_keys=True)}
+    with write_aside(path) as part:
+        pq.write_table(table.replace_schema_metadata(described), part, compression="zstd")
+
+
+def read_boxes(path: str | Path) -> pd.DataFrame:
+    """Read the table; corners and score are NaN where there is no box."""
+    return pq.read_table(path, schema=SCHEMA).to_pandas()
+
+
+def read_settings(path: str | Path) -> dict[str, Any]:
+    """How the boxes of a table were made."""
+    return json.loads(pq.read_schema(path).metadata[b"detection"])

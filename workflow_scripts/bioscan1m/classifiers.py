@@ -1,0 +1,189 @@
+"""Image classifiers by name from torchvision or transformers, new or from pretrained weights with a new head.
+
+A backbone is described by a dict as in the config: `library` (torchvision or transformers), `name` (a model name of
+torchvision such as resnet50, or a class of transformers such as ViTForImageClassification) and `settings` (arguments
+of the model or of its configuration). Each library is imported only where one of its models is built: importing
+transformers takes seconds. Weights are read from a local folder, because compute nodes have no internet.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from bioscan1m.errors import InputError
+from bioscan1m.weights import read_weights
+
+# Keys of a config.json of transformers that tell of the labels or of the file, not of the network.
+NOT_ARCHITECTURE = {"architectures", "dtype", "id2label", "label2id", "problem_type", "transformers_version"}
+
+
+def build_classifier(backbone: dict[str, Any], classes: int, image_size: int) -> nn.Module:
+    """A classifier with new weights (drawn from torch's global generator) for images (3, image_size, image_size).
+
+    Raises InputError for an unknown name, settings that the model does not take, or an image size that it cannot use.
+    """
+    name, settings = backbone["name"], backbone["settings"]
+    if backbone["library"] == "torchvision":
+        model = _build_torchvision(name, settings, classes)
+    else:
+        model = _build_transformers(name, settings, classes, image_size)
+    _check_output(model, name, classes, image_size)
+    return model
+
+
+def class_logits(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """Logits (N, classes) of images (N, 3, height, width), which transformers wraps in an object."""
+    output = model(images)
+    return getattr(output, "logits", output)
+
+
+def with_published_settings(backbone: dict[str, Any], folder: str | Path) -> dict[str, Any]:
+    """The backbone with all settings that shape its network, so that it can be built again without the folder.
+
+    Pretrained weights of transformers come with their architecture in `folder/config.json`; the backbone's own settings
+    win. Those of torchvision need no more than the name. Raises InputError where the file cannot be read.
+    """
+    if backbone["library"] == "torchvision":
+        return backbone
+    file = Path(folder) / "config.json"
+    try:
+        published = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise InputError(f"{file}: no readable configuration of pretrained weights ({error}); fetch it again") from None
+    known = _transformers_settings(_transformers_class(backbone["name"]))
+    architecture = {key: value for key, value in published.items() if key in known}
+    return {**backbone, "settings": {**architecture, **backbone["settings"]}}
+
+
+def load_backbone_weights(model: nn.Module, folder: str | Path) -> None:
+    """Load the weights of `folder/model.safetensors` into the model, all but those of the head, which stays new.
+
+    The head is the last linear or convolutional layer. Raises InputError that names what is missing, unknown or of
+    another shape.
+    """
+    file = Path(folder) / "model.safetensors"
+    published = _transformers_weights(model, file) if hasattr(model, "config") else read_weights(file)
+    own = model.state_dict()
+    # Batch counters are absent from old files. A pooler is the head of another task; no classifier has one.
+    expected = {name for name in own if name not in _head(model) and not name.endswith("num_batches_tracked")}
+    unknown = {name for name in published if name not in own and ".pooler." not in name}
+    _check_fit(file, own, published, expected, unknown)
+    model.load_state_dict({**own, **{name: published[name] for name in expected}})
+
+
+def load_trained_weights(model: nn.Module, file: str | Path) -> None:
+    """Load all weights of a classifier that was trained here. Raises InputError that names what does not fit."""
+    own, trained = model.state_dict(), read_weights(file)
+    _check_fit(file, own, trained, expected=set(own), unknown=set(trained) - set(own))
+    model.load_state_dict(trained)
+
+
+def describe_model(backbone: dict[str, Any], model: nn.Module) -> dict[str, Any]:
+    """The true model behind a backbone's name in the config: library, name, settings and number of parameters."""
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return {**{key: backbone[key] for key in ("library", "name", "settings")}, "parameters": parameters}
+
+
+def _build_torchvision(name: str, settings: dict[str, Any], classes: int) -> nn.Module:
+    from torchvision.models import get_model
+
+    try:
+        return get_model(name, weights=None, num_classes=classes, **settings)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"classifier.backbones: torchvision cannot build '{name}' with {settings}: {error}") from None
+
+
+def _build_transformers(name: str, settings: dict[str, Any], classes: int, image_size: int) -> nn.Module:
+    model_class = _transformers_class(name)
+    known = _transformers_settings(model_class)
+    if unknown := sorted(set(settings) - known):
+        raise InputError(f"classifier.backbones: {name} has no settings {unknown}; there are: {sorted(known)}")
+    sizes = {"image_size": image_size} if "image_size" in known else {}
+    try:
+        return model_class(model_class.config_class(**{**sizes, **settings, "num_labels": classes}))
+    except (ValueError, TypeError, ArithmeticError) as error:
+        raise InputError(f"classifier.backbones: transformers cannot build '{name}' with {settings}: {error}") from None
+
+
+def _transformers_class(name: str) -> type:
+    """The class of transformers by its name. Raises InputError where it is no image classifier."""
+    import transformers
+
+    model_class = getattr(transformers, name, None) if name.endswith("ForImageClassification") else None
+    if getattr(model_class, "config_class", None) is None:
+        raise InputError(
+            f"classifier.backbones: transformers has no image classifier '{name}'; a name is, for example, "
+            "ViTForImageClassification"
+        )
+    return model_class
+
+
+def _transformers_settings(model_class: type) -> set[str]:
+    """The settings that shape a network of the class; transformers itself would take any misspelt one in silence."""
+    return {key for key in vars(model_class.config_class()) if not key.startswith("_")} - NOT_ARCHITECTURE
+
+
+def _check_output(model: nn.Module, name: str, classes: int, image_size: int) -> None:
+    """Try one black image: networks differ in the sizes that they take, and say so only when they run."""
+    model.eval()
+    try:
+        with torch.no_grad():
+            shape = tuple(class_logits(model, torch.zeros(1, 3, image_size, image_size)).shape)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        raise InputError(
+            f"classifier.training.crop: {name} does not take images of {image_size} pixels: {error}"
+        ) from None
+    if shape != (1, classes):
+        raise InputError(f"classifier.backbones: {name} gives an output of shape {shape}, not (1, {classes})")
+
+
+def _head(model: nn.Module) -> set[str]:
+    """Names of the weights of the last linear or convolutional layer."""
+    layers = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+    return {f"{layers[-1]}.weight", f"{layers[-1]}.bias"}
+
+
+def _transformers_weights(model: nn.Module, file: Path) -> dict[str, torch.Tensor]:
+    """The weights of a file under the names of the installed transformers, which renames those of older files.
+
+    Weights that the model does not have, or has in another shape, come without values, for `_check_fit` to name them.
+    """
+    from transformers.utils import logging as transformers_logging
+
+    read_weights(file)  # says clearly what is wrong with a damaged file
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    loaded, report = type(model).from_pretrained(
+        file.parent,
+        config=model.config,
+        local_files_only=True,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+    )
+    weights = {name: value for name, value in loaded.state_dict().items() if name not in report["missing_keys"]}
+    misshapen = {name: torch.empty(shape, device="meta") for name, shape, _ in report["mismatched_keys"]}
+    return weights | misshapen | {name: torch.empty(0, device="meta") for name in report["unexpected_keys"]}
+
+
+def _check_fit(
+    file: str | Path,
+    own: dict[str, torch.Tensor],
+    found: dict[str, torch.Tensor],
+    expected: set[str],
+    unknown: set[str],
+) -> None:
+    """Raise InputError that names the weights of a file that do not fit the model's own."""
+    missing = sorted(expected - set(found))
+    misshapen = sorted(name for name in expected & set(found) if found[name].shape != own[name].shape)
+    wrong = {"missing": missing, "of another shape": misshapen, "unknown": sorted(unknown)}
+    mistakes = [f"{len(names)} {what} ({', '.join(names[:3])} …)" for what, names in wrong.items() if names]
+    if mistakes:
+        raise InputError(
+            f"{file}: the weights are not those of this model: {'; '.join(mistakes)}. Check the name and the settings "
+            "of the backbone in the config against where the weights come from."
+        )

@@ -1,0 +1,83 @@
+"""The config is checked before any job starts: an unknown key or a wrong value is an error that says what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from bioscan1m.errors import InputError
+
+
+def validate_config(config: dict[str, Any], schema_file: str | Path) -> None:
+    """Check types, keys and the names that one part of the config uses of another.
+
+    Raises InputError that lists every mistake with its key, what was found and what is allowed.
+    """
+    schema = yaml.safe_load(Path(schema_file).read_text(encoding="utf-8"))
+    errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
+    mistakes = [line for error in errors for line in _explain(error)] or list(_wrong_names(config))
+    if mistakes:
+        raise InputError("\n".join(["The configuration has mistakes:", *(f"  - {line}" for line in mistakes)]))
+
+
+def _explain(error: ValidationError) -> Iterator[str]:
+    key = ".".join(map(str, error.absolute_path))
+    if error.validator == "additionalProperties":
+        for name in sorted(set(error.instance) - set(error.schema.get("properties", {}))):
+            yield _unknown_key(f"{key}.{name}".lstrip("."), name, list(error.schema.get("properties", {})))
+    elif error.validator == "required":
+        yield f"{key or 'config'}: {error.message.replace(' property', ' key')}"
+    else:
+        described = error.schema.get("description")
+        yield f"{key}: {error.message}" + (f" ({described})" if described else "")
+
+
+def _unknown_key(key: str, name: str, allowed: list[str]) -> str:
+    close = difflib.get_close_matches(name, allowed, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"allowed here: {', '.join(sorted(allowed))}"
+    return f"{key}: unknown key; {hint}"
+
+
+def _wrong_names(config: dict[str, Any]) -> Iterator[str]:
+    """Names that must stand elsewhere in the config, and do not."""
+    yield from _wrong_detector_names(config["detector"])
+    yield from _wrong_split_names(config["splits"]["experiments"])
+    yield from _wrong_trial_names(config["classifier"], list(config["splits"]["experiments"]))
+
+
+def _wrong_detector_names(detector: dict[str, Any]) -> Iterator[str]:
+    detectors = [*detector["checkpoints"], *detector["training_sets"]]
+    if detector["use"] not in detectors:
+        yield f"detector.use: '{detector['use']}' is neither a checkpoint nor a training set; there are: {detectors}"
+    for key in ("training_sets", "validation_sets"):
+        for image_set in (part for name in detector[key] for part in name.split("+")):
+            if image_set not in detector["image_sets"]:
+                yield f"detector.{key}: no image set '{image_set}'; there are: {list(detector['image_sets'])}"
+
+
+def _wrong_split_names(experiments: dict[str, Any]) -> Iterator[str]:
+    for name, experiment in experiments.items():
+        for key in ("parent", "roles_from"):
+            if experiment.get(key, name) not in experiments or experiment.get(key) == name:
+                yield f"splits.experiments.{name}.{key}: no other experiment '{experiment[key]}' under splits.experiments"
+
+
+def _wrong_trial_names(classifier: dict[str, Any], experiments: list[str]) -> Iterator[str]:
+    trials = [f"{backbone}_{loss}" for backbone in classifier["backbones"] for loss in classifier["losses"]]
+    for key in ("trials", "seeds"):
+        for experiment in classifier[key]:
+            if experiment not in experiments:
+                yield f"classifier.{key}.{experiment}: no such experiment under splits.experiments: {experiments}"
+    for experiment, names in classifier["trials"].items():
+        for name in sorted(set(names) - set(trials)):
+            yield f"classifier.trials.{experiment}: no trial '{name}'; backbones and losses allow: {trials}"
+        if experiment not in classifier["seeds"]:
+            yield f"classifier.seeds: no seeds for the experiment '{experiment}' of classifier.trials"
+    for experiment in sorted(set(classifier["overrides"]) - set(classifier["trials"])):
+        yield f"classifier.overrides.{experiment}: no such experiment under classifier.trials"

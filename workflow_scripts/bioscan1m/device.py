@@ -1,0 +1,29 @@
+"""Where networks run: on the GPU if there is one, else on the CPU, where the same seed gives the same bits."""
+
+from __future__ import annotations
+
+import torch
+
+
+def prepare_device(threads: int, seed: int) -> torch.device:
+    """Set torch's threads and seeds and return the device; on the CPU only deterministic algorithms are allowed."""
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.use_deterministic_algorithms(device.type == "cpu")
+    return device
+
+
+def to_device(model: torch.nn.Module, device: torch.device) -> torch.nn.Module:
+    """The model on the device, in the memory layout that is fastest there."""
+    return model.to(device, memory_format=memory_format(device))
+
+
+def memory_format(device: torch.device) -> torch.memory_format:
+    """channels_last on a GPU, whose tensor cores want it."""
+    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """bfloat16 for what tolerates it on a GPU; full float32 on the CPU."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")

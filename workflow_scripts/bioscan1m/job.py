@@ -1,0 +1,77 @@
+"""What every job has around its work: a log, clear errors, and a record that is written last and means done."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bioscan1m.atomic import write_json
+from bioscan1m.errors import InputError
+from bioscan1m.provenance import describe_files, machine, now, peak_memory, software, source_state
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class JobRecord:
+    """What a job adds to its record: images in, out and quarantined, and the seed if it has one."""
+
+    images: dict[str, int] = field(default_factory=dict)
+    seed: int | None = None
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[JobRecord]:
+    """Log to the rule's log file and to standard error, turn bad input into one message, write the record at the end.
+
+    `snakemake` is the object that Snakemake gives to a script; its outputs must have a file named `record`.
+    """
+    _configure_logging(snakemake.log[0])
+    added, started = JobRecord(), now()
+    try:
+        yield added
+        record = _record(snakemake, added, started)
+    except InputError as error:
+        logger.error("%s: %s", snakemake.rule, error)
+        sys.exit(1)
+    except BaseException:
+        logger.exception("%s failed", snakemake.rule)
+        raise
+    write_json(snakemake.output.record, record)
+
+
+def _configure_logging(log: str) -> None:
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+        datefmt="%H:%M:%S",
+        handlers=[logging.FileHandler(log, mode="w", encoding="utf-8"), logging.StreamHandler()],
+        force=True,
+    )
+    logging.captureWarnings(True)
+
+
+def _record(snakemake: Any, added: JobRecord, started: str) -> dict[str, Any]:
+    parameters = dict(snakemake.params.items())
+    return {
+        "rule": snakemake.rule,
+        "wildcards": dict(snakemake.wildcards.items()),
+        "inputs": describe_files(list(snakemake.input)),
+        "outputs": describe_files([path for path in snakemake.output if path != snakemake.output.record]),
+        "parameters": {name: value for name, value in parameters.items() if name != "code"},
+        "code": parameters["code"],
+        "seed": added.seed,
+        "images": added.images,
+        "source": source_state(),
+        "software": software(),
+        "machine": machine(),
+        "started": started,
+        "ended": now(),
+        "peak_memory_bytes": peak_memory(),
+    }

@@ -1,0 +1,132 @@
+"""The metadata table: its columns, and how it is read and written.
+
+Every value stays the string that it is in the file: nothing is inferred, so nothing is lost (`012` is no number, `NA` is
+no missing value). Tables are Arrow's, because a million rows with their barcodes take 1 GB there and several in pandas.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from bioscan1m.atomic import write_aside
+from bioscan1m.errors import InputError
+
+# Paper, A1.2: the 22 columns in their order. The source has all but the six of the experiments.
+RANKS = ("phylum", "class", "order", "family", "subfamily", "tribe", "genus", "species", "subspecies")
+TAXA = ("name", *RANKS)
+PUBLISHED_EXPERIMENTS = (
+    "large_diptera_family",
+    "medium_diptera_family",
+    "small_diptera_family",
+    "large_insect_order",
+    "medium_insect_order",
+    "small_insect_order",
+)
+SOURCE_COLUMNS = ("sampleid", "processid", "uri", *TAXA, "nucraw", "image_file", "chunk_number")
+PUBLISHED_COLUMNS = (*SOURCE_COLUMNS[:-1], *PUBLISHED_EXPERIMENTS, "chunk_number")
+
+NOT_CLASSIFIED = "not_classified"  # no taxon
+NO_SPLIT = "no_split"  # no role
+
+
+def order_experiments(names: list[str]) -> list[str]:
+    """The experiments as their columns stand in the metadata: the published ones first, in the published order."""
+    return sorted(names, key=[*PUBLISHED_EXPERIMENTS, *names].index)
+
+
+def order_columns(names: list[str], experiments: list[str]) -> list[str]:
+    """The column names in the published order, the experiments in place of the six; all other columns follow."""
+    published = [*SOURCE_COLUMNS[:-1], *order_experiments(experiments), SOURCE_COLUMNS[-1]]
+    return [*published, *(name for name in names if name not in published)]
+
+
+def read_tsv(path: str | Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a tab-separated UTF-8 table, or some of its columns, as strings; an empty cell is an empty string.
+
+    Quotes around a value, a byte order mark and the line ends of Windows are understood. Raises InputError that names
+    the row where the file is not such a table; row 1 is the header.
+    """
+    names = _read_header(path)
+    try:
+        return _read(path, names, columns, threads=True)
+    except pa.ArrowInvalid:
+        raise InputError(f"{path}: {_first_fault(path, names)}. Mend this row; row 1 is the header.") from None
+
+
+def write_tsv(path: str | Path, table: pa.Table) -> None:
+    r"""Write a table of strings as tab-separated UTF-8 with \n line ends; only values that need quotes have them."""
+    with write_aside(path) as part, part.open("wb") as file:
+        file.write(_csv_lines([table.column_names]))
+        for batch in table.to_batches():
+            _write_batch(file, batch)
+
+
+def write_parquet(path: str | Path, table: pa.Table) -> None:
+    """Write a table as Parquet."""
+    with write_aside(path) as part:
+        pq.write_table(table, part, compression="zstd")
+
+
+def _read_header(path: str | Path) -> list[str]:
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            names = next(csv.reader(file, delimiter="\t"), [])
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except UnicodeDecodeError:
+        return []  # the fault may lie further down; the reader finds its row
+    if not names:
+        raise InputError(f"{path}: the file is empty; it needs a header with the column names")
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{path}: the header names a column twice: {', '.join(repeated)}. Rename one of them.")
+    return names
+
+
+def _read(path: str | Path, names: list[str], columns: list[str] | None, threads: bool) -> pa.Table:
+    return pa.csv.read_csv(
+        path,
+        pa.csv.ReadOptions(use_threads=threads),
+        pa.csv.ParseOptions(delimiter="\t"),
+        pa.csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, include_columns=columns
+        ),
+    )
+
+
+def _first_fault(path: str | Path, names: list[str]) -> str:
+    """What is wrong with the file, and in which row."""
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode()
+            except UnicodeDecodeError as error:
+                return f"row {number} is not UTF-8 ({error.reason} {line[error.start : error.end]!r})"
+    try:
+        _read(path, names, None, threads=False)  # only one thread can count rows
+    except pa.ArrowInvalid as error:
+        return " ".join(str(error).split())
+    return "the table cannot be read"
+
+
+def _write_batch(file: BinaryIO, batch: pa.RecordBatch) -> None:
+    options = pa.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
+    lines = io.BytesIO()
+    try:
+        pa.csv.write_csv(batch, lines, options)
+    except pa.ArrowInvalid:  # a value holds a quote, a tab or a line end
+        file.write(_csv_lines(zip(*(column.to_pylist() for column in batch.columns), strict=True)))
+    else:
+        file.write(lines.getbuffer())
+
+
+def _csv_lines(rows) -> bytes:
+    lines = io.StringIO(newline="")
+    csv.writer(lines, delimiter="\t", lineterminator="\n").writerows(rows)
+    return lines.getvalue().encode()

@@ -1,0 +1,73 @@
+"""Random access to the images of an HDF5 package, for training and for digests.
+
+The layout is the published one (paper, A1.1; loader of the released code): a group `bioscan_dataset` with one 1-D uint8
+dataset of JPEG bytes per image, named by its image_file, and the copyright associations as attributes of the group.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from bioscan1m.errors import InputError
+
+GROUP = "bioscan_dataset"
+
+
+class ImagePackage(Mapping[str, bytes]):
+    """Read an HDF5 package as a mapping from image_file to JPEG bytes; names iterate in alphabetical order.
+
+    The file is opened at the first access, once per process, so that a package can be pickled to or forked into the
+    workers of a data loader. Raises InputError where the file is missing or no package, KeyError for an image that it
+    does not hold.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._group: h5py.Group | None = None
+        self._process: int | None = None
+
+    def __getitem__(self, image_file: str) -> bytes:
+        # h5py's low-level calls take half the time of group[image_file][()]
+        dataset = h5py.h5d.open(self._open().id, image_file.encode())
+        data = np.empty(dataset.shape, np.uint8)
+        dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, data)
+        return data.tobytes()
+
+    def __contains__(self, image_file: object) -> bool:
+        return image_file in self._open()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._open())
+
+    def __len__(self) -> int:
+        return len(self._open())
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"path": self.path, "_group": None, "_process": None}
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The attributes of the group."""
+        return dict(self._open().attrs)
+
+    def _open(self) -> h5py.Group:
+        if self._process != os.getpid():
+            self._group, self._process = _open_group(self.path), os.getpid()
+        return self._group
+
+
+def _open_group(path: Path) -> h5py.Group:
+    if not path.is_file():
+        raise InputError(f"{path}: no such package; make it first")
+    try:
+        file = h5py.File(path, "r", locking=False)  # locks fail on some cluster file systems; readers need none
+    except OSError as error:
+        raise InputError(f"{path}: not a readable HDF5 file ({error}); remove it and make it again") from None
+    if not isinstance(file.get(GROUP), h5py.Group):
+        raise InputError(f"{path}: has no group {GROUP}, so it is not a package of images")
+    return file[GROUP]

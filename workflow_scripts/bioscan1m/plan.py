@@ -1,0 +1,91 @@
+"""What a run consists of, derived from its config and its manifest: the values that wildcards take, and settings per job.
+
+It is made once, when the Snakefile is parsed, and parses in milliseconds: nothing here reads data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+PACKAGES = ("original_256", "cropped_256")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training: an experiment, a backbone, a loss and a seed."""
+
+    experiment: str
+    backbone: str
+    loss: str
+    seed: int
+
+
+class Plan:
+    """The jobs of a run, by name."""
+
+    def __init__(self, config: dict[str, Any], chunks: dict[str, dict[str, Any]]) -> None:
+        """`config` is the validated config, `chunks` the manifest: chunk name -> source, bytes, checksum."""
+        self._config = config
+        self.sources = chunks
+        self.chunks = list(chunks)
+        self.split_experiments = list(config["splits"]["experiments"])
+        self.experiments = list(config["classifier"]["trials"])
+        self.backbones = list(config["classifier"]["backbones"])
+        self.losses = list(config["classifier"]["losses"])
+        self.trials = [trial for experiment in self.experiments for trial in self.trials_of(experiment)]
+
+    @property
+    def groups(self) -> dict[str, list[str]]:
+        """The chunks that share one zip of full-size crops, by the zip's name: `1-20` -> 1, 2, … 20."""
+        size = self._config["packages"]["chunks_per_group"]
+        groups = [self.chunks[start : start + size] for start in range(0, len(self.chunks), size)]
+        return {f"{group[0]}-{group[-1]}": group for group in groups}
+
+    @property
+    def detectors(self) -> list[str]:
+        """Every detector of the run: the one that crops and those that are only evaluated."""
+        detector = self._config["detector"]
+        evaluated = [*detector["checkpoints"], *detector["training_sets"]] if detector["validation_sets"] else []
+        return list(dict.fromkeys([detector["use"], *detector["training_sets"], *evaluated]))
+
+    @property
+    def detector_evaluations(self) -> list[tuple[str, str]]:
+        """Every pair of a detector and a validation set."""
+        return list(product(self.detectors, self._config["detector"]["validation_sets"]))
+
+    def image_sets(self, name: str) -> list[str]:
+        """The image sets that a training set such as `IP-1000+IW-1000` is made of."""
+        return name.split("+")
+
+    def labels(self) -> list[str]:
+        """The metadata columns that experiments need, in the order of their first use."""
+        tasks = [task for task in self._config["splits"]["experiments"].values() if "label" in task]
+        return list(dict.fromkeys(column for task in tasks for column in (task["label"], *task.get("where", {}))))
+
+    def trials_of(self, experiment: str) -> list[Trial]:
+        """The trainings of one experiment: each trial of the config with each of its seeds."""
+        classifier = self._config["classifier"]
+        names = {f"{backbone}_{loss}": (backbone, loss) for backbone, loss in product(self.backbones, self.losses)}
+        pairs = [names[name] for name in classifier["trials"][experiment]]
+        return [Trial(experiment, *pair, seed) for pair in pairs for seed in classifier["seeds"][experiment]]
+
+    def training(self, experiment: str) -> dict[str, Any]:
+        """The training settings of one experiment, its overrides applied."""
+        classifier = self._config["classifier"]
+        return classifier["training"] | classifier["overrides"].get(experiment, {})
+
+    def trial_settings(self, experiment: str, backbone: str, loss: str, seed: int) -> dict[str, Any]:
+        """All that one training needs to know."""
+        classifier = self._config["classifier"]
+        return {
+            "experiment": experiment,
+            "backbone": backbone,
+            "loss": loss,
+            "seed": seed,
+            "backbone_settings": classifier["backbones"][backbone],
+            "loss_settings": classifier["losses"][loss],
+            "training": self.training(experiment),
+            "top_k": classifier["evaluation"]["top_k"],
+        }

@@ -1,0 +1,56 @@
+"""One bad image never stops a chunk and never vanishes: it goes to a table with the stage and the reason."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from bioscan1m.atomic import write_text
+from bioscan1m.errors import InputError
+
+COLUMNS = ("image_file", "stage", "reason")
+
+
+class Quarantine:
+    """The images that one stage could not use."""
+
+    def __init__(self, stage: str) -> None:
+        self.stage = stage
+        self.rows: list[tuple[str, str, str]] = []
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def add(self, image_file: str, reason: object) -> None:
+        """Note one image; the reason is kept on one line."""
+        self.rows.append((image_file, self.stage, " ".join(str(reason).split())))
+
+    def write(self, path: str | Path) -> None:
+        """Write the table, header first, in the order in which images were added."""
+        write_rows(path, self.rows)
+
+    def check(self, total: int, limit: float, chunk: str) -> None:
+        """Raise InputError where more than the fraction `limit` of `total` images is in quarantine."""
+        if len(self) / max(total, 1) <= limit:
+            return
+        examples = "; ".join(f"{image_file}: {reason}" for image_file, _, reason in self.rows[:5])
+        raise InputError(
+            f"{chunk}: {len(self)} of {total} images cannot be used at the stage {self.stage}, more than "
+            f"unreadable_limit = {limit} allows ({examples}). Mend the chunk or raise unreadable_limit in the config."
+        )
+
+
+def write_rows(path: str | Path, rows: list[tuple[str, str, str]]) -> None:
+    """Write rows of (image_file, stage, reason) as TSV."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, delimiter="\t", lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())
+
+
+def read_rows(path: str | Path) -> list[tuple[str, str, str]]:
+    """Read a quarantine table."""
+    with open(path, newline="", encoding="utf-8") as file:
+        return [tuple(row) for row in csv.reader(file, delimiter="\t")][1:]

@@ -1,0 +1,75 @@
+"""Work on the images of a zip in several threads, with bounded memory and in the order of the zip.
+
+Pillow lets go of Python's lock while it decodes and encodes, so that threads suffice to keep all cores busy.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from bioscan1m.archives import Member, ZipWriter, read_members
+from bioscan1m.errors import UnreadableImage
+from bioscan1m.progress import Progress
+from bioscan1m.quarantine import Quarantine
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+# Items in work or waiting per thread: the second keeps a thread busy while the oldest result is being written.
+ITEMS_PER_THREAD = 2
+
+
+def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """`function(item)` of each item, in their order, computed in `threads` threads.
+
+    At most 2 * threads items or results are held at a time, however long `items` is.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        pending = deque()
+        for item in items:
+            pending.append(pool.submit(function, item))
+            if len(pending) >= ITEMS_PER_THREAD * threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def rewrite_images(
+    source: str | Path,
+    members: list[Member],
+    transform: Callable[[Member, bytes], bytes],
+    output: str | Path,
+    folder: str,
+    quarantine: Quarantine,
+    threads: int,
+) -> int:
+    """Write `transform(member, data)` of members of the zip `source` as `{folder}/{image_file}` to the zip `output`.
+
+    A member that cannot be read, or whose transform raises UnreadableImage, goes to the quarantine instead. Returns
+    the number of images written. Memory: 2 * threads members and `threads` decoded images.
+    """
+
+    def work(read: tuple[Member, bytes | UnreadableImage]) -> tuple[Member, bytes | UnreadableImage]:
+        member, data = read
+        if isinstance(data, UnreadableImage):
+            return member, data
+        try:
+            return member, transform(member, data)
+        except UnreadableImage as reason:
+            return member, reason
+
+    progress = Progress(Path(output).name, len(members))
+    written = 0
+    with ZipWriter(output) as archive:
+        for member, data in map_in_order(work, read_members(source, members), threads):
+            if isinstance(data, UnreadableImage):
+                quarantine.add(member.image_file, data)
+            else:
+                archive.add(f"{folder}/{member.image_file}", data)
+                written += 1
+            progress.advance()
+    return written

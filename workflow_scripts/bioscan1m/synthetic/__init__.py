@@ -1,0 +1,1 @@
+"""Synthetic specimens in wells: input for the demo and the tests, so that the repository needs no photographs."""

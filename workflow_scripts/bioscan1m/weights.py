@@ -1,0 +1,53 @@
+"""Weights with their recipe: a safetensors file whose metadata say what the weights are and how they came to be.
+
+The safetensors library writes metadata in an order that changes from process to process, so the header is put
+together here: the same weights and the same metadata give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+
+from bioscan1m.atomic import write_aside
+from bioscan1m.errors import InputError
+
+HEADER_LENGTH_BYTES = 8  # a little-endian integer at the start of the file
+HEADER_ALIGNMENT = 8  # bytes; the header ends in spaces up to it
+
+
+def write_weights(path: str | Path, weights: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
+    """Write tensors by name; each value of `metadata` is stored as JSON text under its key."""
+    data = memoryview(save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}))
+    start = HEADER_LENGTH_BYTES + int.from_bytes(data[:HEADER_LENGTH_BYTES], "little")
+    tensors = json.loads(bytes(data[HEADER_LENGTH_BYTES:start]))
+    texts = {key: json.dumps(metadata[key], sort_keys=True) for key in sorted(metadata)}
+    header = json.dumps({"__metadata__": texts, **tensors}, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % HEADER_ALIGNMENT)
+    with write_aside(path) as part, part.open("wb") as file:
+        file.write(len(header).to_bytes(HEADER_LENGTH_BYTES, "little"))
+        file.write(header)
+        file.write(data[start:])
+
+
+def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
+    """Tensors by name, on the CPU. Raises InputError where the file is missing or damaged."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: no readable safetensors file ({error}); make or fetch it again") from None
+
+
+def read_recipe(path: str | Path) -> dict[str, Any]:
+    """The metadata that `write_weights` stored, without reading a tensor. Raises InputError as `read_weights` does."""
+    try:
+        with safe_open(path, "pt") as file:
+            return {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: no weights with a recipe of this pipeline ({error}); train them again") from None

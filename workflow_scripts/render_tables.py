@@ -1,0 +1,20 @@
+"""Show the tables of the results as pages of the report."""
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from bioscan1m.atomic import write_text
+from bioscan1m.html_tables import html_page
+from bioscan1m.job import job
+
+
+def render_tables(tables: Iterable[str], titles: Iterable[str], pages: Iterable[str]) -> None:
+    """Write one HTML page for each TSV."""
+    for table, title, page in zip(tables, titles, pages, strict=True):
+        write_text(page, html_page(title, [pd.read_csv(table, sep="\t")]))
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        render_tables(snakemake.input.tables, snakemake.params.titles, snakemake.output.pages)

@@ -1,0 +1,9 @@
+"""Select the trial of an experiment that is tested: the highest mean of a validation metric over the seeds."""
+
+from bioscan1m.atomic import write_json
+from bioscan1m.job import job
+from bioscan1m.selection import select_trial
+
+if __name__ == "__main__":
+    with job(snakemake):
+        write_json(snakemake.output.selection, select_trial(snakemake.input.validations, snakemake.params.selection))
