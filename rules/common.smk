@@ -61,6 +61,18 @@ def per_attempt(amount):
     return of_attempt
 
 
+def recorded_code_digest(script):
+    """The code digest for the record alone: an edit must not fetch 2.3 TB again.
+
+    Snakemake does not count a parameter that is a function of the output as a reason to run a job again.
+    """
+
+    def of_output(wildcards, output):
+        return code_digest(script)
+
+    return of_output
+
+
 def of_trials(pattern, experiments=None):
     """One path per training, of all experiments or of those named."""
     return [
@@ -90,7 +102,8 @@ def crops_of_group(wildcards):
 def backbone_weights(wildcards):
     """The pretrained weights that a backbone starts from, if any."""
     pretrained = config["classifier"]["backbones"][wildcards.backbone]["weights"] is not None
-    return [f"data/weights/{wildcards.backbone}/model.safetensors"] if pretrained else []
+    folder = f"data/weights/{wildcards.backbone}"
+    return [f"{folder}/config.json", f"{folder}/model.safetensors"] if pretrained else []
 
 
 def trial_settings(wildcards):

@@ -88,6 +88,58 @@ rule test_classifier:
         "../workflow_scripts/test_classifier.py"
 
 
+rule draw_experiment:
+    input:
+        histories=files_of_experiment(rules.train_classifier.output.history),
+        validations=files_of_experiment(rules.train_classifier.output.validation),
+        test=rules.test_classifier.output.test,
+        predictions=rules.test_classifier.output.predictions,
+        package=ancient(CLASSIFIER_PACKAGE),
+    output:
+        class_accuracy=report(
+            "results/figures/{experiment}/class_accuracy.png",
+            category="4 Experiments",
+            subcategory="{experiment}",
+            caption="captions/class_accuracy.rst",
+            labels={"figure": "Accuracy by class (figure 5)"},
+        ),
+        confusion_matrix=report(
+            "results/figures/{experiment}/confusion_matrix.png",
+            category="4 Experiments",
+            subcategory="{experiment}",
+            caption="captions/confusion_matrix.rst",
+            labels={"figure": "Confusion matrix (figures A1, A2)"},
+        ),
+        misclassified=report(
+            "results/figures/{experiment}/misclassified.png",
+            category="4 Experiments",
+            subcategory="{experiment}",
+            caption="captions/misclassified.rst",
+            labels={"figure": "Misclassified images (figures A3, A4)"},
+        ),
+        training_curves=report(
+            "results/figures/{experiment}/training_curves.png",
+            category="4 Experiments",
+            subcategory="{experiment}",
+            caption="captions/training_curves.rst",
+            labels={"figure": "Training curves"},
+        ),
+        record=f"{RECORD}/draw_experiment/{{experiment}}.json",
+    log:
+        "logs/draw_experiment/{experiment}.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=per_attempt(8_000),
+        runtime=per_attempt(30),
+    params:
+        code=code_digest("draw_experiment"),
+    message:
+        "Draw the results of {wildcards.experiment}."
+    script:
+        "../workflow_scripts/draw_experiment.py"
+
+
 rule summarise_experiments:
     input:
         validations=of_trials(rules.train_classifier.output.validation),
@@ -114,4 +166,4 @@ rule summarise_experiments:
 rule experiments:
     input:
         rules.summarise_experiments.output,
-        collect(rules.test_classifier.output.predictions, experiment=PLAN.experiments),
+        collect(rules.draw_experiment.output.confusion_matrix, experiment=PLAN.experiments),

@@ -20,7 +20,7 @@ rule fetch_chunk:
     params:
         source=lambda wildcards: PLAN.sources[wildcards.chunk],
         fetch=config["fetch"],
-        code=code_digest("fetch_chunk"),
+        code=recorded_code_digest("fetch_chunk"),
     message:
         "Fetch chunk {wildcards.chunk}."
     script:
@@ -42,7 +42,7 @@ rule fetch_metadata:
     params:
         source=config["metadata"],
         fetch=config["fetch"],
-        code=code_digest("fetch_file"),
+        code=recorded_code_digest("fetch_file"),
     message:
         "Fetch the source metadata."
     script:
@@ -64,7 +64,7 @@ rule fetch_annotations:
     params:
         source=lambda wildcards: config["detector"]["image_sets"][wildcards.image_set]["annotations"],
         fetch=config["fetch"],
-        code=code_digest("fetch_file"),
+        code=recorded_code_digest("fetch_file"),
     message:
         "Fetch the boxes of the image set {wildcards.image_set}."
     script:
@@ -86,7 +86,7 @@ rule fetch_annotated_images:
     params:
         source=lambda wildcards: config["detector"]["image_sets"][wildcards.image_set]["images"],
         fetch=config["fetch"],
-        code=code_digest("fetch_chunk"),
+        code=recorded_code_digest("fetch_chunk"),
     message:
         "Fetch the images of the image set {wildcards.image_set}."
     script:
@@ -108,7 +108,7 @@ rule fetch_checkpoint:
     params:
         source=lambda wildcards: config["detector"]["checkpoints"][wildcards.detector],
         fetch=config["fetch"],
-        code=code_digest("fetch_file"),
+        code=recorded_code_digest("fetch_file"),
     message:
         "Fetch the detector's checkpoint {wildcards.detector}."
     script:
@@ -130,7 +130,7 @@ rule fetch_detector:
         downloads=1,
     params:
         source=config["detector"]["fine_tuning"]["base"],
-        code=code_digest("fetch_detector"),
+        code=recorded_code_digest("fetch_detector"),
     message:
         "Fetch {params.source}, the detector to start from."
     script:
@@ -139,6 +139,7 @@ rule fetch_detector:
 
 rule fetch_backbone:
     output:
+        config="data/weights/{backbone}/config.json",
         model="data/weights/{backbone}/model.safetensors",
         record=f"{RECORD}/fetch_backbone/{{backbone}}.json",
     log:
@@ -151,7 +152,7 @@ rule fetch_backbone:
         downloads=1,
     params:
         backbone=lambda wildcards: config["classifier"]["backbones"][wildcards.backbone],
-        code=code_digest("fetch_backbone"),
+        code=recorded_code_digest("fetch_backbone"),
     message:
         "Fetch the pretrained weights of {wildcards.backbone}."
     script:

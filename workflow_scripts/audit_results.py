@@ -1,14 +1,16 @@
 """Hold every file of the run against its record, and fail where one is changed or missing."""
 
+import logging
 from dataclasses import asdict
 
 import pandas as pd
-
 from bioscan1m.atomic import write_json, write_text
 from bioscan1m.audit import FAULTS, INTACT, audit, summarise
 from bioscan1m.errors import InputError
 from bioscan1m.html_tables import html_page
 from bioscan1m.job import job
+
+logger = logging.getLogger(__name__)
 
 
 def audit_results(records: str, table: str, summary: str, page: str) -> None:
@@ -24,6 +26,9 @@ def audit_results(records: str, table: str, summary: str, page: str) -> None:
     states = pd.DataFrame(counts.items(), columns=["state", "files"])
     write_text(page, html_page("Audit", [states, frame[frame["state"] != INTACT]]))
     faults = [f"{finding.path} ({finding.state})" for finding in findings if finding.state in FAULTS]
+    for finding in findings:
+        if finding.state != INTACT:  # Snakemake removes the table of an audit that fails; its log stays
+            logger.warning("%s: %s; %s", finding.path, finding.state, finding.detail)
     if faults:
         raise InputError(
             f"{len(faults)} files are not as their jobs left them: {', '.join(faults[:10])}. "

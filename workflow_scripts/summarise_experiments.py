@@ -3,13 +3,13 @@
 from bioscan1m.atomic import write_text
 from bioscan1m.experiment_results import read_results
 from bioscan1m.job import job
-from bioscan1m.results_tables import headline, test_table, validation_table
+from bioscan1m.results_tables import headline, tested_table, validation_table, write_table
 
 if __name__ == "__main__":
     with job(snakemake):
-        validations, tests = read_results(snakemake.input.validations), read_results(snakemake.input.tests)
-        table = test_table(tests)
-        validation = validation_table(validations, tests)
-        write_text(snakemake.output.validation, validation.to_csv(sep="\t", index=False, lineterminator="\n"))
-        write_text(snakemake.output.test, table.to_csv(sep="\t", index=False, lineterminator="\n"))
-        write_text(snakemake.output.headline, headline(table))
+        inputs, outputs = snakemake.input, snakemake.output
+        validations, selections, tests = map(read_results, (inputs.validations, inputs.selections, inputs.tests))
+        tested = tested_table(tests, selections)
+        write_table(outputs.validation, validation_table(validations, tests))
+        write_table(outputs.test, tested)
+        write_text(outputs.headline, headline(tested))

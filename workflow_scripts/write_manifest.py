@@ -1,11 +1,13 @@
-"""Turn your own images into the input of a run: a chunk manifest, and metadata in the published form.
+"""Turn your own images into the input of a run: a chunk manifest, metadata in the published form, and a config.
 
     python workflow_scripts/write_manifest.py --images photographs more.zip --labels labels.tsv \\
         --label-columns order family --out runs/own
 
-writes chunks.tsv and metadata.tsv to the folder `runs/own`. Each zip is one chunk. A folder, with all folders in it, is
+writes chunks.tsv, metadata.tsv and config.yaml to the folder `runs/own`. The config has one experiment for each label
+column. Each zip is one chunk. A folder, with all folders in it, is
 one chunk as well; where it has more images than --images-per-chunk, it becomes several, zipped to runs/own/source/. The
-images stay where they are, and must stay there until they were fetched.
+images stay where they are, and must stay there until they were fetched. Images that come later go into a new folder,
+named last: then the chunks that are there stay as they are.
 """
 
 from __future__ import annotations
@@ -16,15 +18,14 @@ import sys
 from pathlib import Path
 
 from bioscan1m.errors import InputError
+from bioscan1m.own_config import write_own_config
 from bioscan1m.own_images import plan_chunks, write_own_manifest
 from bioscan1m.own_labels import read_labels, write_own_metadata
 
 logger = logging.getLogger("write_manifest")
 
 WHAT_NEXT = """Next:
-  1. Put a config.yaml into {run}, with these lines and the rest as in tests/demo/config.yaml or config.yaml:
-       chunks: chunks.tsv
-       metadata: {{source: metadata.tsv, checksum: null}}
+  1. Look at {run}/config.yaml: which detector crops the images, and how the classifiers are trained.
   2. snakemake --directory {run} --profile profiles/demo --dry-run, and then without --dry-run."""
 
 
@@ -36,11 +37,12 @@ def prepare_run(
     image_column: str = "image_file",
     label_columns: list[str] | None = None,
 ) -> None:
-    """Write chunks.tsv and metadata.tsv of a run on these folders and zips. All is checked before anything is written."""
+    """Write chunks.tsv, metadata.tsv and config.yaml of a run on these folders and zips. All is checked first."""
     table = read_labels(labels, image_column, label_columns) if labels else None
     chunks = plan_chunks(images, images_per_chunk)
     write_own_metadata(chunks, table, run)
     write_own_manifest(chunks, run)
+    write_own_config(run, label_columns or [])
     logger.info("%s: %d chunks", run / "chunks.tsv", len(chunks))
 
 
@@ -56,8 +58,14 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--label-columns", nargs="+", help="the columns to keep; by default those of the published metadata"
     )
-    parser.add_argument("--images-per-chunk", type=int, default=10_000, help="images in a chunk of a folder")
+    parser.add_argument("--images-per-chunk", type=_count, default=10_000, help="images in a chunk of a folder")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number above 0")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -12,15 +12,16 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from workflow_runs import REPOSITORY, demo_config, snakemake_succeeds, write_config
-
+import yaml
 from bioscan1m.archives import list_members
 from bioscan1m.boxes import intersection_over_union
 from bioscan1m.boxes_table import CORNERS, read_boxes
+from workflow_runs import REPOSITORY, demo_config, snakemake_succeeds, write_config
 
 FOLDER = os.environ.get("BIOSCAN_REAL_DATA")
 pytestmark = [
@@ -37,6 +38,16 @@ def write_manifest(run: Path, *arguments: str | Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def own_config(run: Path) -> dict[str, Any]:
+    """The config that the helper wrote, with the demo's small networks and training."""
+    config, demo = yaml.safe_load((run / "config.yaml").read_text()), demo_config()
+    config["detector"] = demo["detector"]
+    config["detector"]["fine_tuning"]["base"] = str(REPOSITORY / "tests/demo/detector")
+    for section in ("backbones", "training"):
+        config["classifier"][section] = demo["classifier"][section]
+    return config
+
+
 def source(path: Path) -> dict[str, str | None]:
     return {"source": str(path), "checksum": None}
 
@@ -46,14 +57,12 @@ def wells_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """175 real wells and the full-size originals from folder to packages, with a detector fine-tuned on real wells."""
     data = Path(FOLDER)
     run = tmp_path_factory.mktemp("wells")
-    originals = run / "originals"  # without the examples in their sub-folders
+    originals = run / "originals"  # without the examples in its sub-folders
     originals.mkdir()
     for path in sorted((data / "originals").glob("*.jpg")):
         shutil.copy(path, originals)
-    write_manifest(run, "--images", data / "wells/val/images", originals, "--labels", data / "originals/labels.tsv",
-                   "--label-columns", "order")
-    config = demo_config()
-    config["metadata"] = source(run / "metadata.tsv")
+    write_manifest(run, "--images", data / "wells/val/images", originals, "--labels", data / "originals/labels.tsv")
+    config = own_config(run)
     detector = config["detector"]
     detector["image_sets"] = {
         f"wells-{part}": {
@@ -63,9 +72,7 @@ def wells_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for part in ("train", "val")
     }
     detector |= {"use": "wells-train", "training_sets": ["wells-train"], "validation_sets": ["wells-val"]}
-    detector["fine_tuning"] |= {"base": str(REPOSITORY / "tests/demo/detector"), "epochs": 6}
-    config["splits"]["experiments"] = {"orders": {"label": "order"}}
-    config["classifier"] |= {"trials": {}, "seeds": {}}
+    detector["fine_tuning"] |= {"epochs": 6}
     write_config(run, config)
     snakemake_succeeds(run, "dataset", "detector")
     snakemake_succeeds(run, "audit")
@@ -83,8 +90,10 @@ def test_every_real_photograph_is_boxed_cropped_and_packed(wells_run: Path) -> N
 def test_detector_trained_on_real_wells_beats_the_best_fixed_box(wells_run: Path) -> None:
     annotations = json.loads((Path(FOLDER) / "wells/val/annotations.json").read_text())
     names = {image["id"]: image["file_name"] for image in annotations["images"]}
-    truth = {names[a["image_id"]]: (*a["bbox"][:2], a["bbox"][0] + a["bbox"][2], a["bbox"][1] + a["bbox"][3])
-             for a in annotations["annotations"]}
+    truth = {
+        names[a["image_id"]]: (*a["bbox"][:2], a["bbox"][0] + a["bbox"][2], a["bbox"][1] + a["bbox"][3])
+        for a in annotations["annotations"]
+    }
     tables = [read_boxes(path) for path in (wells_run / "results/boxes").glob("*.parquet")]
     found = pd.concat(tables).set_index("image_file").loc[list(truth), CORNERS].to_numpy()
     boxes = np.array(list(truth.values()))
@@ -100,17 +109,16 @@ def test_audit_of_the_real_run_finds_every_file_intact(wells_run: Path) -> None:
 def test_a_custom_task_on_labelled_photographs_is_config_only(tmp_path: Path) -> None:
     """Classes named by a column of the user's own TSV, trained on whole photographs and tested."""
     data = Path(FOLDER) / "labelled"
-    write_manifest(tmp_path, "--images", data, "--labels", data / "labels.tsv", "--label-columns", "class_label",
-                   "order", "family")
-    config = demo_config()
-    config["metadata"] = source(tmp_path / "metadata.tsv")
+    write_manifest(
+        tmp_path, "--images", data, "--labels", data / "labels.tsv", "--label-columns", "class_label", "order", "family"
+    )
+    config = own_config(tmp_path)
     config["splits"]["experiments"] = {"photographs": {"label": "class_label", "largest_classes": 5}}
     config["classifier"] |= {
         "package": "original_256",
         "trials": {"photographs": ["resnet50_ce"]},
         "seeds": {"photographs": [1]},
     }
-    config["classifier"]["training"] |= {"epochs": 12, "patience": 12, "learning_rate_steps": [10]}
     write_config(tmp_path, config)
     snakemake_succeeds(tmp_path, "experiments")
     test = pd.read_csv(tmp_path / "results/summary/test.tsv", sep="\t").iloc[0]

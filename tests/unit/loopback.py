@@ -23,6 +23,8 @@ class Request(BaseHTTPRequestHandler):
         answer = server.script.pop(0) if len(server.script) > 1 else server.script[0]
         answer(self)
 
+    do_HEAD = do_GET  # noqa: N815
+
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
@@ -35,11 +37,12 @@ class Request(BaseHTTPRequestHandler):
     def reply(self, status: int, body: bytes, length: int | None = None, **headers: str) -> None:
         """Send a body; with a `length` other than its own, the connection ends too soon."""
         self.send_response(status)
-        for name, value in {"Content-Length": str(len(body) if length is None else length), **headers}.items():
+        all_headers = {"Content-Length": str(len(body) if length is None else length), "Connection": "close", **headers}
+        for name, value in all_headers.items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
-        self.wfile.write(body)
-        self.close_connection = True
+        if self.command == "GET":
+            self.wfile.write(body)
 
 
 class Server(ThreadingHTTPServer):

@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).parents[2]
 ENVIRONMENTS = sorted((REPOSITORY / "envs").glob("*.yaml"))
 RULE_FILES = sorted((REPOSITORY / "rules").glob("*.smk"))
 PYTHONS = ("3.11", "3.12", "3.13")
-NAME_ON_CONDA = {"pytorch": "torch"}
+NAME_ON_CONDA = {"pytorch": "torch", "huggingface_hub": "huggingface-hub"}
 
 
 def locked(python: str) -> dict[str, str]:
@@ -73,7 +73,9 @@ def test_conda_environment_agrees_with_the_lock(path: Path) -> None:
 def test_every_rule_that_runs_has_an_environment_a_log_and_a_record(path: Path) -> None:
     rules = re.split(r"\n(?=rule )", path.read_text())[1:]
     running = [rule for rule in rules if "script:" in rule]
-    without = [rule.split(":")[0] for rule in running if not all(d in rule for d in ("conda:", "log:", "record=", "code="))]
+    without = [
+        rule.split(":")[0] for rule in running if not all(d in rule for d in ("conda:", "log:", "record=", "code="))
+    ]
     assert without == []
     named = {name for rule in running for name in re.findall(r'"\.\./(envs/[^"]+)"', rule)}
     assert all((REPOSITORY / name).is_file() for name in named)

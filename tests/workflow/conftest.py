@@ -24,11 +24,11 @@ class Run:
         return self.folder / name
 
 
-def make_small_data(folder: Path, *arguments: str) -> None:
+def make_small_data(folder: Path) -> None:
     """The demo's generator with fewer and smaller photographs."""
-    settings = ["--images-per-chunk", "110", "--width", "320", "--annotated-training", "40", "--annotated-validation", "12"]
+    sizes = {"images-per-chunk": 110, "width": 320, "annotated-training": 40, "annotated-validation": 12}
     command = [sys.executable, str(REPOSITORY / "workflow_scripts/make_demo_data.py"), "--out", str(folder)]
-    subprocess.run([*command, *settings, *arguments], check=True, capture_output=True)
+    subprocess.run([*command, *(f"--{name}={value}" for name, value in sizes.items())], check=True, capture_output=True)
 
 
 def small_config() -> dict[str, Any]:

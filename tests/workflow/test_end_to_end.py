@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from safetensors import safe_open
-from workflow_runs import snakemake_succeeds
-
 from bioscan1m.boxes import intersection_over_union
 from bioscan1m.boxes_table import CORNERS, read_boxes
 from bioscan1m.images import image_size
 from bioscan1m.metadata import PUBLISHED_COLUMNS
+from safetensors import safe_open
+from workflow_runs import snakemake_succeeds
 
 pytestmark = pytest.mark.workflow
 
@@ -36,7 +35,9 @@ def quarantined(run, chunk: str) -> set[str]:
 
 def test_every_member_of_a_chunk_is_in_the_boxes_table_and_either_packed_or_in_quarantine(small_run) -> None:
     for chunk in CHUNKS:
-        source = [Path(name).name for name in members(small_run / f"data/chunks/bioscan_images_original_full_part{chunk}.zip")]
+        source = [
+            Path(name).name for name in members(small_run / f"data/chunks/bioscan_images_original_full_part{chunk}.zip")
+        ]
         boxes = read_boxes(small_run / f"results/boxes/part{chunk}.parquet")
         cropped = members(small_run / f"results/cropped/bioscan_images_cropped_full_part{chunk}.zip")
         assert list(boxes["image_file"]) == source
@@ -62,9 +63,10 @@ def test_boxes_contain_the_insects(small_run) -> None:
 
 @pytest.mark.parametrize("package", ["original_256", "cropped_256"])
 def test_hdf5_and_zip_hold_the_same_images_of_256_pixels(small_run, package: str) -> None:
-    with h5py.File(small_run / f"results/packages/{package}.hdf5") as file, zipfile.ZipFile(
-        small_run / f"results/packages/{package}.zip"
-    ) as archive:
+    with (
+        h5py.File(small_run / f"results/packages/{package}.hdf5") as file,
+        zipfile.ZipFile(small_run / f"results/packages/{package}.zip") as archive,
+    ):
         group = file["bioscan_dataset"]
         assert group.attrs["photographer"] == small_run.config["packages"]["attributes"]["photographer"]
         by_name = {Path(name).name: name for name in archive.namelist()}

@@ -1,18 +1,16 @@
 """The audit: every file under results/ and data/ is held against the record of the job that made it.
 
-A file is *intact* when its bytes are those that its record names, *changed* or *missing* when they are not, *stale* when
-one of its inputs has other bytes today than the record says, *other code* when today's code of its rule is not the code
-that made it, and an *orphan* when no record names it. A record that cannot be read is *unreadable*.
+A file is *intact* when its bytes are those that its record names, *changed* or *missing* when they are not, *stale*
+when one of its inputs has other bytes today than the record says, *other code* when today's code of its rule is not the
+code that made it, and an *orphan* when no record names it. A record that cannot be read is *unreadable*.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +49,7 @@ def audit(run: str | Path, records: str | Path) -> list[Finding]:
     Files are hashed on all cores.
     """
     run = Path(run)
-    known, unreadable = _read_records(run / records)
+    known, unreadable = _read_records(run, records)
     made = {file["path"]: (record, file) for record in known for file in record["outputs"]}
     present = _files(run)
     digests = _digests(run, sorted({*present, *_named_files(known, run)}))
@@ -74,8 +72,9 @@ def _judge(path: str, record: dict[str, Any], file: dict[str, Any], digests: dic
     changed = [i["path"] for i in record["inputs"] if i["path"] in digests and digests[i["path"]] != i["sha256"]]
     if changed:
         return Finding(path, STALE, rule, f"made from other bytes of {', '.join(changed)}")
-    if record["code"] != _code_today(record["code"]):
-        return Finding(path, OTHER_CODE, rule, f"made by {record['code']}, today's code is {_code_today(record['code'])}")
+    code, today = record["code"], _code_today(record["code"])
+    if code != today:
+        return Finding(path, OTHER_CODE, rule, f"made by {code}, today's code is {today}")
     return Finding(path, INTACT, rule)
 
 
@@ -85,24 +84,32 @@ def _code_today(code: str) -> str:
     return code_digest(script) if (SCRIPTS / f"{script}.py").is_file() else "gone"
 
 
-def _read_records(folder: Path) -> tuple[list[dict[str, Any]], list[Finding]]:
+def _read_records(run: Path, folder: str | Path) -> tuple[list[dict[str, Any]], list[Finding]]:
     """All records, and a finding for each that cannot be read."""
     records, unreadable = [], []
-    for path in sorted(folder.rglob("*.json")):
+    for path in sorted((run / folder).rglob("*.json")):
         try:
             record = read_record(path)
-            record["rule"], record["inputs"], record["outputs"], record["code"]
+            _try_all_that_is_needed(record)
             records.append(record)
-        except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-            unreadable.append(Finding(path.relative_to(folder.parents[2]).as_posix(), UNREADABLE, detail=str(error)))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = f"{type(error).__name__}: {error}"
+            unreadable.append(Finding(path.relative_to(run).as_posix(), UNREADABLE, detail=reason))
     return records, unreadable
+
+
+def _try_all_that_is_needed(record: dict[str, Any]) -> None:
+    """Read what the audit reads of a record, so that a damaged one fails here, where it is named."""
+    str(record["rule"]), record["code"].split(":")
+    for file in (*record["inputs"], *record["outputs"]):
+        Path(file["path"]), file["sha256"]
 
 
 def _files(run: Path) -> list[str]:
     """The files that should have a record, as paths relative to the run."""
-    files = (path for folder in FOLDERS for path in (run / folder).rglob("*") if path.is_file())
-    names = sorted(path.relative_to(run).as_posix() for path in files)
-    return [name for name in names if not any(map(Path(name).is_relative_to, NOT_AUDITED)) and Path(name).name[0] != "."]
+    files = (path for folder in FOLDERS for path in (run / folder).rglob("[!.]*") if path.is_file())
+    names = sorted(path.relative_to(run) for path in files)
+    return [name.as_posix() for name in names if not any(map(name.is_relative_to, NOT_AUDITED))]
 
 
 def _named_files(records: list[dict[str, Any]], run: Path) -> set[str]:
@@ -113,4 +120,4 @@ def _named_files(records: list[dict[str, Any]], run: Path) -> set[str]:
 
 def _digests(run: Path, paths: list[str]) -> dict[str, str]:
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        return dict(zip(paths, pool.map(file_digest, map(partial(os.path.join, run), paths)), strict=True))
+        return dict(zip(paths, pool.map(lambda path: file_digest(run / path), paths), strict=True))

@@ -80,7 +80,7 @@ def _content(path: Path) -> str:
     """What of a file counts: the code without docstrings, comments and layout; other files as they are."""
     if path.suffix != ".py":
         return path.read_text(encoding="utf-8")
-    return _dump(_WithoutDocstrings().visit(_tree(path)))
+    return _dump(_Essentials().visit(_tree(path)))
 
 
 def _dump(node: object) -> str:
@@ -93,13 +93,18 @@ def _dump(node: object) -> str:
     return ascii(node)
 
 
-class _WithoutDocstrings(ast.NodeTransformer):
-    """Removes the docstrings of a module, its classes and its functions."""
+class _Essentials(ast.NodeTransformer):
+    """Removes docstrings, and the empty strings that Python 3.12 finds in f-strings."""
 
     def _strip(self, node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
         self.generic_visit(node)
         if ast.get_docstring(node, clean=False) is not None:
             node.body = node.body[1:] or [ast.Pass()]
+        return node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        self.generic_visit(node)
+        node.values = [part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")]
         return node
 
     visit_Module = visit_ClassDef = visit_FunctionDef = visit_AsyncFunctionDef = _strip  # noqa: N815

@@ -1,8 +1,10 @@
-"""The config is checked before any job starts: an unknown key or a wrong value is an error that says what is allowed."""
+"""The config is checked before any job starts: an unknown key or wrong value is an error that says what is allowed."""
 
 from __future__ import annotations
 
 import difflib
+import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,10 +31,12 @@ def validate_config(config: dict[str, Any], schema_file: str | Path) -> None:
 def _explain(error: ValidationError) -> Iterator[str]:
     key = ".".join(map(str, error.absolute_path))
     if error.validator == "additionalProperties":
-        for name in sorted(set(error.instance) - set(error.schema.get("properties", {}))):
+        for name in sorted(map(str, set(error.instance) - set(error.schema.get("properties", {})))):
             yield _unknown_key(f"{key}.{name}".lstrip("."), name, list(error.schema.get("properties", {})))
     elif error.validator == "required":
         yield f"{key or 'config'}: {error.message.replace(' property', ' key')}"
+    elif error.validator == "type" and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", str(error.instance)):
+        yield f"{key}: {error.message}; YAML takes a number with an exponent only with a point, as in 1.0e-3"
     else:
         described = error.schema.get("description")
         yield f"{key}: {error.message}" + (f" ({described})" if described else "")
@@ -45,9 +49,11 @@ def _unknown_key(key: str, name: str, allowed: list[str]) -> str:
 
 
 def _wrong_names(config: dict[str, Any]) -> Iterator[str]:
-    """Names that must stand elsewhere in the config, and do not."""
+    """What no schema can say: names that must stand elsewhere in the config and do not, shares that are no whole."""
     yield from _wrong_detector_names(config["detector"])
     yield from _wrong_split_names(config["splits"]["experiments"])
+    if not math.isclose(sum(config["splits"]["ratios"].values()), 1):
+        yield f"splits.ratios: they sum to {sum(config['splits']['ratios'].values()):g}; they must sum to 1"
     yield from _wrong_trial_names(config["classifier"], list(config["splits"]["experiments"]))
 
 
@@ -63,13 +69,26 @@ def _wrong_detector_names(detector: dict[str, Any]) -> Iterator[str]:
 
 def _wrong_split_names(experiments: dict[str, Any]) -> Iterator[str]:
     for name, experiment in experiments.items():
-        for key in ("parent", "roles_from"):
-            if experiment.get(key, name) not in experiments or experiment.get(key) == name:
-                yield f"splits.experiments.{name}.{key}: no other experiment '{experiment[key]}' under splits.experiments"
+        for key in sorted({"parent", "roles_from"} & set(experiment)):
+            if experiment[key] not in experiments:
+                yield f"splits.experiments.{name}.{key}: no experiment '{experiment[key]}', only: {list(experiments)}"
+            elif _comes_back(name, experiments):
+                yield f"splits.experiments.{name}.{key}: '{experiment[key]}' depends on '{name}' itself"
+
+
+def _comes_back(name: str, experiments: dict[str, Any]) -> bool:
+    """Whether the experiments that `name` is made from, one from the other, include itself."""
+    seen, at = set(), name
+    while at in experiments and at not in seen:
+        seen.add(at)
+        at = experiments[at].get("parent") or experiments[at].get("roles_from")
+    return at == name
 
 
 def _wrong_trial_names(classifier: dict[str, Any], experiments: list[str]) -> Iterator[str]:
     trials = [f"{backbone}_{loss}" for backbone in classifier["backbones"] for loss in classifier["losses"]]
+    for trial in sorted({trial for trial in trials if trials.count(trial) > 1}):
+        yield f"classifier: two pairs of a backbone and a loss would both be called '{trial}'; rename one of them"
     for key in ("trials", "seeds"):
         for experiment in classifier[key]:
             if experiment not in experiments:

@@ -140,11 +140,10 @@ def _append(stream: Stream, part: PartFile, expected_bytes: int | None) -> None:
         )
     if stream.offset:
         logger.info("going on from byte %d", stream.offset)
-    progress = Progress(part.path.name, total - stream.offset, unit="bytes") if total else None
+    progress = Progress(part.path.name, None if total is None else total - stream.offset, unit="bytes")
     with part.appending(stream.version) as append:
         for block in stream.blocks:
             append(block)
-            if progress is not None:
-                progress.advance(len(block))
+            progress.advance(len(block))
     if total is not None and part.size < total:
         raise TransferError(f"the source ended at byte {part.size} of {total}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from numbers import Real
 
 import pandas as pd
 
@@ -32,17 +33,25 @@ def _table(table: pd.DataFrame) -> str:
     if table.empty:
         return "<p>None.</p>"
     head = "".join(f"<th>{escape(str(column).replace('_', ' '))}</th>" for column in table.columns)
-    rows = "\n".join(
-        "<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in table.itertuples(index=False, name=None)
-    )
+    columns = [_cells(table[column]) for column in table.columns]
+    rows = "\n".join(f"<tr>{''.join(cells)}</tr>" for cells in zip(*columns, strict=True))
     return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>"
 
 
-def _cell(value: object) -> str:
+def _cells(column: pd.Series) -> list[str]:
+    """A column's cells: numbers with two decimals, or none where all are whole."""
+    numbers = [value for value in column if _is_number(value)]
+    decimals = 0 if all(float(value).is_integer() for value in numbers) else 2
+    return [_cell(value, decimals) for value in column]
+
+
+def _cell(value: object, decimals: int) -> str:
     if pd.isna(value):
         return '<td class="empty">–</td>'
-    if isinstance(value, int):
-        return f'<td class="number">{value:,}</td>'
-    if isinstance(value, float):
-        return f'<td class="number">{value:,.2f}</td>' if not value.is_integer() else f'<td class="number">{value:,.0f}</td>'
+    if _is_number(value):
+        return f'<td class="number">{value:,.{decimals}f}</td>'
     return f"<td>{escape(str(value))}</td>"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and not pd.isna(value)

@@ -44,9 +44,10 @@ def check_unique_names(paths: Iterable[str]) -> None:
     """Raise InputError that names both paths where two have the same last part."""
     seen: dict[str, str] = {}
     for path in paths:
-        first = seen.setdefault(PurePath(path).name, path)
-        if first != path:
-            raise InputError(f"two images have the same name: {first} and {path}; rename one or leave one out")
+        name = PurePath(path).name
+        if name in seen:
+            raise InputError(f"two images have the same name: {seen[name]} and {path}; rename one or leave one out")
+        seen[name] = path
 
 
 def pack_images(folder: str | Path, images: list[str], path: str | Path) -> None:

@@ -8,6 +8,8 @@ from PIL import Image
 
 from bioscan1m.errors import UnreadableImage
 
+# What photographs come as. Others stay closed: Pillow would hand an EPS file to Ghostscript.
+FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "BMP", "WEBP", "GIF")
 # An original has 6.2 million pixels; far beyond it lies a decompression bomb.
 LARGEST_PIXELS = 200_000_000
 # libjpeg writes no longer side.
@@ -86,7 +88,7 @@ def _open(data: bytes) -> Image.Image:
     if not data:
         raise UnreadableImage("empty file")
     try:
-        image = Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
     except MemoryError:
         raise
     except Exception as error:  # Pillow's plugins raise nearly anything on damaged data

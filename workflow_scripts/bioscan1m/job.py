@@ -13,6 +13,7 @@ from typing import Any
 from bioscan1m.atomic import write_json
 from bioscan1m.errors import InputError
 from bioscan1m.provenance import describe_files, machine, now, peak_memory, software, source_state
+from bioscan1m.sources import without_secrets
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ def _record(snakemake: Any, added: JobRecord, started: str) -> dict[str, Any]:
         "wildcards": dict(snakemake.wildcards.items()),
         "inputs": describe_files(list(snakemake.input)),
         "outputs": describe_files([path for path in snakemake.output if path != snakemake.output.record]),
-        "parameters": {name: value for name, value in parameters.items() if name != "code"},
+        "parameters": {name: _without_secrets(value) for name, value in parameters.items() if name != "code"},
         "code": parameters["code"],
         "seed": added.seed,
         "images": added.images,
@@ -75,3 +76,12 @@ def _record(snakemake: Any, added: JobRecord, started: str) -> dict[str, Any]:
         "ended": now(),
         "peak_memory_bytes": peak_memory(),
     }
+
+
+def _without_secrets(value: Any) -> Any:
+    """Parameters as they may be kept: addresses lose their user, password and query, where tokens may stand."""
+    if isinstance(value, dict):
+        return {key: _without_secrets(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_secrets(part) for part in value]
+    return without_secrets(value) if isinstance(value, str) and value.startswith(("http://", "https://")) else value

@@ -1,17 +1,20 @@
 """The metadata table: its columns, and how it is read and written.
 
-Every value stays the string that it is in the file: nothing is inferred, so nothing is lost (`012` is no number, `NA` is
-no missing value). Tables are Arrow's, because a million rows with their barcodes take 1 GB there and several in pandas.
+Every value stays the string that it is in the file: nothing is inferred, so nothing is lost (`012` is no number, `NA`
+is no missing value). Tables are Arrow's: a million rows with their barcodes take 1 GB there, and several in pandas.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
@@ -47,57 +50,67 @@ def order_columns(names: list[str], experiments: list[str]) -> list[str]:
     return [*published, *(name for name in names if name not in published)]
 
 
+def read_header(path: str | Path) -> list[str]:
+    """The names of the columns. Raises InputError where the file has none, or one twice."""
+    try:
+        with open(path, "rb") as file:
+            line = file.readline().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: row 1, the header, is not UTF-8 ({error.reason})") from None
+    names = next(csv.reader([line], delimiter="\t"), [])
+    if not names:
+        raise InputError(f"{path}: the file has no header with the names of its columns")
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{path}: the header names a column twice: {', '.join(repeated)}. Rename one of them.")
+    return names
+
+
 def read_tsv(path: str | Path, columns: list[str] | None = None) -> pa.Table:
     """Read a tab-separated UTF-8 table, or some of its columns, as strings; an empty cell is an empty string.
 
     Quotes around a value, a byte order mark and the line ends of Windows are understood. Raises InputError that names
     the row where the file is not such a table; row 1 is the header.
     """
-    names = _read_header(path)
+    names = read_header(path)
     try:
-        return _read(path, names, columns, threads=True)
+        table = _read(path, names, columns, threads=True)
     except pa.ArrowInvalid:
         raise InputError(f"{path}: {_first_fault(path, names)}. Mend this row; row 1 is the header.") from None
+    _refuse_line_ends(table, path)
+    return table
 
 
 def write_tsv(path: str | Path, table: pa.Table) -> None:
     r"""Write a table of strings as tab-separated UTF-8 with \n line ends; only values that need quotes have them."""
+    write_tsv_batches(path, table.column_names, table.to_batches())
+
+
+def write_tsv_batches(path: str | Path, columns: list[str], batches: Iterable[pa.RecordBatch]) -> None:
+    """Write a table that comes in batches, its columns in this order, as `write_tsv` does."""
     with write_aside(path) as part, part.open("wb") as file:
-        file.write(_csv_lines([table.column_names]))
-        for batch in table.to_batches():
-            _write_batch(file, batch)
+        file.write(_csv_lines([columns]))
+        for batch in batches:
+            _write_batch(file, batch.select(columns))
 
 
 def write_parquet(path: str | Path, table: pa.Table) -> None:
     """Write a table as Parquet."""
     with write_aside(path) as part:
-        pq.write_table(table, part, compression="zstd")
+        pq.write_table(table, part)
 
 
-def _read_header(path: str | Path) -> list[str]:
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            names = next(csv.reader(file, delimiter="\t"), [])
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except UnicodeDecodeError:
-        return []  # the fault may lie further down; the reader finds its row
-    if not names:
-        raise InputError(f"{path}: the file is empty; it needs a header with the column names")
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"{path}: the header names a column twice: {', '.join(repeated)}. Rename one of them.")
-    return names
+def rows_where(mask: pa.ChunkedArray | pa.Array) -> np.ndarray:
+    """The rows of a file in which a mask over its table is true; row 1 is the header."""
+    return np.flatnonzero(mask.to_numpy(zero_copy_only=False)) + 2
 
 
 def _read(path: str | Path, names: list[str], columns: list[str] | None, threads: bool) -> pa.Table:
-    return pa.csv.read_csv(
-        path,
-        pa.csv.ReadOptions(use_threads=threads),
-        pa.csv.ParseOptions(delimiter="\t"),
-        pa.csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, include_columns=columns
-        ),
+    convert = pa.csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, include_columns=columns
     )
+    return pa.csv.read_csv(path, pa.csv.ReadOptions(use_threads=threads), pa.csv.ParseOptions(delimiter="\t"), convert)
 
 
 def _first_fault(path: str | Path, names: list[str]) -> str:
@@ -107,12 +120,23 @@ def _first_fault(path: str | Path, names: list[str]) -> str:
             try:
                 line.decode()
             except UnicodeDecodeError as error:
-                return f"row {number} is not UTF-8 ({error.reason} {line[error.start : error.end]!r})"
+                return f"row {number} is not UTF-8 ({error.reason}: {line[error.start : error.end]!r})"
     try:
         _read(path, names, None, threads=False)  # only one thread can count rows
     except pa.ArrowInvalid as error:
         return " ".join(str(error).split())
     return "the table cannot be read"
+
+
+def _refuse_line_ends(table: pa.Table, path: str | Path) -> None:
+    """Raise InputError where a quote that nothing closes has swallowed the rows after it."""
+    for name in table.column_names:
+        texts = (np.frombuffer(chunk.buffers()[2] or b"", np.uint8) for chunk in table[name].chunks)
+        if any((text == ord("\n")).any() for text in texts):
+            row = rows_where(pc.match_substring(table[name], "\n"))[0]
+            raise InputError(
+                f"{path}: row {row}: the value of {name} opens a quote that nothing closes. Mend this row."
+            )
 
 
 def _write_batch(file: BinaryIO, batch: pa.RecordBatch) -> None:
@@ -126,7 +150,7 @@ def _write_batch(file: BinaryIO, batch: pa.RecordBatch) -> None:
         file.write(lines.getbuffer())
 
 
-def _csv_lines(rows) -> bytes:
+def _csv_lines(rows: Iterable[Iterable[str]]) -> bytes:
     lines = io.StringIO(newline="")
     csv.writer(lines, delimiter="\t", lineterminator="\n").writerows(rows)
     return lines.getvalue().encode()

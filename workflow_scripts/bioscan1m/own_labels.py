@@ -5,26 +5,22 @@ A row is found by the image's name without folders; where several rows have that
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from bioscan1m.atomic import write_text
+import pyarrow as pa
+
 from bioscan1m.errors import InputError
+from bioscan1m.metadata import NOT_CLASSIFIED, RANKS, SOURCE_COLUMNS, read_tsv, write_tsv
 from bioscan1m.own_images import ImageChunk
 
 logger = logging.getLogger(__name__)
 
-NOT_CLASSIFIED = "not_classified"
-IDENTIFIERS = ("sampleid", "processid", "uri")
-# From the coarsest to the finest (A1.2); `name` before them is the finest that is known.
-RANKS = ("phylum", "class", "order", "family", "subfamily", "tribe", "genus", "species", "subspecies")
-SOURCE_COLUMNS = (*IDENTIFIERS, "name", *RANKS, "nucraw", "image_file", "chunk_number")
-# What the pipeline fills in by itself; a user's columns of these names are left out.
+IDENTIFIERS = ("sampleid", "processid", "uri", "nucraw")
+# What is known without a table; a user's columns of these names are left out.
 FILLED_IN = ("image_file", "chunk_number")
 
 
@@ -47,21 +43,16 @@ class LabelTable:
 
 
 def read_labels(path: Path, image_column: str, label_columns: list[str] | None) -> LabelTable:
-    """Read a tab-separated table; without `label_columns`, those columns count that the published metadata has too.
+    """Read a tab-separated table; without `label_columns`, those columns are taken that the published metadata has too.
 
     Raises InputError where the table cannot be read, or lacks a column that is named or any label at all.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t", restval="")
-            header = reader.fieldnames or []
-            cells = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a readable table ({error}); it must be tab-separated text in UTF-8") from None
-    columns = _label_columns(path, header, image_column, label_columns)
+    table = read_tsv(path)
+    columns = _label_columns(path, table.column_names, image_column, label_columns)
+    cells = [{name: cell.strip() for name, cell in row.items()} for row in table.to_pylist()]
     rows = [
-        LabelRow(number, row[image_column].strip().replace("\\", "/"), {name: row[name].strip() for name in columns})
-        for number, row in cells
+        LabelRow(number, row[image_column].replace("\\", "/"), {name: row[name] for name in columns})
+        for number, row in enumerate(cells, 2)
     ]
     return LabelTable(path, columns, rows)
 
@@ -75,15 +66,14 @@ def write_own_metadata(chunks: list[ImageChunk], labels: LabelTable | None, run:
     labels = labels or LabelTable(Path(), (), [])
     further = tuple(column for column in labels.columns if column not in SOURCE_COLUMNS)
     rows_of_images = _match(chunks, labels)
-    lines = [
+    rows = [
         _metadata_row(PurePath(image).name, chunk.name, rows_of_images.get(image), further)
         for chunk in chunks
         for image in chunk.images
     ]
-    _write_table(run / "metadata.tsv", (*SOURCE_COLUMNS, *further), lines)
-    logger.info("%s: %d rows; %s", run / "metadata.tsv", len(lines), _count_labels(labels.columns, rows_of_images))
-    if labels.rows:
-        _report_unmatched(chunks, labels, rows_of_images, run / "unmatched.tsv")
+    _write(run / "metadata.tsv", (*SOURCE_COLUMNS, *further), rows)
+    logger.info("%s: %d rows; %s", run / "metadata.tsv", len(rows), _count_labels(labels.columns, rows_of_images))
+    _report_unmatched(chunks, labels, rows_of_images, run / "unmatched.tsv")
 
 
 def _label_columns(path: Path, header: list[str], image_column: str, wanted: list[str] | None) -> tuple[str, ...]:
@@ -123,19 +113,18 @@ def _is_end_of(end: str, path: str) -> bool:
     return f"/{path}".endswith(f"/{end}")
 
 
-def _metadata_row(image_file: str, chunk: str, row: LabelRow | None, further: tuple[str, ...]) -> list[str]:
+def _metadata_row(image_file: str, chunk: str, row: LabelRow | None, further: tuple[str, ...]) -> dict[str, str]:
     labels = row.labels if row else {}
-    ranks = {rank: labels.get(rank) or NOT_CLASSIFIED for rank in RANKS}
-    finest = [NOT_CLASSIFIED, *(name for name in ranks.values() if name != NOT_CLASSIFIED)][-1]
-    return [
-        *(labels.get(column, "") for column in IDENTIFIERS),
-        labels.get("name") or finest,
-        *ranks.values(),
-        labels.get("nucraw", ""),
-        image_file,
-        chunk,
-        *(labels.get(column) or NOT_CLASSIFIED for column in further),
-    ]
+    taxa = {rank: labels.get(rank) or NOT_CLASSIFIED for rank in RANKS}
+    finest = [NOT_CLASSIFIED, *(taxon for taxon in taxa.values() if taxon != NOT_CLASSIFIED)][-1]
+    return {
+        **{column: labels.get(column, "") for column in IDENTIFIERS},
+        "name": labels.get("name") or finest,
+        **taxa,
+        **{column: labels.get(column) or NOT_CLASSIFIED for column in further},
+        "image_file": image_file,
+        "chunk_number": chunk,
+    }
 
 
 def _count_labels(columns: Iterable[str], rows_of_images: dict[str, LabelRow]) -> str:
@@ -149,23 +138,21 @@ def _count_labels(columns: Iterable[str], rows_of_images: dict[str, LabelRow]) -
 def _report_unmatched(
     chunks: list[ImageChunk], labels: LabelTable, rows_of_images: dict[str, LabelRow], path: Path
 ) -> None:
+    """List what has no counterpart, where there is a table of labels and something to list."""
+    path.unlink(missing_ok=True)
     used = {row.number for row in rows_of_images.values()}
-    images = [image for chunk in chunks for image in chunk.images if image not in rows_of_images]
     problems = {
-        "image without row": images,
+        "image without row": [name for chunk in chunks for name in chunk.images if name not in rows_of_images],
         "row without image": [row.image for row in labels.rows if row.number not in used],
     }
+    if not labels.rows or not any(problems.values()):
+        return
     for problem, names in problems.items():
         if names:
-            logger.warning("%d times %s, listed in %s: %s …", len(names), problem, path, ", ".join(names[:3]))
-    _write_table(
-        path, ("image_file", "problem"), ([name, problem] for problem in problems for name in problems[problem])
-    )
+            logger.warning("%s: %d, the first: %s; all are listed in %s", problem, len(names), names[0], path)
+    rows = [{"image_file": name, "problem": problem} for problem, names in problems.items() for name in names]
+    _write(path, ("image_file", "problem"), rows)
 
 
-def _write_table(path: Path, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> None:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, delimiter="\t", lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
-    write_text(path, buffer.getvalue())
+def _write(path: Path, columns: Iterable[str], rows: list[dict[str, str]]) -> None:
+    write_tsv(path, pa.Table.from_pylist(rows, pa.schema([(column, pa.string()) for column in columns])))

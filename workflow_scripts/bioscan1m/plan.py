@@ -1,4 +1,4 @@
-"""What a run consists of, derived from its config and its manifest: the values that wildcards take, and settings per job.
+"""What a run consists of, derived from its config and its manifest: the values of wildcards, and settings per job.
 
 It is made once, when the Snakefile is parsed, and parses in milliseconds: nothing here reads data.
 """

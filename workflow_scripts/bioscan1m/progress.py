@@ -8,13 +8,16 @@ import time
 logger = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 10.0
+BYTES_PER_MEGABYTE = 1e6
 
 
 class Progress:
-    """Counts what is done and logs a line about every ten seconds and one at the end."""
+    """Counts what is done and logs a line about every ten seconds and one at the end; bytes are shown in MB."""
 
-    def __init__(self, what: str, total: int, unit: str = "images") -> None:
-        self._what, self._total, self._unit = what, total, unit
+    def __init__(self, what: str, total: int | None, unit: str = "images") -> None:
+        """`total` is None where it is not known; then there is no line at the end."""
+        self._what, self._total = what, total
+        self._scale, self._unit = (BYTES_PER_MEGABYTE, "MB") if unit == "bytes" else (1, unit)
         self._done = 0
         self._start = self._last_line = time.monotonic()
 
@@ -22,7 +25,10 @@ class Progress:
         """Note that `n` more are done."""
         self._done += n
         now = time.monotonic()
-        if self._done >= self._total or now - self._last_line >= SECONDS_BETWEEN_LINES:
+        if self._done == self._total or now - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = now
-            rate = self._done / max(now - self._start, 1e-9)
-            logger.info("%s: %d of %d %s, %.1f/s", self._what, self._done, self._total, self._unit, rate)
+            self._log(self._done / self._scale, self._done / self._scale / max(now - self._start, 1e-9))
+
+    def _log(self, done: float, rate: float) -> None:
+        of_total = "" if self._total is None else f" of {self._total / self._scale:,.0f}"
+        logger.info("%s: %s%s %s, %.1f/s", self._what, f"{done:,.0f}", of_total, self._unit, rate)

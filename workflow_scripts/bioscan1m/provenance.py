@@ -22,8 +22,19 @@ from typing import Any
 REPOSITORY = Path(__file__).parents[2]
 # The packages whose version can change a result.
 PACKAGES = (
-    "snakemake numpy pandas pyarrow pillow h5py torch torchvision transformers safetensors scikit-learn pycocotools"
-).split()
+    "snakemake",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "pillow",
+    "h5py",
+    "torch",
+    "torchvision",
+    "transformers",
+    "safetensors",
+    "scikit-learn",
+    "pycocotools",
+)
 
 
 def file_digest(path: str | Path) -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 from pathlib import Path
 
 from bioscan1m.atomic import write_text
 from bioscan1m.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = ("image_file", "stage", "reason")
 
@@ -31,9 +34,14 @@ class Quarantine:
         write_rows(path, self.rows)
 
     def check(self, total: int, limit: float, chunk: str) -> None:
-        """Raise InputError where more than the fraction `limit` of `total` images is in quarantine."""
+        """Raise InputError where more than the fraction `limit` of `total` images is in quarantine.
+
+        All of them go to the log first, for Snakemake removes the tables of a job that fails.
+        """
         if len(self) / max(total, 1) <= limit:
             return
+        for image_file, stage, reason in self.rows:
+            logger.warning("%s: %s: %s", stage, image_file, reason)
         examples = "; ".join(f"{image_file}: {reason}" for image_file, _, reason in self.rows[:5])
         raise InputError(
             f"{chunk}: {len(self)} of {total} images cannot be used at the stage {self.stage}, more than "

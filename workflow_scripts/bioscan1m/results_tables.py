@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from bioscan1m.atomic import write_text
 from bioscan1m.experiment_results import group_by_trial, mean_and_deviation
 from bioscan1m.published import published
 
@@ -33,9 +35,18 @@ def validation_table(validations: Sequence[dict[str, Any]], tests: Sequence[dict
     return pd.DataFrame(rows)
 
 
-def test_table(tests: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """One row per experiment: the selected trial on the test set, and the share of the most frequent class."""
-    return pd.DataFrame([{**_describe_test(test), **_test_metrics(test)} for test in tests])
+def tested_table(tests: Sequence[dict[str, Any]], selections: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One row per experiment: the selected trial on the test set, beside the share of the most frequent class.
+
+    `selections` are the contents of selection.json files; they tell where the paper tested another trial.
+    """
+    differs = {selection["experiment"]: selection["differs_from_paper"] for selection in selections}
+    return pd.DataFrame(
+        [
+            {**_describe_test(test), **_test_metrics(test), "differs_from_paper": differs[test["experiment"]]}
+            for test in tests
+        ]
+    )
 
 
 def headline(tests: pd.DataFrame) -> str:
@@ -55,6 +66,11 @@ def headline(tests: pd.DataFrame) -> str:
         }
     )
     return "Test set, in percent\n\n" + rows.to_string(index=False, na_rep="-") + "\n"
+
+
+def write_table(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table as TSV."""
+    write_text(path, table.to_csv(sep="\t", index=False, lineterminator="\n"))
 
 
 def _describe_trial(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -57,11 +58,9 @@ def read_split(path: str | Path) -> tuple[list[str], dict[str, LabelledImages]]:
     Raises InputError where the table has no images of one of the roles train, validation and test.
     """
     table = pq.read_table(path, columns=["image_file", "label", "role"])
-    label_column = table["label"].combine_chunks().dictionary_encode()
-    classes = sorted(label_column.dictionary.to_pylist())
-    places = np.array([classes.index(label) for label in label_column.dictionary.to_pylist()], dtype=np.int64)
-    labels, roles = places[label_column.indices.to_numpy()], np.asarray(table["role"].to_pylist())
-    images = {role: _select(table["image_file"], labels, roles == role) for role in ("train", "validation", "test")}
+    classes = sorted(pc.unique(table["label"]).to_pylist())
+    labels = pc.index_in(table["label"], value_set=pa.array(classes)).to_numpy().astype(np.int64)
+    images = {role: _of_role(table, labels, role) for role in ("train", "validation", "test")}
     if empty := [role for role, members in images.items() if not members]:
         raise InputError(
             f"{path}: no images with the role {' or '.join(empty)}; the experiment needs more images or other ratios "
@@ -70,8 +69,9 @@ def read_split(path: str | Path) -> tuple[list[str], dict[str, LabelledImages]]:
     return classes, images
 
 
-def _select(image_files: pa.ChunkedArray, labels: np.ndarray, chosen: np.ndarray) -> LabelledImages:
-    return LabelledImages(image_files.filter(pa.array(chosen)).to_pylist(), labels[chosen])
+def _of_role(table: pa.Table, labels: np.ndarray, role: str) -> LabelledImages:
+    chosen = pc.equal(table["role"], role)
+    return LabelledImages(table["image_file"].filter(chosen).to_pylist(), labels[chosen.to_numpy()])
 
 
 class PackageImages(Dataset):

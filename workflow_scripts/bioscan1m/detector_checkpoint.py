@@ -1,0 +1,67 @@
+"""The released crop tool's checkpoint: a PyTorch Lightning file, read as data and never run.
+
+Lightning pickles whatever a module keeps. `torch.load` with `weights_only` builds tensors and plain containers and
+refuses anything else, so that a file from outside cannot run code. The state's keys have the name of the attribute
+that held the model before them (`model.`, in some wrappers twice), and the backbone has timm's names (issue 3).
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import DetrForObjectDetection
+
+from bioscan1m.detector import CLASS_HEAD, CLASS_NAMES, build_model, with_classes
+from bioscan1m.detector_backbone import with_own_backbone
+from bioscan1m.errors import InputError
+
+# Of facebook/detr-resnet-50, where it differs from the defaults of transformers: none but the backbone, which
+# with_own_backbone adds.
+DETR_RESNET_50 = {"model_type": "detr", "backbone": "resnet50"}
+QUERIES = "model.query_position_embeddings.weight"
+
+
+def read_checkpoint(path: str | Path) -> DetrForObjectDetection:
+    """The DETR with a ResNet-50 that a Lightning file holds; classes and queries are as many as its tensors say.
+
+    Raises InputError for a file that is no checkpoint, that holds more than data, or whose keys are not those of this
+    architecture: then it lists the missing and the unexpected ones.
+    """
+    weights = without_prefix(_state(path), path)
+    return build_model(*with_own_backbone(_settings(weights), weights), source=path)
+
+
+def without_prefix(state: Mapping[str, torch.Tensor], path: str | Path) -> dict[str, torch.Tensor]:
+    """The weights named as in a DETR; what comes before its class head's name is the prefix, whatever it is."""
+    prefixes = [name.removesuffix(f"{CLASS_HEAD}.weight") for name in state if name.endswith(f"{CLASS_HEAD}.weight")]
+    if len(prefixes) != 1:
+        raise InputError(f"{path}: not a DETR for object detection: no {CLASS_HEAD}.weight among {len(state)} tensors")
+    return {name.removeprefix(prefixes[0]): tensor for name, tensor in state.items()}
+
+
+def _state(path: str | Path) -> dict[str, torch.Tensor]:
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; fetch it first") from None
+    except pickle.UnpicklingError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{path}: refused, since it holds more than tensors and plain data: {reason}") from None
+    except (OSError, EOFError, RuntimeError, ValueError) as error:
+        raise InputError(f"{path}: no readable PyTorch file ({error}); remove it and fetch it again") from None
+    state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
+    if not isinstance(state, dict):
+        raise InputError(f"{path}: not a PyTorch Lightning checkpoint: it has no state_dict")
+    return state
+
+
+def _settings(weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    """Those of DETR-ResNet-50, with the numbers of classes and queries of the weights."""
+    classes = len(weights[f"{CLASS_HEAD}.weight"]) - 1
+    names = CLASS_NAMES if classes == len(CLASS_NAMES) else {index: f"class {index}" for index in range(classes)}
+    queries = {"num_queries": len(weights[QUERIES])} if QUERIES in weights else {}
+    return with_classes({**DETR_RESNET_50, **queries}, names)

@@ -1,0 +1,48 @@
+"""The metadata with one column per experiment: the file that is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from bioscan1m.metadata import NO_SPLIT, order_columns, write_tsv_batches
+
+ROWS_PER_BATCH = 50_000  # the barcodes pass through in pieces: a tenth of the memory and a third of the time
+
+
+def join_metadata(
+    metadata: str | Path, splits: list[str | Path], experiments: list[str], joined: str | Path
+) -> dict[str, int]:
+    """Write the validated metadata with the roles of `splits`, one table per experiment; return counts of rows.
+
+    The columns stand in the published order, further columns of the source after them. A row without a role in an
+    experiment says no_split there.
+    """
+    file = pq.ParquetFile(metadata, pre_buffer=False)
+    image_files = file.read(columns=["image_file"])["image_file"]
+    roles = {name: _roles(image_files, split) for name, split in zip(experiments, splits, strict=True)}
+    columns = order_columns(file.schema_arrow.names, experiments)
+    write_tsv_batches(joined, columns, _with_roles(file, pa.table(roles)))
+    return {"in": len(image_files), "out": len(image_files)}
+
+
+def _roles(image_files: pa.ChunkedArray, split: str | Path) -> pa.Array:
+    """The role of each image, no_split where the split does not name it."""
+    table = pq.read_table(split, columns=["image_file", "role"])
+    places = pc.index_in(image_files.combine_chunks(), table["image_file"])
+    return pc.fill_null(table["role"].combine_chunks().take(places), NO_SPLIT)
+
+
+def _with_roles(file: pq.ParquetFile, roles: pa.Table) -> Iterator[pa.RecordBatch]:
+    """The batches of the metadata, the columns of the experiments added or replaced."""
+    start = 0
+    for batch in file.iter_batches(ROWS_PER_BATCH):
+        columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+        for name in roles.column_names:
+            columns[name] = roles[name].slice(start, len(batch)).combine_chunks()
+        yield pa.RecordBatch.from_pydict(columns)
+        start += len(batch)

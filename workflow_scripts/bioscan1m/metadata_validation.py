@@ -1,0 +1,166 @@
+"""Is the source metadata fit for use? Faults that would spoil results stop the job, doubtful rows are counted.
+
+Only image_file, chunk_number and the columns that experiments use must be there, so that a table of one's own images
+passes; the other published columns are then filled in as unknown. All other columns pass through.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from functools import reduce
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bioscan1m.atomic import write_text
+from bioscan1m.errors import InputError
+from bioscan1m.metadata import NOT_CLASSIFIED, SOURCE_COLUMNS, TAXA, read_tsv, rows_where, write_parquet
+
+logger = logging.getLogger(__name__)
+
+BIN_FORM = r"^BOLD:[A-Z]{3}[0-9]{4}$"
+OTHER_THAN_NUCLEOTIDES = "[^ACGTRYSWKMBDHVN-]"  # IUPAC's codes, and the gap of an alignment
+PARENT_RANKS = (("family", "order"), ("genus", "family"), ("species", "genus"))
+
+
+class Doubt(NamedTuple):
+    """One check: how many rows do not pass it, and the first of them."""
+
+    check: str
+    rows: int
+    example: str
+
+
+def validate_metadata(
+    source: str | Path, chunks: list[str], labels: list[str], validated: str | Path, warnings: str | Path
+) -> dict[str, int]:
+    """Write the source TSV as Parquet, completed, and the table of warnings; return the count of rows.
+
+    `chunks` are the chunks of the manifest, `labels` the columns that experiments use. Raises InputError where a needed
+    column is absent, an image_file is empty, repeated or a path, or a chunk_number is not in the manifest.
+    """
+    table = read_tsv(source)
+    _refuse_missing_columns(source, table, labels)
+    _refuse_bad_image_files(source, table)
+    _refuse_unknown_chunks(source, table, chunks)
+    doubts = list(_doubts(table, labels))
+    for doubt in doubts:
+        if doubt.rows:
+            logger.warning("%s: %d rows (%s)", doubt.check, doubt.rows, doubt.example)
+    write_parquet(validated, complete(table, labels))
+    write_text(warnings, pd.DataFrame(doubts).to_csv(sep="\t", index=False, lineterminator="\n"))
+    return {"in": table.num_rows, "out": table.num_rows}
+
+
+def complete(table: pa.Table, labels: list[str]) -> pa.Table:
+    """The table with all published source columns: blank and absent taxa are not_classified, other absences empty."""
+    for name in dict.fromkeys([*SOURCE_COLUMNS, *labels]):
+        taxon = name in TAXA or name in labels
+        if name not in table.column_names:
+            value = pa.scalar(NOT_CLASSIFIED if taxon else "")
+            table = table.append_column(name, pa.chunked_array([pa.repeat(value, table.num_rows)]))
+        elif taxon:
+            filled = pc.if_else(_is_blank(table[name]), NOT_CLASSIFIED, table[name])
+            table = table.set_column(table.column_names.index(name), name, filled)
+    return table
+
+
+def _refuse_missing_columns(source: str | Path, table: pa.Table, labels: list[str]) -> None:
+    missing = [
+        name for name in dict.fromkeys(["image_file", "chunk_number", *labels]) if name not in table.column_names
+    ]
+    if missing:
+        raise InputError(
+            f"{source}: no column {', '.join(missing)}; there are: {', '.join(table.column_names)}. Needed, with "
+            f"tabs between them, are image_file, chunk_number and what splits.experiments names ({', '.join(labels)})."
+        )
+    if not table.num_rows:
+        raise InputError(f"{source}: the table has a header and no rows")
+
+
+def _refuse_bad_image_files(source: str | Path, table: pa.Table) -> None:
+    image_files = table["image_file"]
+    if len(rows := rows_where(_is_blank(image_files))):
+        raise InputError(f"{source}: image_file is empty in {_listed('row', rows)}. Name the image or remove the row.")
+    if len(rows := rows_where(pc.match_substring_regex(image_files, r"[/\\]"))):
+        raise InputError(f"{source}: image_file is a path in {_listed('row', rows)}; give the file name alone")
+    counts = image_files.value_counts()
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    if len(repeated):
+        named = [f"{name} in {_listed('row', rows_where(pc.equal(image_files, name)))}" for name in repeated[:5]]
+        raise InputError(
+            f"{source}: {len(repeated)} image_file names are there more than once: {'; '.join(named)}. "
+            "Each image has one row: remove the others, or rename the images."
+        )
+
+
+def _refuse_unknown_chunks(source: str | Path, table: pa.Table, chunks: list[str]) -> None:
+    numbers = table["chunk_number"]
+    unknown = [number for number in pc.unique(numbers).to_pylist() if number not in chunks]
+    if unknown:
+        named = [f"{number!r} in {_listed('row', rows_where(pc.equal(numbers, number)))}" for number in unknown[:5]]
+        raise InputError(
+            f"{source}: {len(unknown)} chunk numbers are not in the manifest: {'; '.join(named)}. The manifest has "
+            f"{_listed('chunk', chunks)}. Add the chunk to the manifest, or take its rows out of the metadata."
+        )
+
+
+def _doubts(table: pa.Table, labels: list[str]) -> Iterator[Doubt]:
+    """Every check for which the table has the columns, passed or not."""
+    for label in labels:
+        yield _doubt(f"{label} is blank, read as {NOT_CLASSIFIED}", table, [label], _is_blank(table[label]))
+    if others := [name for name in TAXA if name in table.column_names and name not in labels]:
+        blank = reduce(pc.or_, (_is_blank(table[name]) for name in others))
+        yield _doubt(f"another taxon is blank, read as {NOT_CLASSIFIED}", table, others, blank)
+    if "uri" in table.column_names:
+        named = pc.invert(pc.or_(_is_blank(table["uri"]), pc.equal(table["uri"], NOT_CLASSIFIED)))
+        other_form = pc.invert(pc.match_substring_regex(table["uri"], BIN_FORM))
+        yield _doubt("uri is no BIN of the form BOLD:AAA1234", table, ["uri"], pc.and_(named, other_form))
+    if "nucraw" in table.column_names:
+        other_letters = pc.match_substring_regex(table["nucraw"], OTHER_THAN_NUCLEOTIDES)
+        yield _doubt("nucraw has letters that stand for no nucleotide", table, ["nucraw"], other_letters)
+    if "sampleid" in table.column_names:
+        yield _doubt("sampleid is there more than once", table, ["sampleid"], _is_repeated(table["sampleid"]))
+    for rank, parent in PARENT_RANKS:
+        if {rank, parent} <= set(table.column_names):
+            yield _doubt(f"{rank} lies in more than one {parent}", table, [rank, parent], _is_torn(table, rank, parent))
+
+
+def _doubt(check: str, table: pa.Table, columns: list[str], mask: pa.ChunkedArray | pa.Array) -> Doubt:
+    rows = rows_where(mask)
+    if not len(rows):
+        return Doubt(check, 0, "")
+    values = (f"{name} = {table[name][int(rows[0]) - 2].as_py()[:40]!r}" for name in columns)
+    return Doubt(check, len(rows), f"row {rows[0]}: {', '.join(values)}")
+
+
+def _is_blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.equal(pc.utf8_trim_whitespace(column), "")
+
+
+def _is_repeated(column: pa.ChunkedArray) -> pa.Array:
+    counts = column.value_counts()
+    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    return pc.and_(pc.is_in(column, repeated), pc.invert(_is_blank(column)))
+
+
+def _is_torn(table: pa.Table, rank: str, parent: str) -> pa.Array:
+    """Rows whose taxon of one rank has other rows with another taxon of the rank above."""
+    ranks = pd.DataFrame({name: table[name].to_pandas() for name in (rank, parent)})
+    known = ranks[~ranks.isin(["", NOT_CLASSIFIED]).any(axis=1)]
+    pairs = known.drop_duplicates()
+    torn = pairs[rank][pairs[rank].duplicated()]
+    mask = np.zeros(table.num_rows, bool)
+    mask[known.index[known[rank].isin(torn)]] = True
+    return pa.array(mask)
+
+
+def _listed(what: str, values: list | np.ndarray) -> str:
+    """`row 3`, or `rows 3, 5, 9` and how many more there are."""
+    more = f" and {len(values) - 5} more" if len(values) > 5 else ""
+    return f"{what}{'s' if len(values) > 1 else ''} {', '.join(map(str, values[:5]))}{more}"

@@ -1,0 +1,10 @@
+"""Give every image its role in every experiment."""
+
+from bioscan1m.job import job
+from bioscan1m.split_tables import build_splits
+
+if __name__ == "__main__":
+    with job(snakemake) as record:
+        splits = snakemake.params.splits
+        record.seed = splits["seed"]
+        record.images = build_splits(snakemake.input.metadata, splits, snakemake.output.splits, snakemake.output.counts)

@@ -1,0 +1,22 @@
+"""Find the insect in every image of one chunk; see bioscan1m/detection.py for the method."""
+
+from bioscan1m.detection import detect_chunk
+from bioscan1m.detector import load_detector
+from bioscan1m.device import prepare_device
+from bioscan1m.job import job
+from bioscan1m.provenance import file_digest
+
+if __name__ == "__main__":
+    with job(snakemake) as record:
+        given, made, params = snakemake.input, snakemake.output, snakemake.params
+        device = prepare_device(params.detection["threads"], seed=0)
+        record.images = detect_chunk(
+            given.chunk,
+            load_detector(given.model, given.config, given.preprocessor, device),
+            params.detection,
+            snakemake.threads,
+            params.unreadable_limit,
+            made.boxes,
+            made.quarantine,
+            {name: file_digest(given[name]) for name in ("model", "config", "preprocessor")},
+        )

@@ -1,0 +1,10 @@
+"""Write the metadata with its split columns, in the published form."""
+
+from bioscan1m.job import job
+from bioscan1m.metadata_join import join_metadata
+
+if __name__ == "__main__":
+    with job(snakemake) as record:
+        record.images = join_metadata(
+            snakemake.input.metadata, snakemake.input.splits, snakemake.params.experiments, snakemake.output.metadata
+        )

@@ -1,0 +1,14 @@
+"""Validate the source metadata and write it as Parquet, with the table of what is doubtful in it."""
+
+from bioscan1m.job import job
+from bioscan1m.metadata_validation import validate_metadata
+
+if __name__ == "__main__":
+    with job(snakemake) as record:
+        record.images = validate_metadata(
+            snakemake.input.metadata,
+            snakemake.params.chunks,
+            snakemake.params.labels,
+            snakemake.output.metadata,
+            snakemake.output.warnings,
+        )
