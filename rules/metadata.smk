@@ -155,7 +155,7 @@ rule summarise_dataset:
         mem_mb=per_attempt(12_000),
         runtime=per_attempt(30),
     params:
-        experiments=PLAN.split_experiments,
+        experiments=PLAN.label_columns(),
         code=code_digest("summarise_dataset"),
     message:
         "Count classes, labels and roles, beside the paper's figures."

@@ -4,6 +4,7 @@ import logging
 from dataclasses import asdict
 
 import pandas as pd
+
 from bioscan1m.atomic import write_json, write_text
 from bioscan1m.audit import FAULTS, INTACT, audit, summarise
 from bioscan1m.errors import InputError

@@ -4,6 +4,7 @@ The figures are 5, A1 to A4 and the curves of A11 of the paper, for any experime
 """
 
 import pandas as pd
+
 from bioscan1m.experiment_figures import draw_class_accuracy, draw_confusion_matrix, draw_training_curves
 from bioscan1m.experiment_results import read_results
 from bioscan1m.figures import save_figure

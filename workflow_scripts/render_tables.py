@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import pandas as pd
+
 from bioscan1m.atomic import write_text
 from bioscan1m.html_tables import html_page
 from bioscan1m.job import job

@@ -3,13 +3,13 @@
 from bioscan1m.atomic import write_text
 from bioscan1m.experiment_results import read_results
 from bioscan1m.job import job
-from bioscan1m.results_tables import headline, tested_table, validation_table, write_table
+from bioscan1m.results_tables import headline, summarise_tests, summarise_validations, write_table
 
 if __name__ == "__main__":
     with job(snakemake):
         inputs, outputs = snakemake.input, snakemake.output
         validations, selections, tests = map(read_results, (inputs.validations, inputs.selections, inputs.tests))
-        tested = tested_table(tests, selections)
-        write_table(outputs.validation, validation_table(validations, tests))
+        tested = summarise_tests(tests, selections)
+        write_table(outputs.validation, summarise_validations(validations, tests))
         write_table(outputs.test, tested)
         write_text(outputs.headline, headline(tested))

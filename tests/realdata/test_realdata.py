@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+
 from bioscan1m.archives import list_members
 from bioscan1m.boxes import intersection_over_union
 from bioscan1m.boxes_table import CORNERS, read_boxes

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image, ImageDraw
+from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
+
 from bioscan1m.detector import Detector
 from bioscan1m.detector_examples import Example
 from bioscan1m.detector_input import PreparedImage, Preprocessor
-from PIL import Image, ImageDraw
-from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
 
 PREPROCESSOR = Preprocessor(shortest_side=48, longest_side=64)
 FINE_TUNING = {

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bioscan1m.annotations import AnnotatedImage, pair_with_members, read_annotations
 from bioscan1m.archives import ZipWriter
 from bioscan1m.errors import InputError
-from hypothesis import given
-from hypothesis import strategies as st
 
 CLEAN = {
     "images": [
@@ -99,7 +100,7 @@ def test_what_is_wrong_is_named(tmp_path, coco, named):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(InputError, match="none.json: no such file"):
+    with pytest.raises(InputError, match=r"none\.json: no such file"):
         read_annotations(tmp_path / "none.json")
 
 
@@ -117,7 +118,7 @@ def test_boxes_within_the_image_stay_inside_it(boxes):
 
 def test_annotations_of_another_size_are_refused():
     annotated = AnnotatedImage("a.jpg", np.array([[1.0, 2.0, 3.0, 4.0]]), (80, 100))
-    with pytest.raises(InputError, match="a.jpg: the annotations are of 80x100 pixels, the image has 100x80"):
+    with pytest.raises(InputError, match=r"a\.jpg: the annotations are of 80x100 pixels, the image has 100x80"):
         annotated.boxes_in(100, 80)
 
 

@@ -8,10 +8,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from bioscan1m.archives import Member, ZipWriter, list_members, read_members
-from bioscan1m.errors import InputError, UnreadableImage
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from bioscan1m.archives import Member, ZipWriter, list_members, read_members
+from bioscan1m.errors import InputError, UnreadableImage
 
 base_names = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0"), min_size=1, max_size=20)
 base_names = base_names.filter(lambda name: name not in (".", ".."))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from bioscan1m.atomic import write_aside, write_json, write_text
 
 

@@ -7,6 +7,7 @@ import logging
 from pathlib import Path
 
 import pytest
+
 from audit_results import audit_results
 from bioscan1m.atomic import write_json
 from bioscan1m.audit import Finding, audit, summarise

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bioscan1m.boxes import area, intersection_over_union
 from hypothesis import given
 from hypothesis import strategies as st
+
+from bioscan1m.boxes import area, intersection_over_union
 
 corner = st.floats(-3000, 3000, width=32)
 side = st.floats(0.125, 3000, width=32)

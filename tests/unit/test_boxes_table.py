@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+
 from bioscan1m.boxes_table import BELOW_THRESHOLD, CORNERS, DETECTED, UNREADABLE, read_boxes, read_settings, write_boxes
 
 COLUMNS = ["image_file", "width", "height", *CORNERS, "score", "status"]

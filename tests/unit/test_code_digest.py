@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from bioscan1m import code_digest as module
 from bioscan1m.code_digest import LIBRARY, SCRIPTS, code_digest
 

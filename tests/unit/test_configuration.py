@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
+
 from bioscan1m.configuration import validate_config
 from bioscan1m.errors import InputError
-from jsonschema import Draft202012Validator
 
 REPOSITORY = Path(__file__).parents[2]
 SCHEMA_FILE = REPOSITORY / "rules/schemas/config.schema.yaml"

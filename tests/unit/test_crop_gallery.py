@@ -6,10 +6,11 @@ import io
 
 import pandas as pd
 import pytest
+from PIL import Image
+
 from bioscan1m.archives import ZipWriter
 from bioscan1m.boxes_table import CORNERS, write_boxes
 from bioscan1m.crop_gallery import draw_crops
-from PIL import Image
 
 PHOTOGRAPH = io.BytesIO()
 Image.new("RGB", (120, 90), "grey").save(PHOTOGRAPH, "JPEG")

@@ -8,15 +8,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
 from bioscan1m.archives import ZipWriter, list_members, read_members
 from bioscan1m.boxes import crop_rectangle
 from bioscan1m.boxes_table import CORNERS, read_boxes, write_boxes
 from bioscan1m.cropping import crop_chunk, crop_rectangles, cut_out
 from bioscan1m.errors import InputError, UnreadableImage
 from bioscan1m.quarantine import read_rows
-from hypothesis import given
-from hypothesis import strategies as st
-from PIL import Image
 
 CROP = {"ratio": 1.4, "pad_value": 255, "jpeg_quality": 90}
 WIDTH, HEIGHT = 120, 90

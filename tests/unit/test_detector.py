@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
+from small_detectors import PREPROCESSOR, small_detector, small_model, well, write_detector
+
 from bioscan1m.boxes import intersection_over_union
 from bioscan1m.detector import Predictions, build_model, load_base, load_detector, normalise, save_detector
 from bioscan1m.errors import InputError
-from safetensors.torch import load_file, save_file
-from small_detectors import PREPROCESSOR, small_detector, small_model, well, write_detector
 
 IMAGES = [np.asarray(well(np.random.default_rng(seed))[0]).transpose(2, 0, 1) for seed in range(8)]
 

@@ -6,11 +6,12 @@ import io
 
 import numpy as np
 import pytest
-from bioscan1m.detector_input import Preprocessor, read_preprocessor, write_preprocessor
-from bioscan1m.errors import InputError, UnreadableImage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
+
+from bioscan1m.detector_input import Preprocessor, read_preprocessor, write_preprocessor
+from bioscan1m.errors import InputError, UnreadableImage
 
 PUBLISHED = Preprocessor(shortest_side=800, longest_side=1333)
 sides = st.integers(1, 5000)
@@ -87,5 +88,5 @@ def test_the_file_holds_the_preprocessor(tmp_path):
 def test_another_file_is_refused(tmp_path, content):
     path = tmp_path / "preprocessor.json"
     path.write_text(content)
-    with pytest.raises(InputError, match="preprocessor.json: no preprocessor"):
+    with pytest.raises(InputError, match=r"preprocessor\.json: no preprocessor"):
         read_preprocessor(path)

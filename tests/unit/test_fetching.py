@@ -10,14 +10,15 @@ import zipfile
 from types import SimpleNamespace
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from loopback import cut, page, serving, status, whole, without_ranges
+
 from bioscan1m import google_drive
 from bioscan1m.archives import list_members
 from bioscan1m.downloads import BLOCK_BYTES
 from bioscan1m.errors import InputError
 from bioscan1m.fetching import check_zip, fetch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from loopback import cut, page, serving, status, whole, without_ranges
 
 BLOCK = BLOCK_BYTES
 DATA = bytes(range(256)) * 2000

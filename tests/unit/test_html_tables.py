@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+
 from bioscan1m.html_tables import html_page
 from render_tables import render_tables
 

@@ -8,11 +8,12 @@ import zlib
 
 import numpy as np
 import pytest
-from bioscan1m.errors import UnreadableImage
-from bioscan1m.images import decode, encode_jpeg, image_size, resize_shorter_side
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
+from bioscan1m.errors import UnreadableImage
+from bioscan1m.images import decode, encode_jpeg, image_size, resize_shorter_side
 
 RED = (254, 0, 0)
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, Wildcards
+
 from bioscan1m.errors import InputError
 from bioscan1m.job import job
 from bioscan1m.provenance import file_digest
-from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, Wildcards
 
 RECORD = Path("results/provenance/records/crop_chunk/part7.json")
 LOG = Path("logs/crop_chunk/7.log")

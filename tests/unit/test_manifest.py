@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from bioscan1m.errors import InputError
-from bioscan1m.manifest import COLUMNS, read_manifest, write_manifest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from bioscan1m.errors import InputError
+from bioscan1m.manifest import COLUMNS, read_manifest, write_manifest
 
 REPOSITORY = Path(__file__).parents[2]
 MD5 = "md5:" + "0123456789abcdef" * 2

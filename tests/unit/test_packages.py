@@ -13,11 +13,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
+
 from bioscan1m.archives import ZipWriter, list_members, read_members
 from bioscan1m.errors import InputError
 from bioscan1m.packages import ImagePackage
 from bioscan1m.packing import pack_hdf5, pack_zip
-from PIL import Image
 
 ATTRIBUTES = {"copyright_holder": "CBG Photography Group", "copyright_year": "2021", "date": "2023-06-12"}
 NAMES = {"1": ["BIOUG2-B.jpg", "BIOUG1-A.jpg", "Käfer 1.jpg"], "2": ["A.jpg", "Z.png"]}

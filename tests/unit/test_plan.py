@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from bioscan1m.plan import Plan, Trial
 
 REPOSITORY = Path(__file__).parents[2]
@@ -94,6 +95,13 @@ def test_a_training_set_is_the_sum_of_its_image_sets():
 
 def test_labels_are_the_columns_that_experiments_need():
     assert plan().labels() == ["family", "order"]
+
+
+def test_a_subset_has_the_label_column_of_its_parent():
+    columns = plan().label_columns()
+    assert list(columns) == plan().split_experiments
+    assert columns["small_diptera_family"] == columns["large_diptera_family"] == "family"
+    assert columns["medium_insect_order"] == "order"
 
 
 def test_overrides_reach_their_experiment_alone():

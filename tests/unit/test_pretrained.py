@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from loopback import serving
+
 from bioscan1m.classifiers import build_classifier, load_backbone_weights
 from bioscan1m.errors import InputError
 from bioscan1m.pretrained import fetch_backbone, fetch_detector
 from bioscan1m.weights import read_weights
-from loopback import serving
 
 SCRIPTS = Path(__file__).parents[2] / "workflow_scripts"
 VIT = {

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from bioscan1m import provenance
 from bioscan1m.provenance import describe_files, file_digest, machine, now, peak_memory, software, source_state
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 
 import pytest
+
 from bioscan1m.errors import InputError, UnreadableImage
 from bioscan1m.quarantine import Quarantine, read_rows
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from bioscan1m.quarantine import Quarantine, read_rows
 from bioscan1m.quarantine_tables import join_chunks, join_stages
 

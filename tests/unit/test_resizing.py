@@ -6,13 +6,14 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
 from bioscan1m.archives import ZipWriter, list_members
 from bioscan1m.errors import InputError, UnreadableImage
 from bioscan1m.quarantine import read_rows
 from bioscan1m.resizing import resize_chunk, resize_image
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image
 
 RESIZE = {"short_side": 64, "jpeg_quality": 75}
 

@@ -10,6 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
+from PIL import Image, ImageDraw
+
 from bioscan1m.archives import list_members, read_members
 from bioscan1m.errors import UnreadableImage
 from bioscan1m.images import decode
@@ -19,11 +24,7 @@ from bioscan1m.synthetic.polygons import outlines
 from bioscan1m.synthetic.records import COLUMNS
 from bioscan1m.synthetic.taxonomy import NOT_CLASSIFIED, RANKS, forms, plan_specimens, taxa
 from bioscan1m.synthetic.wells import render_well
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as st_numpy
 from make_demo_data import make_demo_data
-from PIL import Image, ImageDraw
 
 SETTINGS = {
     "chunks": 2,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from workflow_runs import REPOSITORY, demo_config, snakemake_succeeds, write_config
 
 

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from safetensors import safe_open
+
 from bioscan1m.boxes import intersection_over_union
 from bioscan1m.boxes_table import CORNERS, read_boxes
 from bioscan1m.images import image_size
 from bioscan1m.metadata import PUBLISHED_COLUMNS
-from safetensors import safe_open
 from workflow_runs import snakemake_succeeds
 
 pytestmark = pytest.mark.workflow

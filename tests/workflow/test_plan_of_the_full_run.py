@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from workflow_runs import REPOSITORY, planned_jobs, snakemake_succeeds
 
 pytestmark = pytest.mark.workflow

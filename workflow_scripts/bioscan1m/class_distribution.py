@@ -33,6 +33,8 @@ def draw_class_distribution(classes: pd.DataFrame, experiments: dict[str, str]) 
     rows = figure.subplots(len(panels), squeeze=False, sharex=True, height_ratios=heights)
     for axes, (name, table) in zip(rows[:, 0], panels.items(), strict=True):
         _draw_panel(axes, name, table)
+    largest = max(table["images"].max() for table in panels.values())
+    rows[0, 0].set_xlim(0.8, 6 * largest)  # with room for the number behind the longest bar
     handles, labels = rows[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False)
     return figure
@@ -54,8 +56,6 @@ def _draw_panel(axes: Axes, name: str, table: pd.DataFrame) -> None:
         axes.annotate(f"{images:,}", (images, place), (4, 0), textcoords="offset points", va="center", fontsize=8)
     axes.set_xscale("log")
     axes.tick_params(labelbottom=True)
-    axes.margins(x=0.12)  # room for the number behind the longest bar
-    axes.set_xlim(left=0.8)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda images, _: f"{images:,.0f}"))
     axes.set_yticks(places, table["class"], fontsize=9)
     axes.set_ylim(len(table) - 0.4, -0.6)

@@ -71,7 +71,7 @@ def load_backbone_weights(model: nn.Module, folder: str | Path) -> None:
     own = model.state_dict()
     # Batch counters are absent from old files. A pooler is the head of another task; no classifier has one.
     expected = {name for name in own if name not in _head(model) and not name.endswith("num_batches_tracked")}
-    unknown = {name for name in published if name not in own and ".pooler." not in name}
+    unknown = {name for name in published if name not in own and "pooler" not in name.split(".")}
     _check_fit(file, own, published, expected, unknown)
     model.load_state_dict({**own, **{name: published[name] for name in expected}})
 
@@ -94,7 +94,7 @@ def _build_torchvision(name: str, settings: dict[str, Any], classes: int) -> nn.
 
     try:
         return get_model(name, weights=None, num_classes=classes, **settings)
-    except (ValueError, TypeError) as error:
+    except Exception as error:  # wrong settings come to light as nearly anything
         raise InputError(f"classifier.backbones: torchvision cannot build '{name}' with {settings}: {error}") from None
 
 
@@ -106,7 +106,7 @@ def _build_transformers(name: str, settings: dict[str, Any], classes: int, image
     sizes = {"image_size": image_size} if "image_size" in known else {}
     try:
         return model_class(model_class.config_class(**{**sizes, **settings, "num_labels": classes}))
-    except (ValueError, TypeError, ArithmeticError) as error:
+    except Exception as error:  # wrong settings come to light as nearly anything
         raise InputError(f"classifier.backbones: transformers cannot build '{name}' with {settings}: {error}") from None
 
 

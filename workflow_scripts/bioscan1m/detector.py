@@ -59,12 +59,12 @@ class Detector:
     def predict(self, images: list[np.ndarray]) -> Predictions:
         """Boxes and scores of inputs (3, h, w) uint8 of one size, so that no padding and no neighbour matters."""
         pixels = torch.from_numpy(np.stack(images)).to(self.device, memory_format=torch.channels_last)
-        hidden_states = self._decode(normalise(pixels, self.preprocessor))
+        hidden_states = self._hidden_states(normalise(pixels, self.preprocessor))
         logits, boxes = class_logits_and_boxes(self.model, hidden_states)
         scores = logits.softmax(-1)[..., :-1].amax(-1)  # the last class is "no object"
         return Predictions(corners(boxes).clamp(0, 1).cpu().numpy(), scores.cpu().numpy())
 
-    def _decode(self, pixels: torch.Tensor) -> torch.Tensor:
+    def _hidden_states(self, pixels: torch.Tensor) -> torch.Tensor:
         with mixed_precision(self.device):
             return self.model.model(pixels).last_hidden_state
 

@@ -80,7 +80,7 @@ class Training:
     steps: int
 
     def train_epoch(self, epoch: int, batches: Iterable[Batch], progress: Progress) -> dict[str, float]:
-        """One pass over the training images; returns the means over its steps."""
+        """One pass over the training images; returns the learning rate of its first step and the means over all."""
         torch.manual_seed(_seed(self.settings["seed"], epoch))  # of dropout
         rows = []
         for step, batch in enumerate(batches):
@@ -96,7 +96,8 @@ class Training:
                 ) from None
             progress.advance()
         means = {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
-        return {"epoch": epoch, "learning_rate": self.settings["learning_rate"] * factor, **means}
+        rate = self.settings["learning_rate"] * learning_rate_factor(self.settings, epoch - 1)
+        return {"epoch": epoch, "learning_rate": rate, **means}
 
     def train_step(self, batch: Batch) -> dict[str, float]:
         """One step of the optimizer; returns the loss and its terms. Raises InputError before it breaks the model."""

@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
+from bioscan1m.experiment_results import name_model
+
 # Okabe and Ito 2008: told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 CURVES = {"train_loss": "training loss", "validation_loss": "validation loss", "micro_top1": "validation micro top-1"}
@@ -31,6 +33,7 @@ def draw_training_curves(histories: Sequence[pd.DataFrame], validations: Sequenc
             trial = f"{run['backbone']}, {run['loss']}"
             _draw_curve(axes, history, column, run["best_epoch"], trial, COLOURS[trials.index(trial) % len(COLOURS)])
         axes.set(xlabel="epoch", title=title)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), frameon=False)
@@ -46,10 +49,10 @@ def draw_class_accuracy(test: dict[str, Any]) -> Figure:
     axes = figure.subplots()
     axes.barh(places, shares, color=COLOURS[0], height=0.75)
     for place, share, row in zip(places, shares, classes, strict=True):
-        axes.text(share + 1, place, f"{share:.1f}  ({row['images']:,} images)", va="center", fontsize=8)
+        axes.text(102, place, f"{share:.1f}  ({row['images']:,} images)", va="center", fontsize=8)
     axes.axvline(100 * test["metrics"]["macro_top1"], color=COLOURS[1], linestyle="--", label="mean of the classes")
     axes.set_yticks(places, [row["class"] for row in classes], fontsize=9)
-    axes.set(xlim=(0, 128), ylim=(len(classes) - 0.4, -0.6), xlabel="top-1 accuracy on the test set, percent")
+    axes.set(xlim=(0, 130), ylim=(len(classes) - 0.4, -0.6), xlabel="top-1 accuracy on the test set, percent")
     axes.set_xticks(range(0, 101, 20))
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower right", frameon=False)
@@ -63,8 +66,8 @@ def draw_confusion_matrix(test: dict[str, Any]) -> Figure:
     counts = np.array(test["confusion_matrix"])[np.ix_(order, order)]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     names = [test["classes"][place] for place in order]
-    side = 2.6 + 0.36 * len(names)
-    figure = Figure(figsize=(side + 0.6, side), layout="constrained")
+    side = 2.4 + 0.36 * len(names)
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
     axes = figure.subplots()
     norm = PowerNorm(COLOUR_EXPONENT, vmin=0, vmax=1)
     image = axes.imshow(shares, cmap="Blues", norm=norm)
@@ -74,9 +77,13 @@ def draw_confusion_matrix(test: dict[str, Any]) -> Figure:
             axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=8, color=colour)
     axes.set_xticks(range(len(names)), names, rotation=90)
     axes.set_yticks(range(len(names)), [f"{name} ({n:,})" for name, n in zip(names, counts.sum(axis=1), strict=True)])
+    axes.set_xticks(np.arange(len(names)) + 0.5, minor=True)
+    axes.set_yticks(np.arange(len(names)) + 0.5, minor=True)
+    axes.grid(which="minor", color="#dddddd", linewidth=0.5)
+    axes.tick_params(which="minor", length=0)
     axes.set(xlabel="predicted class", ylabel="true class (test images)")
+    axes.set_title(_title(test), fontsize=10)
     figure.colorbar(image, ax=axes, shrink=0.5, label="share of the true class", ticks=[0, 0.01, 0.1, 0.25, 0.5, 1])
-    figure.suptitle(_title(test))
     return figure
 
 
@@ -92,4 +99,5 @@ def _by_images(test: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _title(test: dict[str, Any]) -> str:
-    return f"{test['experiment']}: {test['backbone']}, {test['loss']}, seed {test['seed']}"
+    trial = f"{test['experiment']}: {test['backbone']}, {test['loss']}, seed {test['seed']}"
+    return f"{trial}\n({name_model(test['model'])})"

@@ -26,3 +26,8 @@ def mean_and_deviation(runs: Sequence[dict[str, Any]], metric: str) -> tuple[flo
     """Mean and population standard deviation of a metric over the seeds of a trial."""
     values = [run["metrics"][metric] for run in runs]
     return fmean(values), pstdev(values)
+
+
+def name_model(model: dict[str, Any]) -> str:
+    """The true model behind a backbone's name, in a few words; `model` is as in validation.json."""
+    return f"{model['name'].removesuffix('ForImageClassification')}, {model['parameters'] / 1e6:.2f} M parameters"

@@ -9,7 +9,7 @@ from PIL import Image
 from bioscan1m.errors import UnreadableImage
 
 # What photographs come as. Others stay closed: Pillow would hand an EPS file to Ghostscript.
-FORMATS = ("JPEG", "MPO", "PNG", "TIFF", "BMP", "WEBP", "GIF")
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
 # An original has 6.2 million pixels; far beyond it lies a decompression bomb.
 LARGEST_PIXELS = 200_000_000
 # libjpeg writes no longer side.

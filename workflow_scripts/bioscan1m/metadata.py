@@ -39,14 +39,13 @@ NOT_CLASSIFIED = "not_classified"  # no taxon
 NO_SPLIT = "no_split"  # no role
 
 
-def order_experiments(names: list[str]) -> list[str]:
-    """The experiments as their columns stand in the metadata: the published ones first, in the published order."""
-    return sorted(names, key=[*PUBLISHED_EXPERIMENTS, *names].index)
-
-
 def order_columns(names: list[str], experiments: list[str]) -> list[str]:
-    """The column names in the published order, the experiments in place of the six; all other columns follow."""
-    published = [*SOURCE_COLUMNS[:-1], *order_experiments(experiments), SOURCE_COLUMNS[-1]]
+    """The column names in the published order, the experiments in place of the six; all other columns follow.
+
+    Of the experiments, the published ones come first, in their order.
+    """
+    ordered = sorted(experiments, key=[*PUBLISHED_EXPERIMENTS, *experiments].index)
+    published = [*SOURCE_COLUMNS[:-1], *ordered, SOURCE_COLUMNS[-1]]
     return [*published, *(name for name in names if name not in published)]
 
 

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 BIN_FORM = r"^BOLD:[A-Z]{3}[0-9]{4}$"
 OTHER_THAN_NUCLEOTIDES = "[^ACGTRYSWKMBDHVN-]"  # IUPAC's codes, and the gap of an alignment
+NAMED = 5  # values or rows that a message names before it counts the others
 PARENT_RANKS = (("family", "order"), ("genus", "family"), ("species", "genus"))
 
 
@@ -42,13 +43,13 @@ def validate_metadata(
     """Write the source TSV as Parquet, completed, and the table of warnings; return the count of rows.
 
     `chunks` are the chunks of the manifest, `labels` the columns that experiments use. Raises InputError where a needed
-    column is absent, an image_file is empty, repeated or a path, or a chunk_number is not in the manifest.
+    column is absent, an image_file is empty, repeated or a path, or no chunk_number is in the manifest.
     """
     table = read_tsv(source)
     _refuse_missing_columns(source, table, labels)
     _refuse_bad_image_files(source, table)
-    _refuse_unknown_chunks(source, table, chunks)
-    doubts = list(_doubts(table, labels))
+    _refuse_other_chunks(source, table, chunks)
+    doubts = list(_doubts(table, chunks, labels))
     for doubt in doubts:
         if doubt.rows:
             logger.warning("%s: %d rows (%s)", doubt.check, doubt.rows, doubt.example)
@@ -92,26 +93,30 @@ def _refuse_bad_image_files(source: str | Path, table: pa.Table) -> None:
     counts = image_files.value_counts()
     repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
     if len(repeated):
-        named = [f"{name} in {_listed('row', rows_where(pc.equal(image_files, name)))}" for name in repeated[:5]]
         raise InputError(
-            f"{source}: {len(repeated)} image_file names are there more than once: {'; '.join(named)}. "
+            f"{source}: image_file is not unique: {_with_rows(image_files, repeated.to_pylist())}. "
             "Each image has one row: remove the others, or rename the images."
         )
 
 
-def _refuse_unknown_chunks(source: str | Path, table: pa.Table, chunks: list[str]) -> None:
-    numbers = table["chunk_number"]
-    unknown = [number for number in pc.unique(numbers).to_pylist() if number not in chunks]
-    if unknown:
-        named = [f"{number!r} in {_listed('row', rows_where(pc.equal(numbers, number)))}" for number in unknown[:5]]
+def _refuse_other_chunks(source: str | Path, table: pa.Table, chunks: list[str]) -> None:
+    """A part of the chunks is a run too, so rows of others are only doubted; but some must be of these."""
+    if pc.all(_is_of_other_chunk(table, chunks)).as_py():
+        found = pc.unique(table["chunk_number"]).to_pylist()
         raise InputError(
-            f"{source}: {len(unknown)} chunk numbers are not in the manifest: {'; '.join(named)}. The manifest has "
-            f"{_listed('chunk', chunks)}. Add the chunk to the manifest, or take its rows out of the metadata."
+            f"{source}: no row has the chunk_number of a chunk in the manifest. The rows have {_listed('chunk', found)}, "
+            f"the manifest {_listed('chunk', chunks)}. Correct the chunk_number or the manifest."
         )
 
 
-def _doubts(table: pa.Table, labels: list[str]) -> Iterator[Doubt]:
+def _is_of_other_chunk(table: pa.Table, chunks: list[str]) -> pa.ChunkedArray:
+    return pc.invert(pc.is_in(table["chunk_number"], pa.array(chunks, pa.string())))
+
+
+def _doubts(table: pa.Table, chunks: list[str], labels: list[str]) -> Iterator[Doubt]:
     """Every check for which the table has the columns, passed or not."""
+    other_chunk = _is_of_other_chunk(table, chunks)
+    yield _doubt("chunk_number is not in the manifest, so the image is missing", table, ["chunk_number"], other_chunk)
     for label in labels:
         yield _doubt(f"{label} is blank, read as {NOT_CLASSIFIED}", table, [label], _is_blank(table[label]))
     if others := [name for name in TAXA if name in table.column_names and name not in labels]:
@@ -160,7 +165,13 @@ def _is_torn(table: pa.Table, rank: str, parent: str) -> pa.Array:
     return pa.array(mask)
 
 
+def _with_rows(column: pa.ChunkedArray, values: list[str]) -> str:
+    """The first of the values, each with the rows that have it, and how many more values there are."""
+    named = [f"{value!r} in {_listed('row', rows_where(pc.equal(column, value)))}" for value in values[:NAMED]]
+    return "; ".join([*named, *([f"and {len(values) - NAMED} more"] if len(values) > NAMED else [])])
+
+
 def _listed(what: str, values: list | np.ndarray) -> str:
     """`row 3`, or `rows 3, 5, 9` and how many more there are."""
-    more = f" and {len(values) - 5} more" if len(values) > 5 else ""
-    return f"{what}{'s' if len(values) > 1 else ''} {', '.join(map(str, values[:5]))}{more}"
+    more = f" and {len(values) - NAMED} more" if len(values) > NAMED else ""
+    return f"{what}{'s' if len(values) > 1 else ''} {', '.join(map(str, values[:NAMED]))}{more}"

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import ImageOps
 
-from bioscan1m.images import decode, resize_shorter_side
+from bioscan1m.images import decode
 from bioscan1m.metrics import probabilities
 from bioscan1m.predictions import Predictions
 
 COLUMNS, ROWS = 6, 4
-THUMBNAIL = 160  # pixels of the shorter side
+THUMBNAIL = 192  # pixels of each side
 
 
 def draw_misclassified(predictions: Predictions, package: Mapping[str, bytes], title: str) -> Figure:
@@ -49,5 +50,5 @@ def describe_errors(predictions: Predictions) -> str:
 
 
 def _draw_image(axes: Axes, data: bytes) -> None:
-    axes.imshow(np.asarray(resize_shorter_side(decode(data, THUMBNAIL), THUMBNAIL)))
+    axes.imshow(np.asarray(ImageOps.pad(decode(data, THUMBNAIL), (THUMBNAIL, THUMBNAIL), color="white")))
     axes.set_axis_off()

@@ -64,6 +64,15 @@ class Plan:
         tasks = [task for task in self._config["splits"]["experiments"].values() if "label" in task]
         return list(dict.fromkeys(column for task in tasks for column in (task["label"], *task.get("where", {}))))
 
+    def label_columns(self) -> dict[str, str]:
+        """The metadata column that labels the images of each experiment; a subset has that of its parent."""
+        experiments = self._config["splits"]["experiments"]
+
+        def label(name: str) -> str:
+            return experiments[name]["label"] if "label" in experiments[name] else label(experiments[name]["parent"])
+
+        return {name: label(name) for name in experiments}
+
     def trials_of(self, experiment: str) -> list[Trial]:
         """The trainings of one experiment: each trial of the config with each of its seeds."""
         classifier = self._config["classifier"]

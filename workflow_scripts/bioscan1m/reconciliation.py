@@ -1,5 +1,6 @@
 """Do the rows of the metadata and the images of the chunks name each other?
 
+Rows of chunks that this run does not have are not compared; the warnings on the metadata count them.
 An image is used by its name, so one that lies in another chunk than its row says is used all the same, and listed.
 """
 
@@ -29,9 +30,10 @@ def reconcile_images(
     chunk and problem, in the order of chunks and names, and one row per problem.
     """
     rows = pq.read_table(metadata, columns=["image_file", "chunk_number"]).to_pandas()
+    rows = rows.rename(columns={"chunk_number": "chunk"})
     tables = (read_boxes(path)[["image_file", "status"]] for path in boxes)
     images = pd.concat([table.assign(chunk=chunk) for chunk, table in zip(chunks, tables, strict=True)])
-    problems = pd.concat(list(_problems(rows.rename(columns={"chunk_number": "chunk"}), images)))
+    problems = pd.concat(list(_problems(rows, images, chunks)))
     order = {chunk: place for place, chunk in enumerate(chunks)}
     problems = problems.sort_values(["image_file", "problem"]).sort_values(
         "chunk", key=lambda c: c.map(order), kind="stable"
@@ -44,12 +46,13 @@ def reconcile_images(
     }
 
 
-def _problems(rows: pd.DataFrame, images: pd.DataFrame) -> Iterator[pd.DataFrame]:
+def _problems(rows: pd.DataFrame, images: pd.DataFrame, chunks: list[str]) -> Iterator[pd.DataFrame]:
     """The rows and images with each problem, as image_file, chunk and problem."""
     has_row = images["image_file"].isin(rows["image_file"])
     named_chunk = images["image_file"].map(rows.set_index("image_file")["chunk"])
+    expected = rows[rows["chunk"].isin(chunks)]
     found = {
-        ROW_WITHOUT_IMAGE: rows[~rows["image_file"].isin(images["image_file"])],
+        ROW_WITHOUT_IMAGE: expected[~expected["image_file"].isin(images["image_file"])],
         IMAGE_WITHOUT_ROW: images[~has_row],
         OTHER_CHUNK: images[has_row & (named_chunk != images["chunk"])],
         UNREADABLE_IMAGE: images[images["status"] == UNREADABLE],

@@ -14,14 +14,14 @@ from typing import Any
 import pandas as pd
 
 from bioscan1m.atomic import write_text
-from bioscan1m.experiment_results import group_by_trial, mean_and_deviation
+from bioscan1m.experiment_results import group_by_trial, mean_and_deviation, name_model
 from bioscan1m.published import published
 
 VALIDATION_METRICS = ("micro_top1", "macro_top1", "micro_f1", "macro_f1")  # tables A3 and A4
 DECIMALS = 2  # as printed in the paper
 
 
-def validation_table(validations: Sequence[dict[str, Any]], tests: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def summarise_validations(validations: Sequence[dict[str, Any]], tests: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """One row per trial: mean and population standard deviation over its seeds of the metrics of tables A3 and A4.
 
     `validations` and `tests` are the contents of validation.json and test.json files; the tests tell which trial was
@@ -35,7 +35,7 @@ def validation_table(validations: Sequence[dict[str, Any]], tests: Sequence[dict
     return pd.DataFrame(rows)
 
 
-def tested_table(tests: Sequence[dict[str, Any]], selections: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def summarise_tests(tests: Sequence[dict[str, Any]], selections: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """One row per experiment: the selected trial on the test set, beside the share of the most frequent class.
 
     `selections` are the contents of selection.json files; they tell where the paper tested another trial.
@@ -94,14 +94,13 @@ def _describe_test(test: dict[str, Any]) -> dict[str, Any]:
 
 def _describe_experiment(result: dict[str, Any]) -> dict[str, Any]:
     size, task = split_name(result["experiment"])
-    model = result["model"]
     return {
         "experiment": result["experiment"],
         "task": task,
         "size": size,
         "backbone": result["backbone"],
         "loss": result["loss"],
-        "model": f"{model['name']}, {model['parameters'] / 1e6:.2f} M parameters",
+        "model": name_model(result["model"]),
     }
 
 

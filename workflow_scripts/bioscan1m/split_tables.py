@@ -35,7 +35,7 @@ def build_splits(
     columns or has other words in them.
     """
     experiments = splits["experiments"]
-    if clashes := [name for name in experiments if name in SOURCE_COLUMNS]:
+    if clashes := [name for name in experiments if name in {*SOURCE_COLUMNS, *_task_columns(experiments)}]:
         raise InputError(f"splits.experiments: {', '.join(clashes)} is a column of the metadata; choose another name")
     published = _takes_published(metadata, splits)
     frame = _read(metadata, experiments, published)
@@ -95,10 +95,13 @@ def _takes_published(metadata: str | Path, splits: dict[str, Any]) -> bool:
     return published
 
 
-def _read(metadata: str | Path, experiments: dict[str, Any], published: bool) -> pd.DataFrame:
+def _task_columns(experiments: dict[str, Any]) -> list[str]:
     tasks = [task_of(name, experiments) for name in experiments]
-    used = [column for task in tasks for column in (task["label"], *task.get("where", {}))]
-    columns = ["image_file", "chunk_number", *used, *(experiments if published else ())]
+    return [column for task in tasks for column in (task["label"], *task.get("where", {}))]
+
+
+def _read(metadata: str | Path, experiments: dict[str, Any], published: bool) -> pd.DataFrame:
+    columns = ["image_file", "chunk_number", *_task_columns(experiments), *(experiments if published else ())]
     return pq.read_table(metadata, columns=list(dict.fromkeys(columns))).to_pandas()
 
 

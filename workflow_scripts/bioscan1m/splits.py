@@ -103,7 +103,8 @@ def assign_roles(metadata: pd.DataFrame, splits: dict[str, Any]) -> dict[str, As
         if "parent" in experiment:
             parent = assigned[experiment["parent"]]
             quotas = split_counts(experiment["images"], ratios)
-            assigned[name] = _draw_subset(name, parent, quotas, ranks, splits["subset"])
+            shares = _subset_shares(name, parent.counts(), quotas, splits["subset"])
+            assigned[name] = _draw_subset(parent, shares, ranks)
         else:
             inherited = assigned.get(experiment.get("roles_from"))
             assigned[name] = _split_task(metadata, experiment, ratios, ranks, inherited)
@@ -175,26 +176,30 @@ def _labels(metadata: pd.DataFrame, task: dict[str, Any]) -> pd.Series:
     return labels.where(chosen)
 
 
-def _draw_subset(
-    name: str, parent: Assignment, quotas: tuple[int, int, int], ranks: np.ndarray, subset: str
-) -> Assignment:
-    available = parent.counts()
-    shares = np.zeros_like(available)
-    for role, (images, quota) in enumerate(zip(available.T, quotas, strict=True)):
-        if quota < (images > 0).sum():
-            raise InputError(
-                f"splits.experiments.{name}.images: its {ROLES[role]} part has {quota} images for "
-                f"{(images > 0).sum()} classes; raise it"
-            )
-        if quota > images.sum():
-            logger.warning("%s: all %d %s images of its parent, not %d", name, images.sum(), ROLES[role], quota)
-        shares[:, role] = SHARES[subset](images, min(quota, images.sum()))
+def _draw_subset(parent: Assignment, shares: np.ndarray, ranks: np.ndarray) -> Assignment:
+    """`shares` images of each class and role of the parent, int64 (C, 3), those of lowest rank."""
     groups = parent.groups
     places, _ = _places_in_group(groups, shares.size, ranks)
-    drawn = np.zeros(len(groups), bool)
     members = np.flatnonzero(groups != NO_CLASS)
-    drawn[members] = places[members] < shares.ravel()[groups[members]]
-    return Assignment(parent.classes, parent.labels, np.where(drawn, parent.roles, NO_ROLE))
+    drawn = members[places[members] < shares.ravel()[groups[members]]]
+    roles = np.full(len(groups), NO_ROLE)
+    roles[drawn] = parent.roles[drawn]
+    return Assignment(parent.classes, parent.labels, roles)
+
+
+def _subset_shares(name: str, available: np.ndarray, quotas: tuple[int, int, int], subset: str) -> np.ndarray:
+    """Images of each class and role, int64 (C, 3), whose sums are the quotas where so many are available."""
+    shares = np.zeros_like(available)
+    for place, (images, quota) in enumerate(zip(available.T, quotas, strict=True)):
+        if quota < (images > 0).sum():
+            raise InputError(
+                f"splits.experiments.{name}.images: too few; its {ROLES[place]} part has {quota} images for "
+                f"{(images > 0).sum()} classes"
+            )
+        shares[:, place] = SHARES[subset](images, min(quota, images.sum()))
+    if shares.sum() < sum(quotas):
+        logger.warning("%s: the parent has too few images: %d are drawn, not %d", name, shares.sum(), sum(quotas))
+    return shares
 
 
 def _take_off_largest(shares: np.ndarray, available: np.ndarray, quota: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from bioscan1m.splits import ROLES
 
 IDENTIFIERS = {"bin": "uri", "sampleid": "sampleid"}
 UNKNOWN = ("", NOT_CLASSIFIED)
+IMBALANCE = ("categories", "largest", "largest_images", "smallest", "smallest_images", "imbalance")
 # The groups of published/class_counts.tsv, by the experiment whose classes they are.
 PUBLISHED_CLASSES = {"order": "large_insect_order", "diptera_family": "large_diptera_family"}
 
@@ -53,7 +54,8 @@ def imbalance_table(metadata: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFra
     """
     groups = {"bin": _known(metadata[IDENTIFIERS["bin"]])}
     groups |= {name: table.set_index("class")["images"] for name, table in classes.groupby("experiment", sort=False)}
-    ratios = pd.DataFrame([{"classes": name, **_imbalance(images)} for name, images in groups.items() if len(images)])
+    rows = [{"classes": name, **_imbalance(images)} for name, images in groups.items() if len(images)]
+    ratios = pd.DataFrame(rows, columns=["classes", *IMBALANCE])
     printed = published("table2_imbalance").set_index("classes")["imbalance"]
     counted = published("class_counts").groupby("group_level")["images"].agg(lambda images: images.max() / images.min())
     ratios["imbalance_published"] = ratios["classes"].map(printed)

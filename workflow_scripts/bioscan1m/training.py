@@ -151,8 +151,7 @@ class Trainer:
         trial = self._trial
         raise InputError(
             f"{trial['experiment']}, {trial['backbone']}_{trial['loss']}, seed {trial['seed']}: the loss is no "
-            f"number in epoch {row['epoch']}; lower classifier.training.learning_rate "
-            f"({trial['training']['learning_rate']})"
+            f"number in epoch {row['epoch']}; lower classifier.training.learning_rate in the config"
         )
 
 

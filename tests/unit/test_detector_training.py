@@ -1,0 +1,161 @@
+"""Training lowers the loss, gives the same weights each time, and stops where it goes astray."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from small_detectors import FINE_TUNING, PREPROCESSOR, example, small_model
+from transformers.models.detr.modeling_detr import DetrFrozenBatchNorm2d
+
+from bioscan1m.detector_batches import as_fractions, collate, epoch_batches, flipped
+from bioscan1m.detector_training import (
+    detection_loss,
+    fine_tune,
+    learning_rate_factor,
+    parameter_groups,
+    thaw_batch_norm,
+    write_history,
+)
+from bioscan1m.device import prepare_device
+from bioscan1m.errors import InputError
+
+EXAMPLES = [*(example(seed) for seed in range(11)), example(11, empty=True)]
+
+
+def trained(**settings: object) -> tuple[dict[str, torch.Tensor], list[dict[str, float]]]:
+    """The weights after a short training, and its history."""
+    chosen = {**FINE_TUNING, **settings}
+    model, device = small_model(), prepare_device(chosen["threads"], chosen["seed"])
+    history = fine_tune(model, EXAMPLES, PREPROCESSOR, chosen, device)
+    return model.state_dict(), history
+
+
+def changed(weights: dict[str, torch.Tensor]) -> set[str]:
+    before = small_model().state_dict()
+    assert before.keys() == weights.keys()
+    return {name for name, tensor in weights.items() if not torch.equal(tensor, before[name])}
+
+
+def test_training_lowers_the_loss():
+    history = trained(epochs=12)[1]
+    assert [row["epoch"] for row in history] == list(range(1, 13))
+    assert history[-1]["loss"] < 0.8 * history[0]["loss"]
+
+
+def test_training_gives_the_same_weights_each_time():
+    settings = {"flip": True, "learning_rate_decay": "cosine"}
+    (weights, history), (again, history_again) = trained(**settings), trained(**settings)
+    assert history == history_again
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+    other = trained(**settings, seed=2)[0]
+    assert not all(torch.equal(weights[name], other[name]) for name in weights)
+
+
+def test_a_pretrained_backbone_keeps_batch_norm_stem_and_first_stage():
+    names = changed(trained(train_batch_norm=False)[0])
+    assert "bbox_predictor.layers.0.weight" in names
+    assert "model.backbone.model.encoder.stages.1.layers.0.layer.0.convolution.weight" in names
+    assert not [name for name in names if "normalization" in name or "embedder" in name or "stages.0" in name]
+
+
+def test_a_new_backbone_learns_whole_and_ends_with_frozen_batch_norm():
+    model = small_model()
+    fine_tune(model, EXAMPLES, PREPROCESSOR, FINE_TUNING, torch.device("cpu"))
+    names = changed(model.state_dict())
+    assert "model.backbone.model.embedder.embedder.convolution.weight" in names
+    assert "model.backbone.model.embedder.embedder.normalization.running_mean" in names
+    kinds = [type(module).__name__ for module in model.modules() if "BatchNorm" in type(module).__name__]
+    assert set(kinds) == {"DetrFrozenBatchNorm2d"}
+
+
+def test_a_learning_rate_of_zero_freezes_the_backbone():
+    names = changed(trained(train_batch_norm=False, backbone_learning_rate=0)[0])
+    assert names and not [name for name in names if "backbone" in name]
+
+
+def test_the_two_rates():
+    settings = {**FINE_TUNING, "learning_rate": 1e-4, "backbone_learning_rate": 1e-5}
+    model = small_model()
+    others, backbone = parameter_groups(model, settings)
+    assert (others["base_rate"], backbone["base_rate"]) == (1e-4, 1e-5)
+    assert len(others["params"]) + len(backbone["params"]) == len(list(model.parameters()))
+
+
+def test_thawed_batch_norm_computes_the_same_until_it_learns():
+    model, pixels = small_model(), torch.randn(2, 3, 48, 64)
+    for module in model.modules():
+        if isinstance(module, DetrFrozenBatchNorm2d):
+            module.running_mean.uniform_(-1, 1)
+            module.running_var.uniform_(0.5, 2)
+    frozen = model(pixels).pred_boxes
+    thaw_batch_norm(model.model.backbone)
+    torch.testing.assert_close(model.eval()(pixels).pred_boxes, frozen)
+
+
+def test_a_training_that_goes_astray_stops():
+    with pytest.raises(InputError, match=r"epoch 1, step \d: the (predictions are not|loss is)"):
+        trained(learning_rate=1e12)
+
+
+def test_images_without_any_box_teach_nothing():
+    empty = [example(1, empty=True)]
+    with pytest.raises(InputError, match="none of the 1 training images has a box"):
+        fine_tune(small_model(), empty, PREPROCESSOR, FINE_TUNING, torch.device("cpu"))
+
+
+def test_a_batch_of_empty_wells_is_valid():
+    batch = collate([as_fractions(example(seed, empty=True)) for seed in range(2)])
+    loss, terms = detection_loss(small_model(), batch, PREPROCESSOR)
+    assert loss.isfinite() and terms["loss_bbox"] == 0
+
+
+def test_padding_is_masked():
+    wide, high = as_fractions(example(1, (64, 32))), as_fractions(example(2, (32, 64)))
+    batch = collate([wide, high])
+    assert batch.pixels.shape == (2, 3, 64, 64)
+    assert batch.mask.sum(dim=(1, 2)).tolist() == [64 * 32, 32 * 64]
+    assert batch.pixels[0, :, 32:].sum() == 0
+    np.testing.assert_array_equal(batch.pixels[1, :, :, :32], high[0])
+
+
+def test_every_epoch_has_all_examples_in_another_order():
+    settings = {**FINE_TUNING, "batch_size": 5}
+    epochs = [[batch.pixels for batch in epoch_batches(EXAMPLES, settings, epoch)] for epoch in (1, 2)]
+    assert [[len(pixels) for pixels in epoch] for epoch in epochs] == [[5, 5, 2]] * 2
+    first, second = (torch.cat(epoch) for epoch in epochs)
+    assert not torch.equal(first, second)
+    whole = sorted(pixels.numpy().tobytes() for pixels in first)
+    assert whole == sorted(pixels.numpy().tobytes() for pixels in second)
+    assert whole == sorted(example.image.pixels.tobytes() for example in EXAMPLES)
+
+
+@given(st.integers(0, 100), st.booleans(), st.booleans())
+def test_flips_move_the_box_with_the_insect(seed, horizontally, vertically):
+    pixels, boxes = flipped(*as_fractions(example(seed)), horizontally, vertically)
+    dark = pixels[0] < 100
+    rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
+    x, y, width, height = boxes[0] * [64, 48, 64, 48]
+    np.testing.assert_allclose([x - width / 2, x + width / 2], [columns[0], columns[-1] + 1], atol=1)
+    np.testing.assert_allclose([y - height / 2, y + height / 2], [rows[0], rows[-1] + 1], atol=1)
+
+
+def test_the_learning_rate_decays_as_a_cosine():
+    cosine = {**FINE_TUNING, "epochs": 4, "learning_rate_decay": "cosine"}
+    factors = [learning_rate_factor(cosine, done) for done in (0, 1, 2, 4)]
+    np.testing.assert_allclose(factors, [1, (1 + 0.5**0.5) / 2, 0.5, 0], atol=1e-12)
+    assert learning_rate_factor({**cosine, "learning_rate_decay": "none"}, 3) == 1
+
+
+def test_the_history_has_a_row_for_each_epoch(tmp_path):
+    history = trained(learning_rate_decay="cosine")[1]
+    write_history(tmp_path / "history.tsv", history)
+    with open(tmp_path / "history.tsv", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert list(rows[0]) == ["epoch", "learning_rate", "loss", "loss_ce", "loss_bbox", "loss_giou"]
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert float(rows[1]["loss"]) == pytest.approx(history[1]["loss"], rel=1e-5)

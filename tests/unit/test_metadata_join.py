@@ -1,0 +1,57 @@
+"""The published file: 22 columns in their order, no_split where there is no role, the same bytes each time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import bioscan1m.metadata_join
+from bioscan1m.metadata import PUBLISHED_COLUMNS, PUBLISHED_EXPERIMENTS, SOURCE_COLUMNS, read_tsv
+from bioscan1m.metadata_join import join_metadata
+
+IMAGES = ["c.jpg", "a.jpg", "b.jpg"]
+
+
+def join(folder: Path, experiments: dict[str, dict[str, str]], **further: list[str]) -> Path:
+    """Join a small table with roles given as experiment -> image -> role."""
+    table = {name: [f"{name}{row}" for row in range(3)] for name in SOURCE_COLUMNS} | {"image_file": IMAGES} | further
+    pq.write_table(pa.table(table), folder / "validated.parquet")
+    for name, roles in experiments.items():
+        split = pa.table(
+            {"image_file": list(roles), "role": list(roles.values())},
+            pa.schema({"image_file": pa.string(), "role": pa.string()}),
+        )
+        pq.write_table(split, folder / f"{name}.parquet")
+    splits = [folder / f"{name}.parquet" for name in experiments]
+    join_metadata(folder / "validated.parquet", splits, list(experiments), folder / "joined.tsv")
+    return folder / "joined.tsv"
+
+
+def test_published_columns_in_order_then_those_of_the_source(tmp_path):
+    experiments = {name: {"a.jpg": "train"} for name in reversed(PUBLISHED_EXPERIMENTS)}
+    joined = read_tsv(join(tmp_path, experiments, photographer=["x", "y", "z"]))
+    assert joined.column_names == [*PUBLISHED_COLUMNS, "photographer"]
+    assert joined["image_file"].to_pylist() == IMAGES
+    assert joined["photographer"].to_pylist() == ["x", "y", "z"]
+
+
+def test_roles_stand_at_their_images(tmp_path):
+    joined = read_tsv(join(tmp_path, {"bees": {"b.jpg": "test", "c.jpg": "train"}, "ants": {}}))
+    assert joined["bees"].to_pylist() == ["train", "no_split", "test"]
+    assert joined["ants"].to_pylist() == ["no_split"] * 3
+    assert joined.column_names[-3:] == ["bees", "ants", "chunk_number"]
+
+
+def test_new_roles_replace_those_of_the_source(tmp_path):
+    joined = read_tsv(join(tmp_path, {"bees": {"b.jpg": "test"}}, bees=["train", "train", "train"]))
+    assert joined["bees"].to_pylist() == ["no_split", "no_split", "test"]
+
+
+def test_the_size_of_batches_changes_no_byte(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    whole = join(tmp_path, {"bees": {"b.jpg": "test"}}).read_bytes()
+    monkeypatch.setattr(bioscan1m.metadata_join, "ROWS_PER_BATCH", 2)
+    assert join(tmp_path, {"bees": {"b.jpg": "test"}}).read_bytes() == whole
+    assert b"\r" not in whole and whole.endswith(b"\n")

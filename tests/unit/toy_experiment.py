@@ -1,0 +1,75 @@
+"""A small experiment that can be learned in seconds: images of one hue per class, packed and split as the real ones."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from bioscan1m.archives import ZipWriter
+from bioscan1m.packing import pack_hdf5
+
+HUES = {"Coleoptera": (200, 60, 60), "Diptera": (60, 160, 60), "Hymenoptera": (70, 70, 210)}
+IMAGES = {"Coleoptera": 16, "Diptera": 24, "Hymenoptera": 10}
+ROLES = ("train", "train", "train", "validation", "test")  # of images in turn
+RESNET = {
+    "library": "transformers",
+    "name": "ResNetForImageClassification",
+    "weights": None,
+    "settings": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"},
+}
+TRAINING = {
+    "epochs": 4,
+    "patience": 4,
+    "batch_size": 8,
+    "optimizer": "adamw",
+    "learning_rate": 0.01,
+    "momentum": 0.9,
+    "weight_decay": 1e-4,
+    "learning_rate_steps": [3],
+    "learning_rate_factor": 0.1,
+    "short_side": 36,
+    "crop": 32,
+    "workers": 0,
+    "cache_images": False,
+    "threads": 1,
+}
+
+
+def make_package(folder: Path, missing: int = 0, damaged: int = 0) -> tuple[Path, Path]:
+    """Write `package.hdf5` and `split.parquet`; of the first images some are missing and the next ones damaged."""
+    rows = [(f"{name}{place}.jpg", name, ROLES[place % 5]) for name in IMAGES for place in range(IMAGES[name])]
+    with ZipWriter(folder / "shard.zip") as archive:
+        for place, (image_file, label, _) in enumerate(rows[missing:]):
+            archive.add(image_file, b"no image" if place < damaged else _jpeg(label, place))
+    pack_hdf5([folder / "shard.zip"], folder / "package.hdf5", {})
+    columns = zip(("image_file", "label", "role"), zip(*rows, strict=True), strict=True)
+    pq.write_table(pa.table({name: list(values) for name, values in columns}), folder / "split.parquet")
+    return folder / "package.hdf5", folder / "split.parquet"
+
+
+def make_trial(backbone: dict[str, Any] = RESNET, gamma: float = 0, **training: Any) -> dict[str, Any]:
+    """The parameters of a trial; keywords change single settings of its training."""
+    return {
+        "experiment": "small_insect_order",
+        "backbone": "resnet50",
+        "loss": "focal" if gamma else "ce",
+        "seed": 1,
+        "backbone_settings": backbone,
+        "loss_settings": {"gamma": gamma},
+        "training": {**TRAINING, **training},
+        "top_k": [1, 3, 5],
+    }
+
+
+def _jpeg(label: str, seed: int) -> bytes:
+    noise = np.random.default_rng(seed).normal(0, 20, (48, 64, 3))
+    pixels = np.clip(np.array(HUES[label]) + noise, 0, 255).astype(np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG")
+    return buffer.getvalue()
