@@ -61,7 +61,7 @@ def test_good_metadata_passes_as_it_is_with_its_further_columns(tmp_path):
         (changed("image_file", 3, "1.jpg"), r"image_file is not unique: '1.jpg' in rows 3, 5\."),
         (changed("image_file", 2, ""), r"image_file is empty in row 4"),
         (changed("image_file", 2, "part1/2.jpg"), r"image_file is a path in row 4"),
-        (GOOD | {"chunk_number": ["7"] * 4}, r"no row has the .* The rows have chunk 7, the manifest chunks 1, 2\."),
+        (GOOD | {"chunk_number": ["7"] * 4}, r"no row has .* The rows have chunk 7, the manifest chunks 1, 2\."),
     ],
     ids=["no label", "no image_file", "no rows", "repeated", "blank", "path", "chunk"],
 )

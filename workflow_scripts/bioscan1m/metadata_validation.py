@@ -104,8 +104,8 @@ def _refuse_other_chunks(source: str | Path, table: pa.Table, chunks: list[str])
     if pc.all(_is_of_other_chunk(table, chunks)).as_py():
         found = pc.unique(table["chunk_number"]).to_pylist()
         raise InputError(
-            f"{source}: no row has the chunk_number of a chunk in the manifest. The rows have {_listed('chunk', found)}, "
-            f"the manifest {_listed('chunk', chunks)}. Correct the chunk_number or the manifest."
+            f"{source}: no row has the chunk_number of a chunk in the manifest. The rows have "
+            f"{_listed('chunk', found)}, the manifest {_listed('chunk', chunks)}. Correct one of the two."
         )
 
 

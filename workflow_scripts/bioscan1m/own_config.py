@@ -12,7 +12,7 @@ from bioscan1m.atomic import write_text
 
 FULL_CONFIG = Path(__file__).parents[2] / "config.yaml"
 SEEDS = [1, 2, 3]
-HEADER = """# A run on your own images. The repository's config.yaml comments each key; its schema lists what is allowed.
+HEADER = """# A run on your own images. The repository's config.yaml comments each key; the schema has what is allowed.
 # Yours to edit: what you change re-runs what depends on it.
 
 """
