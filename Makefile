@@ -18,7 +18,7 @@ demo: $(BIN)/ready
 	@echo "The report: $(abspath $(DEMO)/results/report.html)"
 
 $(DEMO)/results/report.html: $(DEMO)/results/provenance/audit.json
-	$(SNAKEMAKE) --report results/report.html
+	$(SNAKEMAKE) all audit --report results/report.html
 
 test: $(BIN)/ready lint
 	$(BIN)/pytest

@@ -123,4 +123,4 @@ def test_a_custom_task_on_labelled_photographs_is_config_only(tmp_path: Path) ->
     write_config(tmp_path, config)
     snakemake_succeeds(tmp_path, "experiments")
     test = pd.read_csv(tmp_path / "results/summary/test.tsv", sep="\t").iloc[0]
-    assert test["micro_top1"] > test["majority_class"] + 10
+    assert test["micro_top1"] > test["majority_share"] + 10

@@ -69,7 +69,7 @@ def test_hdf5_and_zip_hold_the_same_images_of_256_pixels(small_run, package: str
         zipfile.ZipFile(small_run / f"results/packages/{package}.zip") as archive,
     ):
         group = file["bioscan_dataset"]
-        assert group.attrs["photographer"] == small_run.config["packages"]["attributes"]["photographer"]
+        assert group.attrs["Photographer"] == small_run.config["packages"]["attributes"]["photographer"]
         by_name = {Path(name).name: name for name in archive.namelist()}
         assert set(by_name) == set(group)
         for image_file, name in list(by_name.items())[::25]:
