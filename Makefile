@@ -44,7 +44,7 @@ $(BIN)/ready: envs/requirements.txt
 # One set of exact versions for Python 3.11 to 3.13 from the ranges in pyproject.toml; needs uv.
 lock:
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --no-annotate --custom-compile-command "make lock" --output-file envs/requirements.txt
+	    --no-annotate --custom-compile-command "make lock" --output-file envs/requirements.txt
 
 clean-demo:
 	rm -rf $(DEMO)

@@ -87,3 +87,11 @@ def test_the_headline_is_readable_and_the_files_are_plain_tsv(tmp_path):
     assert max(map(len, text.splitlines())) < 200
     write_table(tmp_path / "test.tsv", table)
     assert pd.read_csv(tmp_path / "test.tsv", sep="\t")["micro_top1"].tolist() == [90.0]
+
+
+def test_a_run_without_experiments_has_tables_with_a_header(tmp_path):
+    tested = summarise_tests([], [])
+    for name, table in (("test", tested), ("validation", summarise_validations([], []))):
+        write_table(tmp_path / f"{name}.tsv", table)
+        assert pd.read_csv(tmp_path / f"{name}.tsv", sep="\t").empty
+    assert "no experiments" in headline(tested)

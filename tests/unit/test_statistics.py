@@ -110,3 +110,10 @@ def test_experiments_without_images_and_metadata_without_bins(metadata):
     assert split_table(classes, own)["total"].tolist() == [0]
     assert leakage_table(metadata, own)["of_these_shared"].tolist() == [0, 0]
     assert draw_class_distribution(classes, own).get_suptitle() == "No experiment has images"
+
+
+def test_no_experiments_at_all(metadata):
+    classes = class_table(metadata, {})
+    assert classes.empty and split_table(classes, {}).empty and leakage_table(metadata, {}).empty
+    assert list(imbalance_table(metadata, classes)["classes"]) == ["bin"]
+    assert draw_class_distribution(classes, {}).get_suptitle() == "No experiment has images"

@@ -2,7 +2,7 @@
 
 Lightning pickles whatever a module keeps. `torch.load` with `weights_only` builds tensors and plain containers and
 refuses anything else, so that a file from outside cannot run code. The state's keys have the name of the attribute
-that held the model before them (`model.`, in some wrappers twice), and the backbone has timm's names (issue 3).
+that held the model before them (`model.`, in some wrappers twice), and the backbone has timm's names.
 """
 
 from __future__ import annotations

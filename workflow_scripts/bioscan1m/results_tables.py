@@ -32,7 +32,7 @@ def summarise_validations(validations: Sequence[dict[str, Any]], tests: Sequence
         {**_describe_trial(runs), "selected": "yes" if trial in selected else "no", **_validation_metrics(runs)}
         for trial, runs in group_by_trial(validations).items()
     ]
-    return pd.DataFrame(rows)
+    return _table(rows)
 
 
 def summarise_tests(tests: Sequence[dict[str, Any]], selections: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -41,7 +41,7 @@ def summarise_tests(tests: Sequence[dict[str, Any]], selections: Sequence[dict[s
     `selections` are the contents of selection.json files; they tell where the paper tested another trial.
     """
     differs = {selection["experiment"]: selection["differs_from_paper"] for selection in selections}
-    return pd.DataFrame(
+    return _table(
         [
             {**_describe_test(test), **_test_metrics(test), "differs_from_paper": differs[test["experiment"]]}
             for test in tests
@@ -51,6 +51,8 @@ def summarise_tests(tests: Sequence[dict[str, Any]], selections: Sequence[dict[s
 
 def headline(tests: pd.DataFrame) -> str:
     """The test table in a few columns of plain text."""
+    if tests.empty:
+        return "The config names no experiments (classifier.trials).\n"
     rows = pd.DataFrame(
         {
             "experiment": tests["experiment"],
@@ -66,6 +68,11 @@ def headline(tests: pd.DataFrame) -> str:
         }
     )
     return "Test set, in percent\n\n" + rows.to_string(index=False, na_rep="-") + "\n"
+
+
+def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """The rows; where a run has no experiments, a table with the first column alone, so that its file has a header."""
+    return pd.DataFrame(rows, columns=None if rows else ["experiment"])
 
 
 def write_table(path: str | Path, table: pd.DataFrame) -> None:

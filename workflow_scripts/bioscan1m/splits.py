@@ -1,4 +1,4 @@
-"""Which image plays which role in which experiment: the published rule (paper 4.1, issue 4), for any list of tasks.
+"""Which image plays which role in which experiment: the published rule (paper, 4.1), for any list of tasks.
 
 A task takes the rows with a known label, perhaps of some value of another column and of its largest classes only, and
 splits each class into training, validation and test. A row may keep the role that it has in another experiment. A

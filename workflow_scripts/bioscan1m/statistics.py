@@ -27,6 +27,9 @@ def read_metadata(path: str | Path, experiments: dict[str, str]) -> pd.DataFrame
     return read_tsv(path, list(dict.fromkeys(columns))).to_pandas(strings_to_categorical=True)
 
 
+LEAKAGE = ["experiment", "identifier", "in_train_and_test", "test_images", "of_these_shared", "shared_percent"]
+
+
 def label_table(metadata: pd.DataFrame) -> pd.DataFrame:
     """Table 1: per rank, and for BINs, the number of names and of labelled samples, and their share in percent."""
     rows = []
@@ -40,7 +43,8 @@ def label_table(metadata: pd.DataFrame) -> pd.DataFrame:
 
 def class_table(metadata: pd.DataFrame, experiments: dict[str, str]) -> pd.DataFrame:
     """Images per class of each experiment, in all and by role, largest class first (figure 2)."""
-    counts = [_class_counts(metadata, name, label) for name, label in experiments.items()]
+    none = pd.DataFrame({"experiment": [], "class": []}, dtype=str).assign(**dict.fromkeys(["images", *ROLES], 0))
+    counts = [_class_counts(metadata, name, label) for name, label in experiments.items()] or [none]
     known = published("class_counts")
     known = known.assign(experiment=known["group_level"].map(PUBLISHED_CLASSES))
     return _beside_published(pd.concat(counts), known[["experiment", "class", "images"]], ["experiment", "class"])
@@ -85,9 +89,8 @@ def leakage_table(metadata: pd.DataFrame, experiments: dict[str, str]) -> pd.Dat
             leaked = test[test.isin(train.unique())]
             images = (metadata[name] == "test").sum()
             share = round(100 * len(leaked) / max(images, 1), 2)
-            counts = {"in_train_and_test": leaked.nunique(), "test_images": images, "of_these_shared": len(leaked)}
-            rows.append({"experiment": name, "identifier": identifier, **counts, "shared_percent": share})
-    return pd.DataFrame(rows)
+            rows.append((name, identifier, leaked.nunique(), images, len(leaked), share))
+    return pd.DataFrame(rows, columns=LEAKAGE)
 
 
 def _known(labels: pd.Series) -> pd.Series:
