@@ -49,3 +49,26 @@ def write_config(run: Path, config: dict[str, Any]) -> None:
     """Put a config into a run folder."""
     run.mkdir(parents=True, exist_ok=True)
     (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def make_small_data(folder: Path) -> None:
+    """The demo's generator with fewer and smaller photographs."""
+    sizes = {"images-per-chunk": 110, "width": 320, "annotated-training": 40, "annotated-validation": 12}
+    command = [sys.executable, str(REPOSITORY / "workflow_scripts/make_demo_data.py"), "--out", str(folder)]
+    subprocess.run([*command, *(f"--{name}={value}" for name, value in sizes.items())], check=True, capture_output=True)
+
+
+def small_config() -> dict[str, Any]:
+    """The demo's config made smaller: every stage and every value of every wildcard, fewer epochs and images."""
+    config = demo_config()
+    config["detector"]["fine_tuning"] |= {"base": str(REPOSITORY / "tests/demo/detector"), "epochs": 1}
+    experiments = config["splits"]["experiments"]
+    for task, medium, small in (("diptera_family", 90, 60), ("insect_order", 150, 100)):
+        experiments[f"medium_{task}"]["images"] = medium
+        experiments[f"small_{task}"]["images"] = small
+    config["classifier"]["training"] |= {"epochs": 2, "learning_rate_steps": [1]}
+    for experiment, trials in config["classifier"]["trials"].items():
+        config["classifier"]["trials"][experiment] = trials[:2]
+        config["classifier"]["seeds"][experiment] = [1]
+    config["classifier"]["seeds"]["small_insect_order"] = [1, 2]
+    return config

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import small_config
 
-from workflow_runs import snakemake, snakemake_succeeds, write_config
+from workflow_runs import small_config, snakemake, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
 
