@@ -18,6 +18,7 @@ from bioscan1m.configuration import validate_config
 from bioscan1m.errors import InputError
 from bioscan1m.manifest import read_manifest
 from bioscan1m.plan import PACKAGES, Plan
+from bioscan1m.sources import local_path
 
 try:
     validate_config(config, RULES / "schemas/config.schema.yaml")
@@ -61,16 +62,25 @@ def per_attempt(amount):
     return of_attempt
 
 
-def recorded_code_digest(script):
-    """The code digest for the record alone: an edit must not fetch 2.3 TB again.
+def unwatched(value):
+    """A parameter that is no reason to run a job again: an edit or another timeout must not fetch 2.3 TB once more.
 
-    Snakemake does not count a parameter that is a function of the output as a reason to run a job again.
+    Snakemake does not compare parameters that are functions of the output.
     """
 
     def of_output(wildcards, output):
-        return code_digest(script)
+        return value
 
     return of_output
+
+
+def local_source(source):
+    """The file on this machine that a source means, so that a change of it is noticed; nothing for other sources.
+
+    A folder is not watched: its images are fetched once.
+    """
+    path = local_path(source["source"])
+    return [] if path is None or path.is_dir() else [str(path)]
 
 
 def of_trials(pattern, experiments=None):

@@ -41,7 +41,7 @@ rule fine_tune_detector:
 
 rule import_detector:
     input:
-        checkpoint=ancient(rules.fetch_checkpoint.output.file),
+        checkpoint=rules.fetch_checkpoint.output.file,
     output:
         model=f"{DETECTOR}/model.safetensors",
         config=f"{DETECTOR}/config.json",

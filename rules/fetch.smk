@@ -6,6 +6,8 @@ MAKES  data/chunks/, data/BIOSCAN_Insect_Dataset_metadata.tsv, data/annotations/
 
 
 rule fetch_chunk:
+    input:
+        lambda wildcards: local_source(PLAN.sources[wildcards.chunk]),
     output:
         chunk=CHUNK,
         record=f"{RECORD}/fetch_chunk/part{{chunk}}.json",
@@ -19,8 +21,8 @@ rule fetch_chunk:
         downloads=1,
     params:
         source=lambda wildcards: PLAN.sources[wildcards.chunk],
-        fetch=config["fetch"],
-        code=recorded_code_digest("fetch_chunk"),
+        fetch=unwatched(config["fetch"]),
+        code=unwatched(code_digest("fetch_chunk")),
     message:
         "Fetch chunk {wildcards.chunk}."
     script:
@@ -28,6 +30,8 @@ rule fetch_chunk:
 
 
 rule fetch_metadata:
+    input:
+        local_source(config["metadata"]),
     output:
         file="data/BIOSCAN_Insect_Dataset_metadata.tsv",
         record=f"{RECORD}/fetch_metadata/metadata.json",
@@ -41,8 +45,8 @@ rule fetch_metadata:
         downloads=1,
     params:
         source=config["metadata"],
-        fetch=config["fetch"],
-        code=recorded_code_digest("fetch_file"),
+        fetch=unwatched(config["fetch"]),
+        code=unwatched(code_digest("fetch_file")),
     message:
         "Fetch the source metadata."
     script:
@@ -50,6 +54,8 @@ rule fetch_metadata:
 
 
 rule fetch_annotations:
+    input:
+        lambda wildcards: local_source(config["detector"]["image_sets"][wildcards.image_set]["annotations"]),
     output:
         file="data/annotations/{image_set}.json",
         record=f"{RECORD}/fetch_annotations/{{image_set}}.json",
@@ -63,8 +69,8 @@ rule fetch_annotations:
         downloads=1,
     params:
         source=lambda wildcards: config["detector"]["image_sets"][wildcards.image_set]["annotations"],
-        fetch=config["fetch"],
-        code=recorded_code_digest("fetch_file"),
+        fetch=unwatched(config["fetch"]),
+        code=unwatched(code_digest("fetch_file")),
     message:
         "Fetch the boxes of the image set {wildcards.image_set}."
     script:
@@ -72,6 +78,8 @@ rule fetch_annotations:
 
 
 rule fetch_annotated_images:
+    input:
+        lambda wildcards: local_source(config["detector"]["image_sets"][wildcards.image_set]["images"]),
     output:
         chunk="data/annotations/{image_set}.zip",
         record=f"{RECORD}/fetch_annotated_images/{{image_set}}.json",
@@ -85,8 +93,8 @@ rule fetch_annotated_images:
         downloads=1,
     params:
         source=lambda wildcards: config["detector"]["image_sets"][wildcards.image_set]["images"],
-        fetch=config["fetch"],
-        code=recorded_code_digest("fetch_chunk"),
+        fetch=unwatched(config["fetch"]),
+        code=unwatched(code_digest("fetch_chunk")),
     message:
         "Fetch the images of the image set {wildcards.image_set}."
     script:
@@ -94,6 +102,8 @@ rule fetch_annotated_images:
 
 
 rule fetch_checkpoint:
+    input:
+        lambda wildcards: local_source(config["detector"]["checkpoints"][wildcards.detector]),
     output:
         file="data/checkpoints/{detector}.ckpt",
         record=f"{RECORD}/fetch_checkpoint/{{detector}}.json",
@@ -107,8 +117,8 @@ rule fetch_checkpoint:
         downloads=1,
     params:
         source=lambda wildcards: config["detector"]["checkpoints"][wildcards.detector],
-        fetch=config["fetch"],
-        code=recorded_code_digest("fetch_file"),
+        fetch=unwatched(config["fetch"]),
+        code=unwatched(code_digest("fetch_file")),
     message:
         "Fetch the detector's checkpoint {wildcards.detector}."
     script:
@@ -130,7 +140,7 @@ rule fetch_detector:
         downloads=1,
     params:
         source=config["detector"]["fine_tuning"]["base"],
-        code=recorded_code_digest("fetch_detector"),
+        code=unwatched(code_digest("fetch_detector")),
     message:
         "Fetch {params.source}, the detector to start from."
     script:
@@ -152,7 +162,7 @@ rule fetch_backbone:
         downloads=1,
     params:
         backbone=lambda wildcards: config["classifier"]["backbones"][wildcards.backbone],
-        code=recorded_code_digest("fetch_backbone"),
+        code=unwatched(code_digest("fetch_backbone")),
     message:
         "Fetch the pretrained weights of {wildcards.backbone}."
     script:

@@ -120,6 +120,7 @@ rule join_quarantine:
 rule join_all_quarantine:
     input:
         tables=collect(rules.join_quarantine.output.table, chunk=PLAN.chunks),
+        reconciliation="results/metadata/reconciliation.tsv",
     output:
         table="results/quarantine/all.tsv",
         record=f"{RECORD}/join_all_quarantine/all.json",

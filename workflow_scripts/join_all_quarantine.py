@@ -1,8 +1,11 @@
-"""Join the quarantine tables of all chunks into one, for the report."""
+"""Join the quarantine tables of all chunks and what the metadata lack into one table, for the report."""
 
 from bioscan1m.job import job
 from bioscan1m.quarantine_tables import join_chunks
 
 if __name__ == "__main__":
     with job(snakemake) as record:
-        record.images = join_chunks(snakemake.input.tables, snakemake.params.chunks, snakemake.output.table)
+        inputs = snakemake.input
+        record.images = join_chunks(
+            inputs.tables, snakemake.params.chunks, inputs.reconciliation, snakemake.output.table
+        )

@@ -25,8 +25,9 @@ from bioscan1m.own_labels import read_labels, write_own_metadata
 logger = logging.getLogger("write_manifest")
 
 WHAT_NEXT = """Next:
-  1. Look at {run}/config.yaml: which detector crops the images, and how the classifiers are trained.
-  2. snakemake --directory {run} --profile profiles/demo --dry-run, and then without --dry-run."""
+  1. Look at {run}/config.yaml: packages.attributes (whose images these are), detector (what crops them), and
+     classifier (how it is trained; one experiment for each of --label-columns).
+  2. .venv/bin/snakemake --directory {run} --profile profiles/demo --dry-run, and then without --dry-run."""
 
 
 def prepare_run(

@@ -31,7 +31,11 @@ def test_first_stage_counts(tables, tmp_path):
 
 
 def test_chunks_keep_all_their_rows(tables, tmp_path):
-    assert join_chunks([tables[0], tables[0]], ["1", "2"], tmp_path / "all.tsv") == {"quarantined": 4}
+    reconciliation = tmp_path / "reconciliation.tsv"
+    reconciliation.write_text("image_file\tchunk\tproblem\nx\t2\trow without image\na\t1\tunreadable image\n")
+    counts = join_chunks([tables[0], tables[0]], ["1", "2"], reconciliation, tmp_path / "all.tsv")
+    assert counts == {"quarantined": 5}
     lines = (tmp_path / "all.tsv").read_text().splitlines()
     assert lines[0] == "chunk\timage_file\tstage\treason"
     assert lines[1] == "1\ta\tdetect\tno image" and lines[4] == "2\ta\tdetect\tduplicate"
+    assert lines[5:] == ["2\tx\tmetadata\trow without image"]

@@ -57,7 +57,7 @@ def test_missing_chunk_file(run: Path) -> None:
     (run / CHUNK_1).unlink()
     output = fails(run, "results/quarantine/detect/part1.tsv", "--retries", "0")
     assert "bioscan_images_original_full_part1.zip" in output
-    assert "no such file" in output.lower()
+    assert "Missing input files for rule fetch_chunk" in output
 
 
 def test_wrong_checksum_leaves_no_chunk(run: Path) -> None:
@@ -101,6 +101,10 @@ def test_image_without_row_and_row_without_image_are_listed(run: Path) -> None:
     snakemake_succeeds(run, "results/metadata/reconciliation.tsv")
     table = (run / "results/metadata/reconciliation.tsv").read_text()
     assert f"{dropped}\t" in table and "GHOST-A01.jpg\t" in table
+    snakemake_succeeds(run, "results/quarantine/all.tsv")
+    quarantined = (run / "results/quarantine/all.tsv").read_text()
+    assert f"{dropped}\tmetadata\timage without row" in quarantined
+    assert "GHOST-A01.jpg\tmetadata\trow without image" in quarantined
 
 
 def test_too_many_bad_images_fail_the_job_with_the_list(run: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -13,11 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors import safe_open
 
+from audit_run import audit_run
 from bioscan1m.boxes import intersection_over_union
 from bioscan1m.boxes_table import CORNERS, read_boxes
 from bioscan1m.images import image_size
 from bioscan1m.metadata import PUBLISHED_COLUMNS
-from workflow_runs import snakemake_succeeds
+from workflow_runs import planned_jobs, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
 
@@ -146,3 +148,31 @@ def test_nothing_is_left_to_do(small_run) -> None:
 
 def test_no_part_files_are_left(small_run) -> None:
     assert list(small_run.folder.rglob("*.part")) == []
+
+
+@pytest.fixture
+def copied_run(small_run, tmp_path: Path) -> Path:
+    """The finished run in another folder, to spoil."""
+    return Path(shutil.copytree(small_run.folder, tmp_path / "copy"))
+
+
+def test_a_changed_byte_is_found_by_the_audit_of_the_folder_alone(copied_run: Path, capsys) -> None:
+    assert audit_run(copied_run) == 0
+    path = copied_run / "results/packages/cropped_256.zip"
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert audit_run(copied_run) == 1
+    assert "changed\tresults/packages/cropped_256.zip" in capsys.readouterr().out
+
+
+def test_a_changed_timeout_plans_nothing(copied_run: Path, small_run) -> None:
+    write_config(copied_run, small_run.config | {"fetch": {"attempts": 9, "timeout": 99}})
+    assert "Nothing to be done" in snakemake_succeeds(copied_run, "all", "--dry-run")
+
+
+def test_changed_metadata_plan_their_users_and_no_image_job(copied_run: Path) -> None:
+    with (copied_run / "source/BIOSCAN_Insect_Dataset_metadata.tsv").open("a") as metadata:
+        metadata.write("\n")
+    planned = planned_jobs(snakemake_succeeds(copied_run, "all", "--dry-run", "--quiet", "rules"))
+    assert planned["fetch_metadata"] == planned["validate_metadata"] == 1
+    assert not {"fetch_chunk", "detect_insects", "crop_chunk", "resize_chunk"} & set(planned)

@@ -12,6 +12,7 @@ from bioscan1m.atomic import write_text
 
 FULL_CONFIG = Path(__file__).parents[2] / "config.yaml"
 SEEDS = [1, 2, 3]
+UNKNOWN_DATE = "1970-01-01"  # of the data; the day of the run would change the bytes of the packages
 HEADER = """# A run on your own images. The repository's config.yaml comments each key; the schema has what is allowed.
 # Yours to edit: what you change re-runs what depends on it.
 
@@ -22,7 +23,8 @@ def write_own_config(run: Path, labels: list[str]) -> None:
     """Write config.yaml to the run's folder, unless there is one: that may have been edited.
 
     Each label column becomes an experiment of its name whose classes are the column's values, with the first backbone
-    and the first loss of the full config and three seeds.
+    and the first loss of the full config and three seeds. Whose images these are is not stated: that is the user's to
+    fill in.
     """
     if (run / "config.yaml").exists():
         return
@@ -34,6 +36,8 @@ def _own_config(labels: list[str]) -> dict[str, Any]:
     config = yaml.safe_load(FULL_CONFIG.read_text(encoding="utf-8"))
     experiments = {re.sub(r"[^A-Za-z0-9_.-]", "_", label): {"label": label} for label in labels}
     trial = f"{next(iter(config['classifier']['backbones']))}_{next(iter(config['classifier']['losses']))}"
+    attributes = config["packages"]["attributes"]
+    config["packages"]["attributes"] = dict.fromkeys(attributes, "not stated") | {"date": UNKNOWN_DATE}
     config |= {"chunks": "chunks.tsv", "metadata": {"source": "metadata.tsv", "checksum": None}}
     config["splits"] |= {"experiments": experiments}
     config["classifier"] |= {

@@ -13,6 +13,8 @@ from bioscan1m.errors import InputError
 logger = logging.getLogger(__name__)
 
 COLUMNS = ("image_file", "stage", "reason")
+# How the reconciliation of metadata and images calls what a quarantine table holds already.
+UNREADABLE_IMAGE = "unreadable image"
 
 
 class Quarantine:

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 
 from bioscan1m.atomic import write_text
 from bioscan1m.boxes_table import UNREADABLE, read_boxes
+from bioscan1m.quarantine import UNREADABLE_IMAGE
 
 ROW_WITHOUT_IMAGE = "row without image"
 IMAGE_WITHOUT_ROW = "image without row"
 OTHER_CHUNK = "image in another chunk than its row says"
-UNREADABLE_IMAGE = "unreadable image"
 
 
 def reconcile_images(
