@@ -10,6 +10,7 @@ from bioscan1m.audit import FAULTS, INTACT, audit, summarise
 from bioscan1m.errors import InputError
 from bioscan1m.html_tables import html_page
 from bioscan1m.job import job
+from bioscan1m.tables import write_table
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ def audit_results(records: str, table: str, summary: str, page: str) -> None:
     findings = audit(".", records)
     frame = pd.DataFrame([asdict(finding) for finding in findings], columns=["path", "state", "rule", "detail"])
     counts = summarise(findings)
-    write_text(table, frame.to_csv(sep="\t", index=False, lineterminator="\n"))
+    write_table(table, frame)
     write_json(summary, {"files": len(findings), **counts})
     states = pd.DataFrame(counts.items(), columns=["state", "files"])
     write_text(page, html_page("Audit", [states, frame[frame["state"] != INTACT]]))

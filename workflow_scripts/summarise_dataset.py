@@ -1,10 +1,10 @@
 """Count labels, classes, roles and what train and test share, beside the paper's figures, and draw the classes."""
 
-from bioscan1m.atomic import write_text
 from bioscan1m.class_distribution import draw_class_distribution
 from bioscan1m.figures import save_figure
 from bioscan1m.job import job
 from bioscan1m.statistics import class_table, imbalance_table, label_table, leakage_table, read_metadata, split_table
+from bioscan1m.tables import write_table
 
 if __name__ == "__main__":
     with job(snakemake) as record:
@@ -19,6 +19,6 @@ if __name__ == "__main__":
             outputs.leakage: leakage_table(metadata, experiments),
         }
         for path, table in tables.items():
-            write_text(path, table.to_csv(sep="\t", index=False, lineterminator="\n"))
+            write_table(path, table)
         save_figure(draw_class_distribution(classes, experiments), outputs.figure)
         record.images = {"in": len(metadata)}

@@ -3,7 +3,8 @@
 from bioscan1m.atomic import write_text
 from bioscan1m.experiment_results import read_results
 from bioscan1m.job import job
-from bioscan1m.results_tables import headline, summarise_tests, summarise_validations, write_table
+from bioscan1m.results_tables import headline, summarise_tests, summarise_validations
+from bioscan1m.tables import write_table
 
 if __name__ == "__main__":
     with job(snakemake):

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bioscan1m.results_tables import headline, split_name, summarise_tests, summarise_validations, write_table
+from bioscan1m.results_tables import headline, split_name, summarise_tests, summarise_validations
+from bioscan1m.tables import write_table
 
 MODEL = {"library": "torchvision", "name": "resnet50", "settings": {}, "parameters": 25_600_000}
 

@@ -17,9 +17,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bioscan1m.atomic import write_text
 from bioscan1m.errors import InputError
 from bioscan1m.metadata import NOT_CLASSIFIED, SOURCE_COLUMNS, TAXA, read_tsv, rows_where, write_parquet
+from bioscan1m.tables import write_table
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def validate_metadata(
         if doubt.rows:
             logger.warning("%s: %d rows (%s)", doubt.check, doubt.rows, doubt.example)
     write_parquet(validated, complete(table, labels))
-    write_text(warnings, pd.DataFrame(doubts).to_csv(sep="\t", index=False, lineterminator="\n"))
+    write_table(warnings, pd.DataFrame(doubts))
     return {"in": table.num_rows, "out": table.num_rows}
 
 

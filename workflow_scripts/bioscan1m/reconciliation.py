@@ -12,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from bioscan1m.atomic import write_text
 from bioscan1m.boxes_table import UNREADABLE, read_boxes
 from bioscan1m.quarantine import UNREADABLE_IMAGE
+from bioscan1m.tables import write_table
 
 ROW_WITHOUT_IMAGE = "row without image"
 IMAGE_WITHOUT_ROW = "image without row"
@@ -38,7 +38,7 @@ def reconcile_images(
     problems = problems.sort_values(["image_file", "problem"]).sort_values(
         "chunk", key=lambda c: c.map(order), kind="stable"
     )
-    write_text(reconciliation, problems.to_csv(sep="\t", index=False, lineterminator="\n"))
+    write_table(reconciliation, problems)
     return {
         "in": len(images),
         "out": int(images["image_file"].isin(rows["image_file"]).sum()),

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from bioscan1m.atomic import write_text
 from bioscan1m.experiment_results import group_by_trial, mean_and_deviation, name_model
 from bioscan1m.published import published
 
@@ -73,11 +71,6 @@ def headline(tests: pd.DataFrame) -> str:
 def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """The rows; where a run has no experiments, a table with the first column alone, so that its file has a header."""
     return pd.DataFrame(rows, columns=None if rows else ["experiment"])
-
-
-def write_table(path: str | Path, table: pd.DataFrame) -> None:
-    """Write a table as TSV."""
-    write_text(path, table.to_csv(sep="\t", index=False, lineterminator="\n"))
 
 
 def _describe_trial(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:

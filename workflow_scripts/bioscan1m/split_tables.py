@@ -15,10 +15,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bioscan1m.atomic import write_text
 from bioscan1m.errors import InputError
 from bioscan1m.metadata import NO_SPLIT, NOT_CLASSIFIED, SOURCE_COLUMNS, write_parquet
 from bioscan1m.splits import NO_ROLE, ROLES, Assignment, assign_roles, label_places, task_of
+from bioscan1m.tables import write_table
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def build_splits(
         write_parquet(table, _roles_table(frame, assigned[name]))
     compared = compare_counts(assigned, by_rule)
     _log(assigned, compared, experiments)
-    write_text(counts, compared.to_csv(sep="\t", index=False, lineterminator="\n"))
+    write_table(counts, compared)
     return {"in": len(frame), "out": int(_has_any_role(assigned).sum())}
 
 
