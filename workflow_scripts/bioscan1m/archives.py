@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import zipfile
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -25,27 +26,68 @@ class Member:
     duplicate: bool = False
 
 
+class ZipReader(AbstractContextManager):
+    """The members of a zip, to be read in any order and from several threads at a time.
+
+    Raises InputError where the file is missing or no zip.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._zip = _open_zip(path)
+        self._first = {info.filename: info for info in reversed(self._zip.infolist())}  # getinfo() finds the last
+        self._lock = threading.Lock()
+
+    def __exit__(self, *error: object) -> None:
+        self._zip.close()
+
+    @property
+    def members(self) -> list[Member]:
+        """All members that are not folders, in the order of the zip."""
+        return _members(self._zip)
+
+    def read(self, member: Member) -> bytes | UnreadableImage:
+        """The member's bytes; or, where it cannot be read (bad checksum, encrypted, too large, a second member of the
+        same name), the UnreadableImage that says why, so that one bad image never stops a chunk.
+        """
+        info = self._first[member.name]
+        if member.duplicate:
+            return UnreadableImage(f"duplicate member name: {member.name}")
+        if info.file_size > LARGEST_MEMBER_BYTES:
+            return UnreadableImage(f"member of {info.file_size} bytes, more than {LARGEST_MEMBER_BYTES}")
+        try:
+            return self._read(info)
+        except MemoryError:
+            raise
+        except Exception as error:  # zipfile and its decompressors raise nearly anything on damaged data
+            return UnreadableImage(f"unreadable zip member: {error}")
+
+    def _read(self, info: zipfile.ZipInfo) -> bytes:
+        with self._lock:  # ZipFile counts its open members without a lock of its own
+            file = self._zip.open(info)
+        try:
+            # Never more than it claims to have; the byte beyond makes zipfile compare the checksum of an empty member.
+            return file.read(info.file_size + 1)
+        finally:
+            with self._lock:
+                file.close()
+
+
 def list_members(path: str | Path) -> list[Member]:
     """All members that are not folders, in the order of the zip; `image_file` is the name without folders.
 
     Raises InputError where the file is missing or no zip.
     """
-    with _open_zip(path) as archive:
-        return _members(archive)
+    with ZipReader(path) as archive:
+        return archive.members
 
 
 def read_members(
     path: str | Path, members: Iterable[Member] | None = None
 ) -> Iterator[tuple[Member, bytes | UnreadableImage]]:
-    """Stream the members' bytes, by default of all, in the order of the zip.
-
-    A member that cannot be read (bad checksum, encrypted, too large, a second member of the same name) comes as the
-    UnreadableImage that says why, so that one bad image never stops a chunk.
-    """
-    with _open_zip(path) as archive:
-        first = {info.filename: info for info in reversed(archive.infolist())}  # getinfo() finds the last of a name
-        for member in _members(archive) if members is None else members:
-            yield member, _read(archive, member, first[member.name])
+    """Stream the members' bytes as `ZipReader.read` gives them, by default of all, in the order of the zip."""
+    with ZipReader(path) as archive:
+        for member in archive.members if members is None else members:
+            yield member, archive.read(member)
 
 
 class ZipWriter(AbstractContextManager):
@@ -92,18 +134,3 @@ def _members(archive: zipfile.ZipFile) -> list[Member]:
         members.append(Member(info.filename, image_file, duplicate=image_file in seen))
         seen.add(image_file)
     return members
-
-
-def _read(archive: zipfile.ZipFile, member: Member, info: zipfile.ZipInfo) -> bytes | UnreadableImage:
-    if member.duplicate:
-        return UnreadableImage(f"duplicate member name: {member.name}")
-    if info.file_size > LARGEST_MEMBER_BYTES:
-        return UnreadableImage(f"member of {info.file_size} bytes, more than {LARGEST_MEMBER_BYTES}")
-    try:
-        with archive.open(info) as file:
-            # Never more than it claims to have; the byte beyond makes zipfile compare the checksum of an empty member.
-            return file.read(info.file_size + 1)
-    except MemoryError:
-        raise
-    except Exception as error:  # zipfile and its decompressors raise nearly anything on damaged data
-        return UnreadableImage(f"unreadable zip member: {error}")

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from bioscan1m.archives import Member, ZipWriter, read_members
+from bioscan1m.archives import Member, ZipReader, ZipWriter
 from bioscan1m.errors import UnreadableImage
 from bioscan1m.progress import Progress
 from bioscan1m.quarantine import Quarantine
@@ -19,20 +19,23 @@ from bioscan1m.quarantine import Quarantine
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Items in work or waiting per thread: the second keeps a thread busy while the oldest result is being written.
+# Items in work or waiting per thread: the second keeps a thread busy while the oldest result is being used.
 ITEMS_PER_THREAD = 2
 
 
-def map_in_order(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+def map_in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int = 0
+) -> Iterator[Result]:
     """`function(item)` of each item, in their order, computed in `threads` threads.
 
-    At most 2 * threads items or results are held at a time, however long `items` is.
+    At most 2 * threads + ahead items or results are held at a time, however long `items` is. `ahead` is the number of
+    results that are to be ready when the reader has been away for long, as a GPU is with a batch.
     """
     with ThreadPoolExecutor(threads) as pool:
         pending = deque()
         for item in items:
             pending.append(pool.submit(function, item))
-            if len(pending) >= ITEMS_PER_THREAD * threads:
+            if len(pending) >= ITEMS_PER_THREAD * threads + ahead:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
@@ -53,8 +56,8 @@ def rewrite_images(
     the number of images written. Memory: 2 * threads members and `threads` decoded images.
     """
 
-    def work(read: tuple[Member, bytes | UnreadableImage]) -> tuple[Member, bytes | UnreadableImage]:
-        member, data = read
+    def work(member: Member) -> tuple[Member, bytes | UnreadableImage]:
+        data = images.read(member)
         if isinstance(data, UnreadableImage):
             return member, data
         try:
@@ -64,8 +67,8 @@ def rewrite_images(
 
     progress = Progress(Path(output).name, len(members))
     written = 0
-    with ZipWriter(output) as archive:
-        for member, data in map_in_order(work, read_members(source, members), threads):
+    with ZipReader(source) as images, ZipWriter(output) as archive:
+        for member, data in map_in_order(work, members, threads):
             if isinstance(data, UnreadableImage):
                 quarantine.add(member.image_file, data)
             else:
