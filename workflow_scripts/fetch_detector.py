@@ -5,4 +5,5 @@ from bioscan1m.pretrained import fetch_detector
 
 if __name__ == "__main__":
     with job(snakemake):
-        fetch_detector(snakemake.params.source, snakemake.output.config, snakemake.output.model)
+        made = snakemake.output
+        fetch_detector(snakemake.params.source, made.config, made.model, made.channels)

@@ -23,11 +23,12 @@ from bioscan1m.detector_evaluation import evaluate, metrics
 from bioscan1m.detector_input import Preprocessor
 from bioscan1m.detector_training import fine_tune
 from bioscan1m.device import prepare_device
+from bioscan1m.training_state import TrainingState
 
 logger = logging.getLogger("pretrain_demo_detector")
 
 EVALUATION_WELLS = 400
-INPUT = Preprocessor(shortest_side=120, longest_side=160)
+INPUT = Preprocessor(shortest_side=240, longest_side=320)
 
 README = """# The detector from which the demo starts
 
@@ -39,7 +40,8 @@ synthetic wells, with
 from {start}: {wells} wells of 640x480 pixels with insects of every order but Diptera, which are most of the demo's,
 3 % of the wells empty, from random streams that the demo's data does not use (seed {seed}); {epochs} epochs in batches
 of {batch_size}, AdamW with a learning rate of {learning_rate} that falls to 0 as a cosine, gradients clipped to a norm
-of {gradient_clip}, live batch norm, random flips, inputs of 160x120 pixels.
+of {gradient_clip}, live batch norm, random flips, inputs of 320x240 pixels that are scaled down at random to
+{smallest_scale} of that at least.
 
 On {images} wells in the demo's mix of insects, Diptera included, and before any fine-tuning: mean IoU of the best box
 {mean_iou:.3f}, AP at IoU 0.75 {ap_75:.3f}, AR over IoU 0.50 to 0.95 {ar_50_95:.3f}.
@@ -58,6 +60,8 @@ def fine_tuning_settings(given: argparse.Namespace) -> dict[str, Any]:
         "learning_rate_decay": "cosine",
         "train_batch_norm": True,
         "flip": True,
+        "smallest_scale": 0.4,
+        "monitor": None,
         "seed": given.seed,
         "threads": given.threads,
     }
@@ -69,9 +73,11 @@ def pretrain(out: Path, base: Path | None, wells: int, settings: dict[str, Any])
     device = prepare_device(settings["threads"], seed)
     model = load_base(base / "model.safetensors", base / "config.json") if base else small_detr()
     examples = draw_examples(training_wells(seed, wells), seed, INPUT, "drawing wells to train on")
-    fine_tune(model, examples, INPUT, settings, device)
+    kept = TrainingState(out / "training_state.pt", f"{settings} {wells} {base}")
+    fine_tune(model, examples, INPUT, settings, device, kept)
     files = out / "model.safetensors", out / "config.json", out / "preprocessor.json"
     save_detector(model, INPUT, *files)
+    kept.remove()
     unseen = draw_examples(evaluation_wells(seed, EVALUATION_WELLS), seed, INPUT, "drawing wells to measure on")
     figures = metrics(evaluate(load_detector(*files, device), unseen, settings["batch_size"]))
     return {**figures, "parameters": sum(parameter.numel() for parameter in model.parameters())}

@@ -11,7 +11,8 @@ from safetensors.torch import load_file, save_file
 from small_detectors import PREPROCESSOR, small_detector, small_model, well, write_detector
 
 from bioscan1m.boxes import intersection_over_union
-from bioscan1m.detector import Predictions, build_model, load_base, load_detector, normalise, save_detector
+from bioscan1m.detector import Predictions, load_base, load_detector, normalise, save_detector
+from bioscan1m.detector_architecture import build_model
 from bioscan1m.errors import InputError
 
 IMAGES = [np.asarray(well(np.random.default_rng(seed))[0]).transpose(2, 0, 1) for seed in range(8)]
@@ -57,7 +58,19 @@ def test_normalised_pixels_have_the_statistics_of_the_preprocessor():
 def test_a_saved_detector_predicts_the_same(files):
     loaded = load_detector(*files, torch.device("cpu"))
     assert loaded.preprocessor == PREPROCESSOR
-    np.testing.assert_array_equal(loaded.predict(IMAGES).boxes, small_detector().predict(IMAGES).boxes)
+    np.testing.assert_allclose(loaded.predict(IMAGES).boxes, small_detector().predict(IMAGES).boxes, atol=1e-5)
+
+
+def test_a_loaded_detector_can_see_less_and_compute_less_precisely(files):
+    small = load_detector(*files, torch.device("cpu"), {"shortest_side": 24, "longest_side": 32}, "bfloat16")
+    assert small.preprocessor.input_size(640, 480) == (32, 24)
+    halves = [image[:, ::2, ::2] for image in IMAGES]
+    boxes = small.predict(halves).boxes
+    assert boxes.dtype == np.float32 and boxes.shape == (8, 3, 4)
+    exact = load_detector(*files, torch.device("cpu")).predict(halves).boxes
+    assert 0 < np.abs(boxes - exact).mean() < 0.01
+    inside = boxes[(boxes > 0) & (boxes < 1)]
+    assert len(np.unique(inside)) > 0.95 * inside.size  # the steps of bfloat16 would make many of them equal
 
 
 def test_the_same_detector_gives_the_same_bytes(files, tmp_path):
@@ -95,7 +108,7 @@ def test_weights_that_are_not_numbers_are_named(files):
     [
         (0, "no tensors", "no readable safetensors file"),
         (1, "{", "config.json: no readable config"),
-        (1, '{"model_type": "vit"}', "not the config of a DETR"),
+        (1, '{"model_type": "vit"}', "not the config of a detector"),
         (1, '{"model_type": "detr", "backbone": "swin_tiny"}', "the detector's backbone is swin_tiny"),
         (2, "{}", "preprocessor.json: no preprocessor"),
     ],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from torchvision.models.resnet import Bottleneck, ResNet
 from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
 
 from bioscan1m import detector_backbone, detector_checkpoint
-from bioscan1m.detector import load_detector, save_detector
+from bioscan1m.detector import load_base, save_detector
 from bioscan1m.detector_checkpoint import read_checkpoint
 from bioscan1m.errors import InputError
 
@@ -90,7 +92,7 @@ def test_the_imported_detector_is_saved_and_loaded(tmp_path, small):
     model = read_checkpoint(write_checkpoint(tmp_path / "a.ckpt", small))
     paths = write_detector(tmp_path / "detector")
     save_detector(model, PREPROCESSOR, *paths)
-    loaded = load_detector(*paths, torch.device("cpu")).model
+    loaded = load_base(*paths[:2])
     for name, tensor in model.state_dict().items():
         torch.testing.assert_close(loaded.state_dict()[name], tensor, rtol=0, atol=0)
 
@@ -121,11 +123,35 @@ class Harmful:
         return os.mkdir, (str(self.path),)
 
 
-def test_a_file_that_would_run_code_is_refused(tmp_path):
+class Calling(Harmful):
+    """The same by a function that no list of forbidden modules has."""
+
+    def __reduce__(self) -> tuple:
+        return tempfile.mkdtemp, ("", self.path.name, str(self.path.parent))
+
+
+def test_a_file_that_would_run_commands_is_refused(tmp_path):
     path = write_checkpoint(tmp_path / "a.ckpt", {}, callbacks=Harmful(tmp_path / "ran"))
     with pytest.raises(InputError, match=r"a.ckpt: refused, since it holds more than tensors"):
         read_checkpoint(path)
     assert not (tmp_path / "ran").exists()
+
+
+def test_code_in_a_file_is_not_run(tmp_path, small):
+    path = write_checkpoint(tmp_path / "a.ckpt", small, callbacks=Calling(tmp_path / "ran"))
+    assert read_checkpoint(path).config.num_labels == 1
+    assert not list(tmp_path.glob("ran*"))
+
+
+class AttributeDict(dict):
+    """Lightning keeps a module's settings in a class of its own, a dict."""
+
+
+def test_settings_that_lightning_keeps_are_passed_over(tmp_path, small):
+    settings = AttributeDict(lr=1e-4, weight_decay=1e-4, folder=Path("wells"), run=argparse.Namespace(epochs=10))
+    state = {"ModelCheckpoint{'monitor': 'validation_loss'}": {"best": torch.tensor(0.4), "folder": Path("out")}}
+    path = write_checkpoint(tmp_path / "a.ckpt", small, hyper_parameters=settings, callbacks=state)
+    assert read_checkpoint(path).config.id2label == {0: "insect"}
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>quota exceeded</html>", b"PK\x03\x04 cut off"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from loopback import serving
 
 from bioscan1m.classifiers import build_classifier, load_backbone_weights
+from bioscan1m.detector_input import CHANNEL_MEAN, CHANNEL_STD, Preprocessor, read_channels, write_preprocessor
 from bioscan1m.errors import InputError
 from bioscan1m.pretrained import fetch_backbone, fetch_detector
 from bioscan1m.weights import read_weights
@@ -46,10 +48,10 @@ def outputs(tmp_path) -> tuple[Path, Path]:
 
 def test_a_local_folder_is_copied_as_it_is(tmp_path, published):
     config, model = outputs(tmp_path)
-    fetch_detector(str(published), config, model)
+    fetch_detector(str(published), config, model, tmp_path / "weights/channels.json")
     assert config.read_bytes() == (published / "config.json").read_bytes()
     assert model.read_bytes() == (published / "model.safetensors").read_bytes()
-    assert sorted(model.parent.iterdir()) == [config, model]
+    assert sorted(model.parent.iterdir()) == [model.parent / "channels.json", config, model]
 
 
 def test_a_backbone_of_transformers_serves_a_model_with_another_head(tmp_path, published):
@@ -79,6 +81,22 @@ def test_a_local_folder_serves_torchvision_too(tmp_path, published):
     assert json.loads(config.read_text())["weights"] == str(published)
 
 
+def test_the_channels_are_those_that_the_detector_is_used_to(tmp_path, published):
+    folder = Path(shutil.copytree(published, tmp_path / "source"))
+
+    def channels() -> list[tuple[float, ...]]:
+        fetch_detector(str(folder), *outputs(tmp_path), tmp_path / "channels.json")
+        return list(read_channels(tmp_path / "channels.json").values())
+
+    hub = folder / "preprocessor_config.json"
+    hub.write_text(json.dumps({"do_normalize": False, "image_mean": CHANNEL_MEAN}))  # as RT-DETR and D-FINE
+    assert channels() == [(0, 0, 0), (1, 1, 1)]
+    hub.write_text(json.dumps({"image_mean": [0.5, 0.5, 0.5], "image_std": [0.25, 0.25, 0.25]}))
+    assert channels() == [(0.5,) * 3, (0.25,) * 3]
+    write_preprocessor(folder / "preprocessor.json", Preprocessor(10, 20, mean=(0.1, 0.2, 0.3), std=(1, 2, 3)))
+    assert channels() == [(0.1, 0.2, 0.3), (1, 2, 3)]
+
+
 @pytest.mark.parametrize(
     ("source", "told"),
     [("./absent", "./absent: no such folder"), ("/absent", "/absent: no such folder"), ("empty", "empty/config.json")],
@@ -87,7 +105,7 @@ def test_a_folder_without_weights_is_told(tmp_path, monkeypatch, source, told):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=told):
-        fetch_detector(source, *outputs(tmp_path))
+        fetch_detector(source, *outputs(tmp_path), tmp_path / "channels.json")
 
 
 def test_unknown_names_are_told_with_those_that_there_are(tmp_path):
@@ -101,7 +119,7 @@ def fetch_from_hub(server, tmp_path, source: str) -> subprocess.CompletedProcess
     """Fetch in a process of its own, because the hub's client reads its address from the environment once."""
     code = "import sys; from bioscan1m.pretrained import fetch_detector; fetch_detector(*sys.argv[1:])"
     return subprocess.run(
-        [sys.executable, "-c", code, source, *map(str, outputs(tmp_path))],
+        [sys.executable, "-c", code, source, *map(str, outputs(tmp_path)), str(tmp_path / "channels.json")],
         cwd=SCRIPTS,
         env={**os.environ, "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(tmp_path / "hub")},
         capture_output=True,
@@ -113,10 +131,11 @@ def fetch_from_hub(server, tmp_path, source: str) -> subprocess.CompletedProcess
 def test_a_hub_id_is_fetched_from_the_hub(tmp_path, published):
     def hub(request):
         file = published / request.path.rpartition("/")[2]
-        if request.path == f"/group/tiny/resolve/main/{file.name}":
+        if request.path == f"/group/tiny/resolve/main/{file.name}" and file.is_file():
             request.reply(200, file.read_bytes(), ETag=f'"{file.stat().st_size}"', X_Repo_Commit="0" * 40)
         else:
-            request.reply(404, b"", X_Error_Code="RepoNotFound")
+            known = request.path.startswith("/group/tiny/")
+            request.reply(404, b"", X_Error_Code="EntryNotFound" if known else "RepoNotFound")
 
     with serving(hub) as server:
         done = fetch_from_hub(server, tmp_path, "group/tiny")
@@ -125,4 +144,5 @@ def test_a_hub_id_is_fetched_from_the_hub(tmp_path, published):
     assert [path.read_bytes() for path in outputs(tmp_path)] == [
         (published / name).read_bytes() for name in ("config.json", "model.safetensors")
     ]
+    assert read_channels(tmp_path / "channels.json") == {"mean": CHANNEL_MEAN, "std": CHANNEL_STD}
     assert "InputError: group/absent: no config.json from the Hugging Face hub" in absent.stderr

@@ -14,7 +14,7 @@ import numpy as np
 from torch import nn
 from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
 
-from bioscan1m.detector import CLASS_NAMES
+from bioscan1m.detector_architecture import CLASS_NAMES
 from bioscan1m.detector_examples import Example
 from bioscan1m.detector_input import Preprocessor
 from bioscan1m.synthetic.dataset import PlannedWell, photograph_all, plan_chunk

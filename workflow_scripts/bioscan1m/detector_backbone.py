@@ -1,4 +1,4 @@
-"""The ResNet of a DETR under its two kinds of names: those of timm and torchvision, and those of transformers.
+"""The ResNet of DETR and its kin under its two kinds of names: those of timm and torchvision, those of transformers.
 
 The published checkpoints (facebook/detr-resnet-50, and the released crop tool that was fine-tuned from it) take their
 backbone from timm. The layers are the same, with the stride in the 3x3 convolution; so renaming the tensors makes
@@ -13,13 +13,15 @@ from typing import Any
 
 import torch
 
+from bioscan1m.detector_batch_norm import COUNTER
 from bioscan1m.errors import InputError
 
+# The families whose published files have a backbone from timm; all others bring a backbone of transformers.
+WITH_TIMM_BACKBONE = ("detr", "conditional_detr", "deformable_detr", "dab-detr")
 # Blocks per stage; the other settings of transformers' ResNet are those of ResNet-50 by default.
 DEPTHS = {"resnet50": [3, 4, 6, 3], "resnet101": [3, 4, 23, 3]}
 TIMM_SETTINGS = ("use_timm_backbone", "use_pretrained_backbone", "backbone", "backbone_kwargs", "backbone_config")
 TIMM_TENSOR = re.compile(r"(?P<prefix>.*backbone\.(?:conv_encoder\.)?model\.)(?P<name>(?:conv1|bn1|layer[1-4])\..*)")
-COUNTER = "num_batches_tracked"  # of live batch norm; the frozen one has none
 
 
 def with_own_backbone(
@@ -29,6 +31,8 @@ def with_own_backbone(
 
     `settings` are those of config.json. Raises InputError for another backbone.
     """
+    if settings["model_type"] not in WITH_TIMM_BACKBONE:
+        return dict(settings), dict(weights)
     weights = {own_name(name): tensor for name, tensor in weights.items() if not name.endswith(COUNTER)}
     backbone = settings.get("backbone_config") or {}
     if backbone.get("model_type") == "resnet":
@@ -40,8 +44,14 @@ def with_own_backbone(
             f"be read are {', '.join(DEPTHS)} without dilation"
         )
     kept = {key: value for key, value in settings.items() if key not in TIMM_SETTINGS}
-    own = {"model_type": "resnet", "depths": DEPTHS[name], "out_features": ["stage4"]}
+    own = {"model_type": "resnet", "depths": DEPTHS[name], "out_features": _stages(settings)}
     return {**kept, "use_timm_backbone": False, "backbone_config": own}, weights
+
+
+def _stages(settings: Mapping[str, Any]) -> list[str]:
+    """The stages whose features the transformer sees: the last, or the last three where it takes several levels."""
+    several = settings["model_type"] == "deformable_detr" and settings.get("num_feature_levels", 4) > 1
+    return ["stage2", "stage3", "stage4"] if several else ["stage4"]
 
 
 def own_name(name: str) -> str:

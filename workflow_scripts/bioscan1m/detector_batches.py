@@ -1,4 +1,4 @@
-"""Batches of annotated images for the training of a detector: order, flips, padding.
+"""Batches of annotated images for the training of a detector: order, flips, scale, padding.
 
 What is random in an epoch depends on the seed and the number of the epoch alone, so that training can go on after any
 epoch as if it had not stopped.
@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from bioscan1m.detector_examples import Example
+from bioscan1m.detector_input import Preprocessor, resized
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Batch:
     """Inputs of one step, padded to the largest of them: pixels (N, 3, h, w) uint8, mask (N, h, w) 1 within an image.
 
     `labels` has for each image what the loss of DETR expects: class_labels (boxes,), and boxes (boxes, 4) as centre,
-    width and height in fractions of the image.
+    width and height in fractions of the image, or of the image with its padding.
     """
 
     pixels: torch.Tensor
@@ -29,14 +31,22 @@ class Batch:
     labels: list[dict[str, torch.Tensor]]
 
 
-def epoch_batches(examples: Sequence[Example], settings: dict[str, Any], epoch: int) -> Iterator[Batch]:
-    """All examples once, in random order, and with random flips where `settings` (the config's) wants them."""
+def epoch_batches(
+    examples: Sequence[Example], settings: dict[str, Any], epoch: int, preprocessor: Preprocessor, padded_boxes: bool
+) -> Iterator[Batch]:
+    """All examples once, in random order, and with random flips and scales where `settings` (the config's) wants them.
+
+    With `padded_boxes` they are fractions of the padded image, for detectors that do not know what padding is.
+    """
     rng = np.random.default_rng((settings["seed"], epoch))
     order, size = rng.permutation(len(examples)), settings["batch_size"]
     flips = rng.random((len(examples), 2)) < 0.5 if settings["flip"] else np.zeros((len(examples), 2), dtype=bool)
+    scales = rng.uniform(settings["smallest_scale"], 1, len(examples))
     for start in range(0, len(order), size):
         places = order[start : start + size]
-        yield collate([flipped(*as_fractions(examples[place]), *flips[place]) for place in places])
+        inputs = [flipped(*as_fractions(examples[place]), *flips[place]) for place in places]
+        scaled = [scaled_down(image, preprocessor, scales[start]) for image, _ in inputs]
+        yield collate(list(zip(scaled, (boxes for _, boxes in inputs), strict=True)), padded_boxes)
 
 
 def as_fractions(example: Example) -> tuple[np.ndarray, np.ndarray]:
@@ -58,7 +68,15 @@ def flipped(
     return pixels, boxes
 
 
-def collate(inputs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Batch:
+def scaled_down(pixels: np.ndarray, preprocessor: Preprocessor, scale: float) -> np.ndarray:
+    """Pixels (3, h, w) at `scale` (at most 1) of their sides, with antialiasing, in a size that an input can have."""
+    height, width = (preprocessor.rounded(side * scale) for side in pixels.shape[1:])
+    if (height, width) == pixels.shape[1:]:
+        return pixels
+    return resized(Image.fromarray(pixels.transpose(1, 2, 0)), (width, height))
+
+
+def collate(inputs: Sequence[tuple[np.ndarray, np.ndarray]], padded_boxes: bool = False) -> Batch:
     """A batch of pixels (3, h, w) and boxes (N, 4; centre, width, height in fractions), padded at right and bottom."""
     height, width = np.max([pixels.shape[1:] for pixels, _ in inputs], axis=0).tolist()
     padded = torch.zeros(len(inputs), 3, height, width, dtype=torch.uint8)
@@ -66,8 +84,9 @@ def collate(inputs: Sequence[tuple[np.ndarray, np.ndarray]]) -> Batch:
     for index, (pixels, _) in enumerate(inputs):
         padded[index, :, : pixels.shape[1], : pixels.shape[2]] = torch.from_numpy(pixels.copy())
         mask[index, : pixels.shape[1], : pixels.shape[2]] = 1
-    labels = [
-        {"class_labels": torch.zeros(len(boxes), dtype=torch.long), "boxes": torch.from_numpy(boxes).float()}
-        for _, boxes in inputs
-    ]
+    labels = []
+    for pixels, boxes in inputs:
+        share = np.tile([pixels.shape[2] / width, pixels.shape[1] / height], 2) if padded_boxes else 1
+        of_classes = torch.zeros(len(boxes), dtype=torch.long)
+        labels.append({"class_labels": of_classes, "boxes": torch.from_numpy(boxes * share).float()})
     return Batch(padded, mask, labels)

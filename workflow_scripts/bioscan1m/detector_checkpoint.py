@@ -1,28 +1,42 @@
 """The released crop tool's checkpoint: a PyTorch Lightning file, read as data and never run.
 
-Lightning pickles whatever a module keeps. `torch.load` with `weights_only` builds tensors and plain containers and
-refuses anything else, so that a file from outside cannot run code. The state's keys have the name of the attribute
+Lightning pickles whatever a module keeps, also settings in classes of its own. `torch.load` with `weights_only` builds
+tensors and plain containers; in place of every other class that the file names, an empty one takes what the file has
+for it and does nothing, so that a file from outside cannot run code. The state's keys have the name of the attribute
 that held the model before them (`model.`, in some wrappers twice), and the backbone has timm's names.
 """
 
 from __future__ import annotations
 
 import pickle
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 from transformers import DetrForObjectDetection
 
-from bioscan1m.detector import CLASS_HEAD, CLASS_NAMES, build_model, with_classes
+from bioscan1m.detector_architecture import CLASS_NAMES, build_model, with_classes
 from bioscan1m.detector_backbone import with_own_backbone
 from bioscan1m.errors import InputError
 
 # Of facebook/detr-resnet-50, where it differs from the defaults of transformers: none but the backbone, which
 # with_own_backbone adds.
 DETR_RESNET_50 = {"model_type": "detr", "backbone": "resnet50"}
+CLASS_HEAD = "class_labels_classifier"
 QUERIES = "model.query_position_embeddings.weight"
+
+
+class Unknown:
+    """Stands in for any class or function of a file but those of tensors and plain data, and does nothing.
+
+    What it makes is an OrderedDict, since that is what `weights_only` allows a file to fill with items and attributes.
+    """
+
+    def __new__(cls, *_: Any, **__: Any) -> OrderedDict:
+        return OrderedDict()
 
 
 def read_checkpoint(path: str | Path) -> DetrForObjectDetection:
@@ -45,18 +59,27 @@ def without_prefix(state: Mapping[str, torch.Tensor], path: str | Path) -> dict[
 
 def _state(path: str | Path) -> dict[str, torch.Tensor]:
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with safe_globals([(Unknown, name) for name in _unknown_classes(path)]):
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; fetch it first") from None
     except pickle.UnpicklingError as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path}: refused, since it holds more than tensors and plain data: {reason}") from None
-    except (OSError, EOFError, RuntimeError, ValueError) as error:
+    except (OSError, EOFError, RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{path}: no readable PyTorch file ({error}); remove it and fetch it again") from None
     state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
     if not isinstance(state, dict):
         raise InputError(f"{path}: not a PyTorch Lightning checkpoint: it has no state_dict")
     return state
+
+
+def _unknown_classes(path: str | Path) -> list[str]:
+    """The classes and functions that a file names and that `weights_only` would refuse."""
+    try:
+        return get_unsafe_globals_in_checkpoint(path)
+    except ValueError:  # the format of PyTorch before 1.6: then it must do without
+        return []
 
 
 def _settings(weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ in the input. Pixels stay uint8 until they are on the device, which takes a quar
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,27 +27,41 @@ class Preprocessor:
     """How a photograph becomes the input of a detector; preprocessor.json holds just these values.
 
     `shortest_side` and `longest_side` are the largest in pixels; `mean` and `std` are of channel values from 0 to 1.
+    Width and height of an input are multiples of `multiple`, which the real-time detectors need.
     """
 
     shortest_side: int
     longest_side: int
     mean: tuple[float, ...] = CHANNEL_MEAN
     std: tuple[float, ...] = CHANNEL_STD
+    multiple: int = 1
+
+    def with_size(self, image_size: dict[str, int] | None) -> Preprocessor:
+        """The same with another `shortest_side` and `longest_side`; None changes nothing."""
+        return replace(self, **(image_size or {}))
 
     def input_size(self, width: int, height: int) -> tuple[int, int]:
-        """The largest width and height within the limits, in whole pixels, rounded down as in the original DETR."""
+        """The largest width and height within the limits, in whole pixels, rounded down as in the original DETR.
+
+        Rounded to the nearest multiple where there is one: then the aspect ratio changes a little, and boxes, which
+        are fractions of the image, do not.
+        """
         shorter, longer = sorted((width, height))
         if self.shortest_side * longer <= self.longest_side * shorter:
             limit, side = self.shortest_side, shorter
         else:
             limit, side = self.longest_side, longer
-        return max(1, width * limit // side), max(1, height * limit // side)
+        return self.rounded(width * limit // side), self.rounded(height * limit // side)
+
+    def rounded(self, side: float) -> int:
+        """The nearest length in pixels that an input can have."""
+        return max(1, round(side / self.multiple)) * self.multiple
 
     def prepare(self, data: bytes) -> PreparedImage:
         """Decode a file, a JPEG at the DCT scale that suffices, and resize it. Raises UnreadableImage."""
         width, height = image_size(data)
         size = self.input_size(width, height)
-        return PreparedImage(pixels(decode(data, min(size)), size), width, height)
+        return PreparedImage(resized(decode(data, min(size)), size), width, height)
 
 
 @dataclass(frozen=True)
@@ -59,7 +73,7 @@ class PreparedImage:
     height: int
 
 
-def pixels(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
+def resized(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
     """Channels (3, h, w) uint8 of an image, resized to (w, h) with antialiasing."""
     return np.asarray(image.resize(size, Image.Resampling.BILINEAR)).transpose(2, 0, 1)
 
@@ -67,6 +81,16 @@ def pixels(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
 def write_preprocessor(path: str | Path, preprocessor: Preprocessor) -> None:
     """Write preprocessor.json."""
     write_json(path, asdict(preprocessor))
+
+
+def write_channels(path: str | Path, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+    """Write the mean and standard deviation of channel values from 0 to 1 that a detector to fine-tune is used to."""
+    write_json(path, {"mean": mean, "std": std})
+
+
+def read_channels(path: str | Path) -> dict[str, tuple[float, ...]]:
+    """`mean` and `std` as `write_channels` wrote them."""
+    return {name: tuple(values) for name, values in json.loads(Path(path).read_text(encoding="utf-8")).items()}
 
 
 def read_preprocessor(path: str | Path) -> Preprocessor:

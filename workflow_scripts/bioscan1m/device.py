@@ -24,6 +24,7 @@ def memory_format(device: torch.device) -> torch.memory_format:
     return torch.channels_last if device.type == "cuda" else torch.contiguous_format
 
 
-def mixed_precision(device: torch.device) -> torch.autocast:
-    """bfloat16 for what tolerates it on a GPU; full float32 on the CPU."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=device.type == "cuda")
+def mixed_precision(device: torch.device, precision: str = "auto") -> torch.autocast:
+    """bfloat16 for what tolerates it where `precision` says so; auto means on a GPU, and full float32 on the CPU."""
+    half = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=half)

@@ -6,24 +6,30 @@ the weights. Only safetensors are taken from a hub or a folder: pickled files ca
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from pathlib import Path
 from typing import Any
 
 from bioscan1m.atomic import write_aside, write_json
+from bioscan1m.detector_input import CHANNEL_MEAN, CHANNEL_STD, read_preprocessor, write_channels
 from bioscan1m.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 CONFIG, MODEL = "config.json", "model.safetensors"
+# How a detector wants its input: the hub's file, and that of a detector of this pipeline.
+HUB_PREPROCESSOR, OWN_PREPROCESSOR = "preprocessor_config.json", "preprocessor.json"
 
 
-def fetch_detector(source: str, config: str | Path, model: str | Path) -> None:
-    """Fetch a detector, named by a hub id or a local folder, to the files `config` and `model`."""
-    folder = _folder(source)
-    for name, path in ((CONFIG, config), (MODEL, model)):
-        _copy(_from_hub(source, name) if folder is None else folder / name, path)
+def fetch_detector(source: str, config: str | Path, model: str | Path, channels: str | Path) -> None:
+    """Fetch a detector, named by a hub id or a local folder, to the files `config` and `model`.
+
+    `channels` gets the mean and standard deviation of the channels that the detector is used to.
+    """
+    _fetch_model(source, config, model)
+    write_channels(channels, *_channels(source))
 
 
 def fetch_backbone(backbone: dict[str, Any], config: str | Path, model: str | Path) -> None:
@@ -34,13 +40,44 @@ def fetch_backbone(backbone: dict[str, Any], config: str | Path, model: str | Pa
     """
     weights, folder = backbone["weights"], _folder(backbone["weights"])
     if backbone["library"] == "transformers":
-        fetch_detector(weights, config, model)
+        _fetch_model(weights, config, model)
         return
     if folder is None:
         _from_torchvision(backbone["name"], weights, model)
     else:
         _copy(folder / MODEL, model)
     write_json(config, {key: backbone[key] for key in ("library", "name", "weights")})
+
+
+def _fetch_model(source: str, config: str | Path, model: str | Path) -> None:
+    folder = _folder(source)
+    for name, path in ((CONFIG, config), (MODEL, model)):
+        _copy(_from_hub(source, name) if folder is None else folder / name, path)
+
+
+def _channels(source: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of channel values from 0 to 1, as the source's preprocessor gives them.
+
+    The real-time detectors take the values as they are (`do_normalize` false); a source that says nothing is used to
+    those of ImageNet, as DETR.
+    """
+    folder = _folder(source)
+    if folder is not None and (folder / OWN_PREPROCESSOR).is_file():
+        own = read_preprocessor(folder / OWN_PREPROCESSOR)
+        return own.mean, own.std
+    said = _hub_preprocessor(source, folder)
+    if not said.get("do_normalize", True):
+        return (0.0,) * 3, (1.0,) * 3
+    return tuple(said.get("image_mean", CHANNEL_MEAN)), tuple(said.get("image_std", CHANNEL_STD))
+
+
+def _hub_preprocessor(source: str, folder: Path | None) -> dict[str, Any]:
+    """What a preprocessor_config.json says; nothing where there is none."""
+    file = _from_hub(source, HUB_PREPROCESSOR, optional=True) if folder is None else folder / HUB_PREPROCESSOR
+    if file is None or not file.is_file():
+        logger.info("%s has no %s: channels are normalised as for DETR", source, HUB_PREPROCESSOR)
+        return {}
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def _folder(source: str) -> Path | None:
@@ -60,14 +97,20 @@ def _copy(file: Path, path: str | Path) -> None:
         shutil.copyfile(file, part)
 
 
-def _from_hub(repository: str, name: str) -> Path:
-    """The file in the hub's own cache, where the hub's client resumes and verifies; it reads a token from HF_TOKEN."""
+def _from_hub(repository: str, name: str, optional: bool = False) -> Path | None:
+    """The file in the hub's own cache, where the hub's client resumes and verifies; it reads a token from HF_TOKEN.
+
+    None for an `optional` file that the repository does not have.
+    """
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import RemoteEntryNotFoundError
 
     logger.info("fetching %s of %s from the hub", name, repository)
     try:
         return Path(hf_hub_download(repository, name))
     except (OSError, ValueError) as error:
+        if optional and isinstance(error, RemoteEntryNotFoundError):
+            return None
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"{repository}: no {name} from the Hugging Face hub ({reason}). Check the id in the config; or bring "

@@ -1,0 +1,35 @@
+"""The training of a detector by epoch: its loss with its terms, and what was measured on the monitored image set."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+MEASURED = {"mean_iou": "mean IoU of the best box", "ar_50_95": "AR, IoU 0.50 to 0.95", "ap_75": "AP, IoU 0.75"}
+# Okabe and Ito 2008: told apart with any colour vision.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+
+
+def draw_detector_training(history: pd.DataFrame, detector: str) -> Figure:
+    """Curves of the table history.tsv; the right panel only where an image set was monitored."""
+    measured = {column: title for column, title in MEASURED.items() if column in history}
+    losses = {column: column.removeprefix("loss_") for column in history if column.startswith("loss")}
+    figure = Figure(figsize=(10 if measured else 5.5, 3.8), layout="constrained")
+    panels = figure.subplots(1, 2 if measured else 1, squeeze=False)[0]
+    _draw(panels[0], history, losses, "training loss and its terms")
+    panels[0].set_yscale("log")
+    if measured:
+        _draw(panels[1], history, measured, "on the monitored image set")
+        panels[1].set_ylim(0, 1)
+    figure.suptitle(detector)
+    return figure
+
+
+def _draw(axes: Axes, history: pd.DataFrame, columns: dict[str, str], title: str) -> None:
+    for (column, label), colour in zip(columns.items(), COLOURS, strict=False):
+        axes.plot(history["epoch"], history[column], color=colour, label=label, marker="." if len(history) < 2 else "")
+    axes.set(xlabel="epoch", title=title)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=8)
