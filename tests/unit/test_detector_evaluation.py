@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,13 +12,14 @@ from PIL import Image
 from small_detectors import PREPROCESSOR, example, small_detector, well_jpeg
 
 from bioscan1m.archives import ZipWriter
-from bioscan1m.detector_evaluation import Evaluated, evaluate, metrics, write_metrics
+from bioscan1m.detector_evaluation import Evaluated, evaluate, fixed_box, metrics, write_metrics
 from bioscan1m.detector_examples import read_examples
 from bioscan1m.detector_gallery import draw_gallery
 from bioscan1m.detector_table import tabulate_metrics
 from bioscan1m.errors import InputError
 
 SEEDS = range(4)
+CROP = {"ratio": 1.4, "extension": "equal", "aspect": None, "rotate": False}
 
 
 def found(seed: int, shift: float = 0.0) -> Evaluated:
@@ -61,6 +63,15 @@ def test_evaluation_runs_the_detector_on_every_example():
     assert np.isnan([item.iou for item in evaluated]).tolist() == [False, False, False, True, False]
 
 
+def test_the_fixed_box_is_the_one_that_fits_most_images():
+    boxes = [[0, 0, 32, 24], [1, 1, 33, 25], [2, 0, 34, 24], [50, 40, 60, 46]]
+    examples = [replace(example(seed), boxes=np.array([box], dtype=float)) for seed, box in enumerate(boxes)]
+    fixed = fixed_box([*examples, example(9, empty=True)])
+    assert len({tuple(item.best_box) for item in fixed}) == 1
+    assert (np.abs(fixed[0].best_box - [1, 0.5, 33, 24.5]) <= 1).all()
+    assert np.isnan(fixed[-1].iou)
+
+
 def image_set(folder, broken=False):
     with ZipWriter(folder / "set.zip") as archive:
         for seed in SEEDS:
@@ -86,7 +97,7 @@ def test_an_annotated_image_that_cannot_be_read_is_named(tmp_path):
 
 
 def test_the_gallery_is_a_picture(tmp_path):
-    draw_gallery(tmp_path / "gallery.png", [found(seed, shift=seed / 10) for seed in SEEDS], ratio=1.4)
+    draw_gallery(tmp_path / "gallery.png", [found(seed, shift=seed / 10) for seed in SEEDS], crop=CROP)
     with Image.open(tmp_path / "gallery.png") as picture:
         assert picture.format == "PNG" and picture.width > 1000
 
@@ -94,12 +105,14 @@ def test_the_gallery_is_a_picture(tmp_path):
 def test_the_tables_of_all_detectors_stand_beside_the_published_figures(tmp_path):
     figures = metrics([found(seed) for seed in SEEDS])
     tables = [tmp_path / "a.tsv", tmp_path / "b.tsv"]
-    write_metrics(tables[0], "IP-100", "IW-150-val", figures)
-    write_metrics(tables[1], "0042", "IW-150-val", figures)
+    fixed = metrics(fixed_box([example(seed) for seed in SEEDS]))
+    write_metrics(tables[0], "IP-100", "IW-150-val", figures, fixed)
+    write_metrics(tables[1], "0042", "IW-150-val", figures, fixed)
     tabulate_metrics(tables, tmp_path / "metrics.tsv", tmp_path / "published.tsv")
     own = pd.read_csv(tmp_path / "metrics.tsv", sep="\t", dtype={"training_set": "str"})
     assert own.columns.tolist() == ["training_set", "val_set", "ap_75", "ar_50_95"]
     assert own["training_set"].tolist() == ["IP-100", "0042"]
     beside = pd.read_csv(tmp_path / "published.tsv", sep="\t", dtype={"training_set": "str"})
     assert beside.loc[0, ["ap_75_published", "ar_50_95_published"]].tolist() == [0.543, 0.729]
+    assert (beside["mean_iou"] == 1).all() and (beside["fixed_box_mean_iou"] < 1).all()
     assert beside.loc[1, ["ap_75_published", "ar_50_95_published"]].isna().all()

@@ -11,7 +11,7 @@ import json
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from bioscan1m.archives import Member, list_members
+from bioscan1m.atomic import write_text
 from bioscan1m.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,9 @@ logger = logging.getLogger(__name__)
 # Annotation tools round and clip differently; a corner that is further out than this is on another image.
 PIXELS_OUTSIDE = 1.0
 NAMES_SHOWN = 5
+CATEGORY = {"id": 0, "name": "insect"}
+# How an annotation gives its box.
+BOX, POLYGONS, PLACEHOLDER = "box", "polygons", "placeholder"
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,28 @@ def read_annotations(path: str | Path) -> list[AnnotatedImage]:
     return found
 
 
+def count_forms(path: str | Path) -> Counter[str]:
+    """How the annotations of a COCO file give their boxes: `box`, `polygons` alone, or `placeholder`."""
+    return Counter(_form(annotation) for annotation in _entries(_read(path), "annotations", path))
+
+
+def write_annotations(path: str | Path, images: Sequence[AnnotatedImage]) -> None:
+    """Write images of known size as a COCO file in its clean form: names, sizes, corners as numbers, one category."""
+    boxes = [(number, box) for number, image in enumerate(images, start=1) for box in image.boxes.tolist()]
+    coco = {
+        "images": [
+            {"id": number, "file_name": image.image_file, "width": image.size[0], "height": image.size[1]}
+            for number, image in enumerate(images, start=1)
+        ],
+        "annotations": [
+            {"id": number, "image_id": image_id, "category_id": CATEGORY["id"], "iscrowd": 0, **_coco_box(*box)}
+            for number, (image_id, box) in enumerate(boxes, start=1)
+        ],
+        "categories": [CATEGORY],
+    }
+    write_text(path, json.dumps(coco) + "\n")
+
+
 def pair_with_members(archive: str | Path, images: list[AnnotatedImage]) -> list[tuple[Member, AnnotatedImage]]:
     """The zip's member of each annotated image, in the order of the zip. Members without annotations are left out.
 
@@ -130,17 +156,29 @@ def _size(image: dict[str, Any]) -> tuple[int, int] | None:
     return (image["width"], image["height"]) if image.get("width") and image.get("height") else None
 
 
-def _boxes(annotation: dict[str, Any], path: str | Path) -> list[list[float]]:
-    """The box of an annotation as corners; none where it is the placeholder of an empty well."""
+def _form(annotation: dict[str, Any]) -> str:
     box, polygons = annotation.get("bbox"), annotation.get("segmentation") or []
     if box is None and isinstance(polygons, list) and polygons:
-        points = np.concatenate([np.reshape(polygon, (-1, 2)) for polygon in polygons])
+        return POLYGONS
+    return PLACEHOLDER if _is_box(box) and box[2] == box[3] == 0 and not polygons else BOX
+
+
+def _coco_box(x_min: float, y_min: float, x_max: float, y_max: float) -> dict[str, Any]:
+    width, height = x_max - x_min, y_max - y_min
+    return {"bbox": [x_min, y_min, width, height], "area": width * height}
+
+
+def _boxes(annotation: dict[str, Any], path: str | Path) -> list[list[float]]:
+    """The box of an annotation as corners; none where it is the placeholder of an empty well."""
+    box, form = annotation.get("bbox"), _form(annotation)
+    if form == PLACEHOLDER:
+        return []
+    if form == POLYGONS:
+        points = np.concatenate([np.reshape(polygon, (-1, 2)) for polygon in annotation["segmentation"]])
         return [[*points.min(axis=0).tolist(), *points.max(axis=0).tolist()]]
     if not _is_box(box):
         raise InputError(f"{path}: annotation {annotation['id']} has the box {box}; it must be [x, y, width, height]")
     x, y, width, height = (float(value) for value in box)
-    if width == 0 and height == 0 and not polygons:
-        return []
     if width == 0 or height == 0:
         raise InputError(f"{path}: annotation {annotation['id']} has the box {box} without area; mend or remove it")
     return [[x, y, x + width, y + height]]

@@ -18,12 +18,12 @@ import pandas as pd
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from bioscan1m.atomic import write_text
 from bioscan1m.boxes import intersection_over_union
 from bioscan1m.detector import Detector
 from bioscan1m.detector_examples import Example
 from bioscan1m.errors import InputError
 from bioscan1m.progress import Progress
+from bioscan1m.tables import write_table
 
 # Places in COCOeval's table of twelve figures.
 AP_75, AR_50_95 = 2, 8
@@ -86,10 +86,25 @@ def coco_figures(evaluated: Sequence[Evaluated]) -> list[float]:
     return [float(figure) for figure in evaluation.stats]
 
 
-def write_metrics(path: str | Path, training_set: str, val_set: str, figures: dict[str, float | int]) -> None:
-    """Write the table of one detector on one validation set, one row."""
-    row = {"training_set": training_set, "val_set": val_set, **figures}
-    write_text(path, pd.DataFrame([row]).to_csv(sep="\t", index=False, float_format="%.4f", lineterminator="\n"))
+def fixed_box(examples: Sequence[Example]) -> list[Evaluated]:
+    """The trivial detector: one and the same box in every image, that which fits these images best.
+
+    Of all true boxes, as fractions of their images, and their median, it is the one with the highest mean IoU.
+    """
+    fractions = [box / _sides(example) for example in examples for box in example.boxes]
+    candidates = np.array([*fractions, np.median(fractions, axis=0)]) if fractions else np.zeros((1, 4))
+    fits = [np.mean(intersection_over_union(np.broadcast_to(box, candidates.shape), candidates)) for box in candidates]
+    best = candidates[np.argmax(fits)][None]
+    return [_evaluated(example, best, np.ones(1)) for example in examples]
+
+
+def write_metrics(
+    path: str | Path, training_set: str, val_set: str, figures: dict[str, float | int], fixed: dict[str, float | int]
+) -> None:
+    """Write the table of one detector on one validation set, one row; `fixed` are the figures of the fixed box."""
+    baseline = {f"fixed_box_{name}": fixed[name] for name in ("ap_75", "ar_50_95", "mean_iou")}
+    row = {"training_set": training_set, "val_set": val_set, **figures, **baseline}
+    write_table(path, pd.DataFrame([row]), decimals=4)
 
 
 def _batches(examples: Iterable[Example], batch_size: int) -> Iterable[list[Example]]:
@@ -104,10 +119,15 @@ def _batches(examples: Iterable[Example], batch_size: int) -> Iterable[list[Exam
 
 
 def _evaluated(example: Example, boxes: np.ndarray, scores: np.ndarray) -> Evaluated:
-    boxes = boxes.astype(np.float64) * np.tile([example.image.width, example.image.height], 2)
+    boxes = boxes.astype(np.float64) * _sides(example)
     best = np.broadcast_to(boxes[scores.argmax()], example.boxes.shape)
     iou = intersection_over_union(best, example.boxes).max(initial=0) if len(example.boxes) else np.nan
     return Evaluated(example, boxes, scores, float(iou))
+
+
+def _sides(example: Example) -> np.ndarray:
+    """Width, height, width, height of the photograph in pixels: what fractions are multiplied by."""
+    return np.tile([example.image.width, example.image.height], 2)
 
 
 def _coco_truth(evaluated: Sequence[Evaluated]) -> dict[str, Any]:
