@@ -44,6 +44,14 @@ DETECTOR = "results/detector/{detector}"
 CROPPING_DETECTOR = DETECTOR.format(detector=config["detector"]["use"])
 CROPPED = "results/cropped/bioscan_images_cropped_full_part{chunk}.zip"
 IMAGES_OF_PACKAGE = {"original_256": CHUNK, "cropped_256": CROPPED}
+ANNOTATIONS = "results/annotations/{image_set}.json"
+# Of the config's detection: what decides which box is found, and what only decides how fast.
+DETECTION = {
+    name: config["detector"]["detection"][name]
+    for name in ("image_size", "precision", "score_threshold", "below_threshold")
+}
+DETECTION_MACHINE = {name: config["detector"]["detection"][name] for name in ("batch_size", "threads")}
+DETECTION_THREADS = max(config["detector"]["detection"][name] for name in ("threads", "decoders"))
 SHARD = "results/shards/{package}/part{chunk}.zip"
 QUARANTINE_STAGES = ("detect", "crop", *PACKAGES)
 METADATA = "results/metadata/BIOSCAN_Insect_Dataset_metadata.tsv"
@@ -74,6 +82,11 @@ def unwatched(value):
     return of_output
 
 
+def unfinished(wildcards, output):
+    """Where a training keeps its state until it is done: beside its model, and no output, for Snakemake removes those."""
+    return f"{output.model}.unfinished"
+
+
 def local_source(source):
     """The file on this machine that a source means, so that a change of it is noticed; nothing for other sources.
 
@@ -102,6 +115,12 @@ def annotated(pattern):
 def images_to_resize(wildcards):
     """The zip of a chunk that a package is made from."""
     return IMAGES_OF_PACKAGE[wildcards.package].format(chunk=wildcards.chunk)
+
+
+def monitored(pattern):
+    """A file of the image set that is measured after each epoch of the detector's training, if any."""
+    image_set = config["detector"]["fine_tuning"]["monitor"]
+    return [] if image_set is None else [pattern.format(image_set=image_set)]
 
 
 def crops_of_group(wildcards):

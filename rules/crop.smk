@@ -21,13 +21,14 @@ rule detect_insects:
         "benchmarks/detect_insects/part{chunk}.jsonl"
     conda:
         "../envs/torch.yaml"
-    threads: config["detector"]["detection"]["threads"]
+    threads: DETECTION_THREADS
     resources:
         gpu=1,
         mem_mb=per_attempt(16_000),
         runtime=per_attempt(60),
     params:
-        detection=config["detector"]["detection"],
+        detection=DETECTION,
+        machine=unwatched(DETECTION_MACHINE),
         unreadable_limit=config["unreadable_limit"],
         code=code_digest("detect_insects"),
     message:
@@ -92,3 +93,31 @@ rule draw_crops:
         "Draw some insects with their boxes and crops."
     script:
         "../workflow_scripts/draw_crops.py"
+
+
+rule summarise_boxes:
+    input:
+        boxes=collect(rules.detect_insects.output.boxes, chunk=PLAN.chunks),
+    output:
+        summary="results/statistics/boxes.tsv",
+        figure=report(
+            "results/figures/boxes.svg",
+            category="2 Crops",
+            caption="captions/boxes.rst",
+            labels={"figure": "Scores, sizes and sharpness of the boxes"},
+        ),
+        record=f"{RECORD}/summarise_boxes/boxes.json",
+    log:
+        "logs/summarise_boxes.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=per_attempt(4_000),
+        runtime=per_attempt(10),
+    params:
+        chunks=PLAN.chunks,
+        code=code_digest("summarise_boxes"),
+    message:
+        "Count what the detector found."
+    script:
+        "../workflow_scripts/summarise_boxes.py"

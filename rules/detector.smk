@@ -1,15 +1,42 @@
 """The detector: fine-tuned on annotated images or taken from a checkpoint, and measured on the validation sets.
 
 NEEDS  data/annotations/, and data/weights/detector/ or data/checkpoints/
-MAKES  results/detector/{detector}/ and the table of average precision and recall, results/detector/metrics.tsv
+MAKES  results/annotations/, results/detector/{detector}/ and the table of precision and recall, metrics.tsv
 """
+
+
+rule clean_annotations:
+    input:
+        images=rules.fetch_annotated_images.output.chunk,
+        annotations=rules.fetch_annotations.output.file,
+    output:
+        annotations=ANNOTATIONS,
+        counts="results/annotations/{image_set}.tsv",
+        record=f"{RECORD}/clean_annotations/{{image_set}}.json",
+    log:
+        "logs/clean_annotations/{image_set}.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=per_attempt(2_000),
+        runtime=per_attempt(30),
+    params:
+        code=code_digest("clean_annotations"),
+    message:
+        "Clean the boxes of the image set {wildcards.image_set}."
+    script:
+        "../workflow_scripts/clean_annotations.py"
 
 
 rule fine_tune_detector:
     input:
         images=annotated("data/annotations/{image_set}.zip"),
-        annotations=annotated("data/annotations/{image_set}.json"),
-        base=ancient([rules.fetch_detector.output.config, rules.fetch_detector.output.model]),
+        annotations=annotated(ANNOTATIONS),
+        monitor_images=monitored("data/annotations/{image_set}.zip"),
+        monitor_annotations=monitored(ANNOTATIONS),
+        base=ancient(rules.fetch_detector.output.model),
+        config=ancient(rules.fetch_detector.output.config),
+        channels=ancient(rules.fetch_detector.output.channels),
     output:
         model=f"{DETECTOR}/model.safetensors",
         config=f"{DETECTOR}/config.json",
@@ -32,6 +59,7 @@ rule fine_tune_detector:
     params:
         image_size=config["detector"]["image_size"],
         fine_tuning=config["detector"]["fine_tuning"],
+        state=unfinished,
         code=code_digest("fine_tune_detector"),
     message:
         "Fine-tune the detector on {wildcards.detector}."
@@ -71,7 +99,7 @@ rule evaluate_detector:
         config=f"{DETECTOR}/config.json",
         preprocessor=f"{DETECTOR}/preprocessor.json",
         images="data/annotations/{image_set}.zip",
-        annotations="data/annotations/{image_set}.json",
+        annotations=ANNOTATIONS,
     output:
         metrics=f"{DETECTOR}/evaluation/{{image_set}}.tsv",
         gallery=report(
@@ -86,13 +114,14 @@ rule evaluate_detector:
         "logs/evaluate_detector/{detector}/{image_set}.log",
     conda:
         "../envs/torch.yaml"
-    threads: config["detector"]["detection"]["threads"]
+    threads: DETECTION_THREADS
     resources:
         gpu=1,
         mem_mb=per_attempt(16_000),
         runtime=per_attempt(60),
     params:
-        detection=config["detector"]["detection"],
+        detection=DETECTION,
+        machine=unwatched(DETECTION_MACHINE),
         crop=config["crop"],
         code=code_digest("evaluate_detector"),
     message:
@@ -101,8 +130,34 @@ rule evaluate_detector:
         "../workflow_scripts/evaluate_detector.py"
 
 
+rule draw_detector_training:
+    input:
+        history=rules.fine_tune_detector.output.history,
+    output:
+        figure=report(
+            f"{DETECTOR}/training.svg",
+            category="1 Detector",
+            subcategory="Training",
+            caption="captions/detector_training.rst",
+            labels={"detector": "{detector}"},
+        ),
+        record=f"{RECORD}/draw_detector_training/{{detector}}.json",
+    log:
+        "logs/draw_detector_training/{detector}.log",
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    params:
+        code=code_digest("draw_detector_training"),
+    message:
+        "Draw the training of the detector {wildcards.detector}."
+    script:
+        "../workflow_scripts/draw_detector_training.py"
+
+
 rule tabulate_detector:
     input:
+        counts=collect("results/annotations/{image_set}.tsv", image_set=PLAN.used_image_sets),
         metrics=[
             f"results/detector/{detector}/evaluation/{image_set}.tsv"
             for detector, image_set in PLAN.detector_evaluations
@@ -110,6 +165,7 @@ rule tabulate_detector:
     output:
         metrics="results/detector/metrics.tsv",
         comparison="results/detector/metrics_published.tsv",
+        image_sets="results/detector/image_sets.tsv",
         record=f"{RECORD}/tabulate_detector/metrics.json",
     log:
         "logs/tabulate_detector.log",
@@ -128,3 +184,4 @@ rule detector:
     input:
         rules.tabulate_detector.output,
         collect(f"{DETECTOR}/model.safetensors", detector=PLAN.detectors),
+        collect(f"{DETECTOR}/training.svg", detector=config["detector"]["training_sets"]),

@@ -129,6 +129,7 @@ rule fetch_detector:
     output:
         config="data/weights/detector/config.json",
         model="data/weights/detector/model.safetensors",
+        channels="data/weights/detector/channels.json",
         record=f"{RECORD}/fetch_detector/base.json",
     log:
         "logs/fetch_detector.log",

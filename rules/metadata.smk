@@ -193,5 +193,7 @@ rule dataset:
         rules.reconcile_images.output,
         rules.join_metadata.output,
         rules.draw_crops.output,
+        rules.summarise_boxes.output,
+        rules.draw_doubtful.output,
         collect(rules.join_quarantine.output.table, chunk=PLAN.chunks),
         collect(rules.digest_experiment.output.digest, experiment=PLAN.experiments),

@@ -136,3 +136,31 @@ rule join_all_quarantine:
         "Join the quarantine tables of all chunks."
     script:
         "../workflow_scripts/join_all_quarantine.py"
+
+
+rule draw_doubtful:
+    input:
+        boxes=collect(rules.detect_insects.output.boxes, chunk=PLAN.chunks),
+        package="results/packages/original_256.hdf5",
+    output:
+        figure=report(
+            "results/figures/doubtful_boxes.png",
+            category="2 Crops",
+            caption="captions/doubtful_boxes.rst",
+            labels={"figure": "Boxes to look at first"},
+        ),
+        record=f"{RECORD}/draw_doubtful/boxes.json",
+    log:
+        "logs/draw_doubtful.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=per_attempt(4_000),
+        runtime=per_attempt(20),
+    params:
+        crop=config["crop"],
+        code=code_digest("draw_doubtful"),
+    message:
+        "Draw the boxes that are most in doubt."
+    script:
+        "../workflow_scripts/draw_doubtful.py"

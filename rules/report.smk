@@ -7,6 +7,8 @@ MAKES  results/report/, and by `snakemake --report results/report.html` one file
 # Each table, its part of the report, and its title there.
 REPORT_TABLES = {
     "results/detector/metrics_published.tsv": ("1 Detector", "Average precision and recall (table A5)"),
+    "results/detector/image_sets.tsv": ("1 Detector", "Annotated image sets"),
+    "results/statistics/boxes.tsv": ("2 Crops", "What the detector found"),
     "results/quarantine/all.tsv": ("2 Crops", "Images that could not be used"),
     "results/statistics/labels.tsv": ("3 Dataset", "Labels per rank (table 1)"),
     "results/statistics/imbalance.tsv": ("3 Dataset", "Class imbalance (table 2)"),

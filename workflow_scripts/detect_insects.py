@@ -9,14 +9,19 @@ from bioscan1m.provenance import file_digest
 if __name__ == "__main__":
     with job(snakemake) as record:
         given, made, params = snakemake.input, snakemake.output, snakemake.params
-        device = prepare_device(params.detection["threads"], seed=0)
+        detection = params.detection
+        files = given.model, given.config, given.preprocessor
+        device = prepare_device(params.machine["threads"], seed=0)
+        detector = load_detector(*files, device, detection["image_size"], detection["precision"])
+        digests = {name: file_digest(given[name]) for name in ("model", "config", "preprocessor")}
         record.images = detect_chunk(
             given.chunk,
-            load_detector(given.model, given.config, given.preprocessor, device),
-            params.detection,
+            detector,
+            detection,
+            params.machine["batch_size"],
             snakemake.threads,
             params.unreadable_limit,
             made.boxes,
             made.quarantine,
-            {name: file_digest(given[name]) for name in ("model", "config", "preprocessor")},
+            {**digests, **detection},
         )

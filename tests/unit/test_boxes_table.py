@@ -7,17 +7,27 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from bioscan1m.boxes_table import BELOW_THRESHOLD, CORNERS, DETECTED, UNREADABLE, read_boxes, read_settings, write_boxes
+from bioscan1m.boxes_table import (
+    BELOW_THRESHOLD,
+    CORNERS,
+    DETECTED,
+    FLAGS,
+    UNREADABLE,
+    read_boxes,
+    read_settings,
+    write_boxes,
+)
 
-COLUMNS = ["image_file", "width", "height", *CORNERS, "score", "status"]
+MEASURES = ["second_score", "box_share", "sharpness"]
+COLUMNS = ["image_file", "width", "height", *CORNERS, "score", "status", *MEASURES, *FLAGS]
 
 
 def frame() -> pd.DataFrame:
     """One row of each status."""
     rows = [
-        ("a.jpg", 2880, 2160, 10.5, 20.0, 300.25, 400.0, 0.75, DETECTED),
-        ("readme.txt", None, None, None, None, None, None, None, UNREADABLE),
-        ("b.jpg", 640, 480, 0.0, 0.0, 5.0, 5.0, 0.25, BELOW_THRESHOLD),
+        ("a.jpg", 2880, 2160, 10.5, 20.0, 300.25, 400.0, 0.75, DETECTED, 0.125, 0.5, 12.5, True, False, False),
+        ("readme.txt", None, None, None, None, None, None, None, UNREADABLE, *[None] * 6),
+        ("b.jpg", 640, 480, 0.0, 0.0, 5.0, 5.0, 0.25, BELOW_THRESHOLD, 0.0, 0.25, None, False, False, True),
     ]
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -36,8 +46,10 @@ def test_round_trip(tmp_path):
 def test_types_and_gaps_for_readers_other_than_pandas(tmp_path):
     write_boxes(tmp_path / "part1.parquet", frame(), {})
     table = pq.read_table(tmp_path / "part1.parquet")
-    assert [str(kind) for kind in table.schema.types] == ["string", *["int32"] * 2, *["float"] * 5, "string"]
-    assert [table[name].null_count for name in COLUMNS] == [0, *[1] * 7, 0]
+    assert [str(kind) for kind in table.schema.types] == [
+        "string", *["int32"] * 2, *["float"] * 5, "string", *["float"] * 3, *["bool"] * 3,
+    ]  # fmt: skip
+    assert [table[name].null_count for name in COLUMNS] == [0, *[1] * 7, 0, 1, 1, 2, *[1] * 3]
 
 
 def test_a_chunk_without_members_has_a_table_with_all_columns(tmp_path):

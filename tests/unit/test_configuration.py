@@ -60,7 +60,7 @@ def test_both_shipped_configs_have_the_same_keys():
     [
         ("detecter", "detecter: unknown key; did you mean 'detector'?"),
         ("crop.ration", "crop.ration: unknown key; did you mean 'ratio'?"),
-        ("crop.zzz", "crop.zzz: unknown key; allowed here: jpeg_quality, pad_value, ratio"),
+        ("crop.zzz", "crop.zzz: unknown key; allowed here: aspect, extension, jpeg_quality, pad_value, ratio, rotate"),
         ("classifier.training.learningrate", "did you mean 'learning_rate'?"),
         ("splits.experiments.large_insect_order.lable", "large_insect_order.lable: unknown key; did you mean 'label'?"),
         ("splits.experiments.small_insect_order.label", "small_insect_order.label: unknown key"),
@@ -88,7 +88,7 @@ def test_a_missing_key_is_named():
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("crop.ratio", "wide", "crop.ratio: 'wide' is not of type 'number' (both sides grow by"),
+        ("crop.ratio", "wide", "crop.ratio: 'wide' is not of type 'number' (by how much the tight box grows"),
         ("crop.ratio", 0.9, "crop.ratio: 0.9 is less than the minimum of 1"),
         ("crop.pad_value", 256, "crop.pad_value: 256 is greater than the maximum of 255"),
         ("resize.jpeg_quality", 96, "96 is greater than the maximum of 95"),

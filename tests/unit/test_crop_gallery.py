@@ -7,11 +7,13 @@ import io
 import pandas as pd
 import pytest
 from PIL import Image
+from toy_boxes import with_quality
 
 from bioscan1m.archives import ZipWriter
 from bioscan1m.boxes_table import CORNERS, write_boxes
 from bioscan1m.crop_gallery import draw_crops
 
+CROP = {"ratio": 1.4, "extension": "equal", "aspect": None, "rotate": False}
 PHOTOGRAPH = io.BytesIO()
 Image.new("RGB", (120, 90), "grey").save(PHOTOGRAPH, "JPEG")
 
@@ -24,7 +26,11 @@ def test_sample_is_drawn(tmp_path, images, drawn):
             chunk.add(name, PHOTOGRAPH.getvalue())
             cropped.add(f"part1/{name}", PHOTOGRAPH.getvalue())
     frame = pd.DataFrame({"image_file": names, "width": 120, "height": 90, "score": 0.9, "status": "detected"})
-    write_boxes(tmp_path / "boxes.parquet", frame.assign(**dict(zip(CORNERS, (0, 10, 50, 60), strict=True))), {})
+    boxes = frame.assign(**dict(zip(CORNERS, (0, 10, 50, 60), strict=True)))
+    write_boxes(tmp_path / "boxes.parquet", with_quality(boxes), {})
     places = [tmp_path / name for name in ("chunk.zip", "boxes.parquet", "cropped.zip", "crops.png")]
-    assert draw_crops(*places, {"ratio": 1.4}) == {"in": drawn, "out": drawn}
+    assert draw_crops(*places, CROP) == {
+        "in": drawn,
+        "out": drawn,
+    }
     assert Image.open(tmp_path / "crops.png").width > 1000

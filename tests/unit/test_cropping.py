@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from toy_boxes import with_quality
 
 from bioscan1m.archives import ZipWriter, list_members, read_members
 from bioscan1m.boxes import crop_rectangle
@@ -19,7 +20,8 @@ from bioscan1m.cropping import crop_chunk, crop_rectangles, cut_out
 from bioscan1m.errors import InputError, UnreadableImage
 from bioscan1m.quarantine import read_rows
 
-CROP = {"ratio": 1.4, "pad_value": 255, "jpeg_quality": 90}
+RECTANGLE = {"ratio": 1.4, "extension": "equal", "aspect": None, "rotate": False}
+CROP = {**RECTANGLE, "pad_value": 255, "jpeg_quality": 90}
 WIDTH, HEIGHT = 120, 90
 
 sides = st.integers(1, 500)
@@ -43,17 +45,36 @@ boxes = st.tuples(corners, corners, st.floats(0, 500, width=32), st.floats(0, 50
     ],
 )
 def test_rectangle(box, rectangle):
-    assert crop_rectangle(box, 1.4) == rectangle
+    assert crop_rectangle(box, RECTANGLE) == rectangle
 
 
 @given(boxes, ratios)
 def test_rectangle_holds_the_box_in_its_middle(box, ratio):
-    left, top, right, bottom = crop_rectangle(box, ratio)
+    left, top, right, bottom = crop_rectangle(box, RECTANGLE | {"ratio": ratio})
     assert left <= box[0] and top <= box[1] and right >= box[2] and bottom >= box[3]
     assert abs((left + right) - (box[0] + box[2])) <= 2 and abs((top + bottom) - (box[1] + box[3])) <= 2
     growth = (ratio - 1) * max(box[2] - box[0], box[3] - box[1])
     assert growth <= (right - left) - (box[2] - box[0]) + 1e-6 <= growth + 2.001
     assert growth <= (bottom - top) - (box[3] - box[1]) + 1e-6 <= growth + 2.001
+
+
+@given(boxes, ratios)
+def test_proportional_extension_keeps_the_aspect(box, ratio):
+    left, top, right, bottom = crop_rectangle(box, RECTANGLE | {"ratio": ratio, "extension": "proportional"})
+    assert left <= box[0] and top <= box[1] and right >= box[2] and bottom >= box[3]
+    assert right - left == pytest.approx(ratio * (box[2] - box[0]), abs=2.001)
+    assert bottom - top == pytest.approx(ratio * (box[3] - box[1]), abs=2.001)
+
+
+@given(boxes, ratios, st.sampled_from(["equal", "proportional"]), st.booleans())
+def test_an_aspect_only_adds(box, ratio, extension, rotate):
+    free = RECTANGLE | {"ratio": ratio, "extension": extension, "rotate": rotate}
+    inner, outer = crop_rectangle(box, free), crop_rectangle(box, free | {"aspect": [4, 3]})
+    assert outer[0] <= inner[0] and outer[1] <= inner[1] and outer[2] >= inner[2] and outer[3] >= inner[3]
+    width, height = outer[2] - outer[0], outer[3] - outer[1]
+    turned = rotate and height > width
+    assert abs((height if turned else width) * 3 - (width if turned else height) * 4) <= 4 * 2 + 3 * 2
+    assert width == pytest.approx(inner[2] - inner[0], abs=3) or height == pytest.approx(inner[3] - inner[1], abs=3)
 
 
 @given(sides, sides, st.tuples(*[st.integers(-600, 600)] * 2, sides, sides), st.integers(0, 255))
@@ -99,7 +120,7 @@ class Chunk:
         with ZipWriter(self.zip) as archive:
             for image_file, data in images.items():
                 archive.add(f"bioscan/part7/{image_file}", data)
-        write_boxes(self.boxes, pd.DataFrame(rows), {})
+        write_boxes(self.boxes, with_quality(pd.DataFrame(rows)), {})
 
     def crop(self, threads: int = 2, unreadable_limit: float = 0.0, **crop: object) -> dict[str, int]:
         """Crop with some settings changed."""
@@ -130,6 +151,20 @@ def test_crop_is_padded_beyond_the_edge(tmp_path):
     assert min(crop.getpixel((52, 52))) < 200
 
 
+def test_a_high_crop_is_turned_against_the_clock(tmp_path):
+    image = Image.new("RGB", (WIDTH, HEIGHT), (180, 180, 180))
+    image.paste((120, 10, 10), (40, 20, 60, 30))  # the upper end of the insect
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=95)
+    chunk = Chunk(tmp_path, {"a.jpg": buffer.getvalue()}, [row("a.jpg", (40, 20, 60, 70))])
+    chunk.crop(rotate=True)
+    turned = chunk.crops()["part7/a.jpg"]
+    assert turned.size == (70, 40)
+    assert turned.getpixel((15, 20))[1] < 60 < turned.getpixel((55, 20))[1]  # the upper end is now at the left
+    chunk.crop(rotate=True, aspect=[4, 3])
+    assert chunk.crops()["part7/a.jpg"].size == (70, 54)
+
+
 def test_every_member_is_cropped_or_accounted_for(tmp_path):
     images = {"b.jpg": photograph(), "note.txt": b"no image", "a.jpg": photograph(), "c.jpg": photograph()[:-300]}
     images |= {"empty.jpg": photograph()}
@@ -156,8 +191,8 @@ def test_full_frame_is_the_whole_photograph(tmp_path):
 
 
 def test_detected_box_of_the_whole_photograph_is_extended(tmp_path):
-    write_boxes(tmp_path / "boxes.parquet", pd.DataFrame([row("a.jpg", (0, 0, WIDTH, HEIGHT))]), {})
-    assert crop_rectangles(read_boxes(tmp_path / "boxes.parquet"), 1.4) == {"a.jpg": (-24, -24, 144, 114)}
+    write_boxes(tmp_path / "boxes.parquet", with_quality(pd.DataFrame([row("a.jpg", (0, 0, WIDTH, HEIGHT))])), {})
+    assert crop_rectangles(read_boxes(tmp_path / "boxes.parquet"), CROP) == {"a.jpg": (-24, -24, 144, 114)}
 
 
 def test_same_bytes_for_any_number_of_threads(tmp_path):
@@ -173,7 +208,7 @@ def test_same_bytes_for_any_number_of_threads(tmp_path):
 
 def test_duplicate_member_names_are_cropped_once(tmp_path):
     chunk = Chunk(tmp_path, {"x/a.jpg": photograph(), "y/a.jpg": photograph()}, [row("a.jpg")] * 2)
-    write_boxes(chunk.boxes, pd.DataFrame([row("a.jpg"), row("a.jpg", None, None, "unreadable")]), {})
+    write_boxes(chunk.boxes, with_quality(pd.DataFrame([row("a.jpg"), row("a.jpg", None, None, "unreadable")])), {})
     assert chunk.crop() == {"in": 1, "out": 1, "quarantined": 0}
 
 

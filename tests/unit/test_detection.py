@@ -12,13 +12,13 @@ from small_detectors import small_detector, well_jpeg
 
 from bioscan1m.archives import ZipWriter
 from bioscan1m.boxes import intersection_over_union
-from bioscan1m.boxes_table import CORNERS, read_boxes, read_settings
+from bioscan1m.boxes_table import CORNERS, FLAGS, read_boxes, read_settings
 from bioscan1m.detection import Item, batches_of_one_size, box_columns, detect_chunk
 from bioscan1m.detector_input import PreparedImage
 from bioscan1m.errors import InputError
 from bioscan1m.quarantine import read_rows
 
-DETECTION = {"batch_size": 4, "threads": 1, "score_threshold": 0.0, "below_threshold": "best_box"}
+DETECTION = {"score_threshold": 0.0, "below_threshold": "best_box"}
 GOOD = 9
 
 
@@ -45,11 +45,12 @@ def chunk(tmp_path_factory):
     return path
 
 
-def detect(chunk, folder, limit=0.5, threads=2, **detection):
+def detect(chunk, folder, limit=0.5, batch_size=4, threads=2, **detection):
     return detect_chunk(
         chunk,
         small_detector(),
         {**DETECTION, **detection},
+        batch_size,
         threads,
         limit,
         folder / "boxes.parquet",
@@ -69,7 +70,8 @@ def test_every_member_has_its_row(chunk, tmp_path):
     unreadable = table["status"] == "unreadable"
     assert table[unreadable].index.tolist() == [6, 8, 10, 11]
     assert table.loc[unreadable, ["width", "height", "score", *CORNERS]].isna().all(axis=None)
-    assert table.loc[~unreadable].notna().all(axis=None)
+    assert table.loc[~unreadable, ["width", "height", "score", *CORNERS, "second_score", *FLAGS]].notna().all(axis=None)
+    assert table.loc[unreadable, ["second_score", "sharpness", *FLAGS]].isna().all(axis=None)
     assert table.loc[[0, 1, 12], ["width", "height"]].to_numpy().tolist() == [[96, 128], [128, 96], [50, 40]]
 
 
@@ -112,20 +114,20 @@ def test_too_many_unreadable_members_fail_the_job_after_the_tables_are_written(c
 
 def test_the_table_tells_how_it_was_made(chunk, tmp_path):
     detect(chunk, tmp_path)
-    assert read_settings(tmp_path / "boxes.parquet") == {"model": "abc", **DETECTION}
+    assert read_settings(tmp_path / "boxes.parquet") == {"model": "abc"}
 
 
 @pytest.mark.parametrize(
     ("policy", "box"), [("best_box", [20, 10, 40, 30]), ("full_frame", [0, 0, 200, 100]), ("drop", [None] * 4)]
 )
 def test_a_doubtful_box_is_treated_as_the_config_says(policy, box):
-    image = PreparedImage(np.empty((3, 1, 1)), 200, 100)
+    image = PreparedImage(np.zeros((3, 10, 20), dtype=np.uint8), 200, 100)
     detection = {**DETECTION, "score_threshold": 0.5, "below_threshold": policy}
-    found = np.array([0.1, 0.1, 0.2, 0.3], dtype=np.float32)
-    doubtful = box_columns(image, found, 0.5, detection)
+    found = np.array([[0, 0, 1, 1], [0.1, 0.1, 0.2, 0.3]], dtype=np.float32)
+    doubtful = box_columns(image, found, np.array([0.1, 0.5]), detection)
     assert (doubtful["status"], doubtful["score"]) == ("below_threshold", 0.5)
     assert [doubtful.get(corner) for corner in CORNERS] == pytest.approx(box)
-    sure = box_columns(image, found, 0.51, detection)
+    sure = box_columns(image, found, np.array([0.1, 0.51]), detection)
     assert sure["status"] == "detected"
     assert [sure[corner] for corner in CORNERS] == pytest.approx([20, 10, 40, 30])
 

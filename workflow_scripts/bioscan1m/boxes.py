@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,16 +25,29 @@ def intersection_over_union(boxes: np.ndarray, others: np.ndarray) -> np.ndarray
     return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
 
 
-def crop_rectangle(box: Sequence[float], ratio: float) -> tuple[int, int, int, int]:
-    """The rectangle to cut out: the tight box grown by (ratio - 1) * max(width, height) in both directions.
+def crop_rectangle(box: Sequence[float], crop: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    """The rectangle to cut out around a tight box, by the config's `crop`; it may leave the image.
 
-    Half of it goes to each side (paper, A7.1: ExtendSize). The corners are whole pixels that hold the grown box, so
-    no side has length 0; the rectangle may leave the image. Raises ValueError for a box that is turned inside out.
+    `extension` equal grows width and height both by (ratio - 1) * max(width, height), half of it on each side (paper,
+    A7.1: ExtendSize); proportional grows each by (ratio - 1) times itself. With `aspect` (width, height) the shorter
+    direction grows on until the rectangle has that aspect, or, where `rotate` will turn it, the inverse. The corners
+    are whole pixels that hold the grown box, so no side has length 0. Raises ValueError for a box that is turned
+    inside out.
     """
     x_min, y_min, x_max, y_max = (float(value) for value in box)
     if not (x_max >= x_min and y_max >= y_min):
         raise ValueError(f"box {tuple(box)} has its corners in the wrong order")
-    margin = (ratio - 1) * max(x_max - x_min, y_max - y_min) / 2
-    left, top = math.floor(x_min - margin), math.floor(y_min - margin)
-    right, bottom = math.ceil(x_max + margin), math.ceil(y_max + margin)
+    tight = np.array([x_max - x_min, y_max - y_min])
+    sides = tight + (crop["ratio"] - 1) * (tight.max() if crop["extension"] == "equal" else tight)
+    if crop["aspect"] is not None:
+        sides = _with_aspect(sides, crop["aspect"], crop["rotate"])
+    margin_x, margin_y = ((sides - tight) / 2).tolist()
+    left, top = math.floor(x_min - margin_x), math.floor(y_min - margin_y)
+    right, bottom = math.ceil(x_max + margin_x), math.ceil(y_max + margin_y)
     return left, top, max(right, left + 1), max(bottom, top + 1)
+
+
+def _with_aspect(sides: np.ndarray, aspect: Sequence[float], rotate: bool) -> np.ndarray:
+    """Width and height, the smaller one grown to the aspect; a rectangle to be turned gets the aspect turned."""
+    wanted = np.array(aspect[::-1] if rotate and sides[1] > sides[0] else aspect, dtype=float)
+    return wanted * (sides / wanted).max()

@@ -1,4 +1,7 @@
-"""The boxes table of a chunk: one row for each member of the zip, image or not, with the detector's settings inside."""
+"""The boxes table of a chunk: one row for each member of the zip, image or not, with the detector's settings inside.
+
+After the columns of the box come those of its quality (quality.py), null where the member is unreadable.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ DETECTED = "detected"
 BELOW_THRESHOLD = "below_threshold"
 UNREADABLE = "unreadable"
 CORNERS = ["x_min", "y_min", "x_max", "y_max"]
+# What may be wrong with a box; each is a column of true and false.
+FLAGS = ["touches_border", "ambiguous", "tiny"]
 SCHEMA = pa.schema(
     [
         ("image_file", pa.string()),
@@ -24,6 +29,10 @@ SCHEMA = pa.schema(
         *((corner, pa.float32()) for corner in CORNERS),
         ("score", pa.float32()),
         ("status", pa.string()),
+        ("second_score", pa.float32()),
+        ("box_share", pa.float32()),
+        ("sharpness", pa.float32()),
+        *((flag, pa.bool_()) for flag in FLAGS),
     ]
 )
 

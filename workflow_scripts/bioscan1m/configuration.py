@@ -65,6 +65,9 @@ def _wrong_detector_names(detector: dict[str, Any]) -> Iterator[str]:
         for image_set in (part for name in detector[key] for part in name.split("+")):
             if image_set not in detector["image_sets"]:
                 yield f"detector.{key}: no image set '{image_set}'; there are: {list(detector['image_sets'])}"
+    monitor = detector["fine_tuning"]["monitor"]
+    if monitor is not None and monitor not in detector["image_sets"]:
+        yield f"detector.fine_tuning.monitor: no image set '{monitor}'; there are: {list(detector['image_sets'])}"
 
 
 def _wrong_split_names(experiments: dict[str, Any]) -> Iterator[str]:

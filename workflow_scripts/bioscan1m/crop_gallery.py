@@ -1,7 +1,6 @@
 """A figure that shows a sample of crops beside their photographs: the tight box in red, the extended box in blue.
 
 The sample is evenly spaced over the detector's scores, so that the least and the most certain boxes are always in it.
-Colours as in the paper (A7.1).
 """
 
 from __future__ import annotations
@@ -16,22 +15,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle as RectanglePatch
 from PIL import Image
 
 from bioscan1m.archives import list_members, read_members
-from bioscan1m.atomic import write_aside
 from bioscan1m.boxes_table import BELOW_THRESHOLD, CORNERS, read_boxes
 from bioscan1m.cropping import Rectangle, crop_rectangles
 from bioscan1m.errors import UnreadableImage
+from bioscan1m.figures import EXTENDED, TIGHT, outline_box, save_figure
 from bioscan1m.images import decode
 
 SPECIMENS = 12
 COLUMNS = 3
 # Enough for panels of about 250 pixels; originals are decoded at the DCT scale just above it.
 DRAWN_SHORTEST_SIDE = 300
-DOTS_PER_INCH = 110
-TIGHT, EXTENDED = "red", "blue"
 
 
 @dataclass(frozen=True)
@@ -47,15 +43,14 @@ class Specimen:
 def draw_crops(
     chunk: str | Path, boxes: str | Path, cropped: str | Path, figure: str | Path, crop: dict[str, Any]
 ) -> dict[str, int]:
-    """Write the figure (PNG) and return the number of specimens drawn; `crop` has the `ratio` of the extended box."""
+    """Write the figure (PNG) and return the number of specimens drawn; `crop` is the config's."""
     table = read_boxes(boxes)
-    rectangles = crop_rectangles(table, crop["ratio"])
+    rectangles = crop_rectangles(table, crop)
     crops = {member.image_file: member for member in list_members(cropped)}
     sample = _sample(table[table["image_file"].isin(crops)])
     specimens = list(_specimens(sample, chunk, cropped, rectangles))
     drawing = _draw(specimens)
-    with write_aside(figure) as part:
-        drawing.savefig(part, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
+    save_figure(drawing, figure)
     return {"in": len(sample), "out": len(specimens)}
 
 
@@ -104,8 +99,8 @@ def _draw_photograph(axis: Axes, specimen: Specimen) -> None:
     """The photograph in pixels of the original, whatever the scale at which it was decoded."""
     row = specimen.row
     axis.imshow(specimen.photograph, extent=(0, row.width, row.height, 0))
-    _outline(axis, specimen.rectangle, EXTENDED)
-    _outline(axis, tuple(getattr(row, corner) for corner in CORNERS), TIGHT)
+    outline_box(axis, specimen.rectangle, EXTENDED, clip=False)
+    outline_box(axis, [getattr(row, corner) for corner in CORNERS], TIGHT, clip=False)
     left, top, right, bottom = specimen.rectangle
     axis.set_xlim(min(0, left), max(row.width, right))
     axis.set_ylim(max(row.height, bottom), min(0, top))
@@ -117,12 +112,3 @@ def _draw_crop(axis: Axes, specimen: Specimen) -> None:
     left, top, right, bottom = specimen.rectangle
     axis.imshow(specimen.crop)
     axis.set_title(f"crop, {right - left} × {bottom - top} px", fontsize=8)
-
-
-def _outline(axis: Axes, corners: tuple[float, ...], colour: str) -> None:
-    left, top, right, bottom = corners
-    axis.add_patch(
-        RectanglePatch(
-            (left, top), right - left, bottom - top, fill=False, edgecolor=colour, linewidth=1.2, clip_on=False
-        )
-    )

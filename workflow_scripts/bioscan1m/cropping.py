@@ -1,7 +1,7 @@
 """Cut every insect of a chunk out of its photograph (paper, A7.1).
 
-The tight box of the boxes table is extended equally in width and height, the crop is taken at full resolution, what
-lies beyond the photograph's edge is filled with white, and the crop is saved as JPEG. No model is involved, so that
+The tight box of the boxes table is extended (boxes.crop_rectangle), the crop is taken at full resolution, what lies
+beyond the photograph's edge is filled with white, and the crop is saved as JPEG. No model is involved, so that
 another ratio, padding or quality costs no GPU time.
 """
 
@@ -38,7 +38,8 @@ def crop_chunk(
 ) -> dict[str, int]:
     """Write the zip of crops and the table of images that this step lost; return their counts.
 
-    `crop` has `ratio`, `pad_value` (0 to 255) and `jpeg_quality`. Members that the boxes table calls unreadable are
+    `crop` is the config's. With its `rotate` a crop that is higher than wide is turned by 90 degrees against the clock,
+    as the released tool does. Members that the boxes table calls unreadable are
     left out and not counted: the detection has put them into quarantine. Images without a box (policy `drop`) are put
     into it here. Raises InputError where the boxes table is of another chunk, or where more than the fraction
     `unreadable_limit` of the members turn out unreadable.
@@ -46,11 +47,13 @@ def crop_chunk(
     table = read_boxes(boxes)
     members = list_members(chunk)
     _require_same_images(chunk, boxes, members, table)
-    rectangles = crop_rectangles(table, crop["ratio"])
+    rectangles = crop_rectangles(table, crop)
     dropped, unreadable = _dropped(table), Quarantine(STAGE)
 
     def transform(member: Member, data: bytes) -> bytes:
         piece = cut_out(decode(data), rectangles[member.image_file], crop["pad_value"])
+        if crop["rotate"] and piece.height > piece.width:
+            piece = piece.transpose(Image.Transpose.ROTATE_90)
         return encode_jpeg(piece, crop["jpeg_quality"])
 
     to_crop = [member for member, keep in zip(members, has_box(table), strict=True) if keep]
@@ -66,12 +69,12 @@ def has_box(table: pd.DataFrame) -> pd.Series:
     return (table["status"] != UNREADABLE) & table[CORNERS].notna().all(axis=1)
 
 
-def crop_rectangles(table: pd.DataFrame, ratio: float) -> dict[str, Rectangle]:
+def crop_rectangles(table: pd.DataFrame, crop: dict[str, Any]) -> dict[str, Rectangle]:
     """image_file -> the rectangle to cut out, in whole pixels, for each row of a boxes table that has a box.
 
     A box below the score threshold that spans the whole photograph is the policy `full_frame`: it is not extended.
     """
-    return {row.image_file: _rectangle(row, ratio) for row in table[has_box(table)].itertuples()}
+    return {row.image_file: _rectangle(row, crop) for row in table[has_box(table)].itertuples()}
 
 
 def cut_out(image: Image.Image, rectangle: Rectangle, pad_value: int) -> Image.Image:
@@ -92,10 +95,10 @@ def cut_out(image: Image.Image, rectangle: Rectangle, pad_value: int) -> Image.I
     return canvas
 
 
-def _rectangle(row: Any, ratio: float) -> Rectangle:
+def _rectangle(row: Any, crop: dict[str, Any]) -> Rectangle:
     box = tuple(getattr(row, corner) for corner in CORNERS)
     whole = (0, 0, int(row.width), int(row.height))
-    return whole if row.status == BELOW_THRESHOLD and box == whole else crop_rectangle(box, ratio)
+    return whole if row.status == BELOW_THRESHOLD and box == whole else crop_rectangle(box, crop)
 
 
 def _dropped(table: pd.DataFrame) -> Quarantine:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from bioscan1m.atomic import write_aside
 
 DOTS_PER_INCH = 110
+# Colours of boxes in all galleries, as in the paper (figures A9 and A10).
+TRUTH, TIGHT, EXTENDED = "limegreen", "red", "blue"
 # By file format: metadata that matplotlib would fill with the clock or with its version.
 CHANGING_METADATA = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
 
@@ -20,3 +25,13 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     # A fixed salt: SVG elements are else named at random.
     with mpl.rc_context({"svg.hashsalt": "bioscan1m"}), write_aside(path) as part:
         figure.savefig(part, format=suffix, dpi=DOTS_PER_INCH, metadata=CHANGING_METADATA[suffix])
+
+
+def outline_box(axis: Axes, box: Sequence[float], colour: str, clip: bool = True) -> None:
+    """Draw the edges of a box (x_min, y_min, x_max, y_max); without `clip` also where it leaves the axes."""
+    x_min, y_min, x_max, y_max = map(float, box)
+    axis.add_patch(
+        Rectangle(
+            (x_min, y_min), x_max - x_min, y_max - y_min, fill=False, edgecolor=colour, linewidth=1.2, clip_on=clip
+        )
+    )

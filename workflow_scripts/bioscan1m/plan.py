@@ -59,6 +59,14 @@ class Plan:
         """The image sets that a training set such as `IP-1000+IW-1000` is made of."""
         return name.split("+")
 
+    @property
+    def used_image_sets(self) -> list[str]:
+        """The annotated image sets that detectors are trained or measured on."""
+        detector = self._config["detector"]
+        trained = [image_set for name in detector["training_sets"] for image_set in self.image_sets(name)]
+        monitor = detector["fine_tuning"]["monitor"] if trained else None
+        return list(dict.fromkeys([*trained, *([monitor] if monitor else []), *detector["validation_sets"]]))
+
     def labels(self) -> list[str]:
         """The metadata columns that experiments need, in the order of their first use."""
         tasks = [task for task in self._config["splits"]["experiments"].values() if "label" in task]
