@@ -102,13 +102,7 @@ rule evaluate_detector:
         annotations=ANNOTATIONS,
     output:
         metrics=f"{DETECTOR}/evaluation/{{image_set}}.tsv",
-        gallery=report(
-            f"{DETECTOR}/evaluation/{{image_set}}.png",
-            category="1 Detector",
-            subcategory="Boxes, worst first",
-            caption="captions/detector_gallery.rst",
-            labels={"detector": "{detector}", "validation set": "{image_set}"},
-        ),
+        best_boxes=f"{DETECTOR}/evaluation/{{image_set}}.parquet",
         record=f"{RECORD}/evaluate_detector/{{detector}}/{{image_set}}.json",
     log:
         "logs/evaluate_detector/{detector}/{image_set}.log",
@@ -122,12 +116,41 @@ rule evaluate_detector:
     params:
         detection=DETECTION,
         machine=unwatched(DETECTION_MACHINE),
-        crop=config["crop"],
         code=code_digest("evaluate_detector"),
     message:
         "Evaluate the detector {wildcards.detector} on {wildcards.image_set}."
     script:
         "../workflow_scripts/evaluate_detector.py"
+
+
+rule draw_detector_gallery:
+    input:
+        images=rules.fetch_annotated_images.output.chunk,
+        annotations=ANNOTATIONS,
+        best_boxes=rules.evaluate_detector.output.best_boxes,
+    output:
+        gallery=report(
+            f"{DETECTOR}/evaluation/{{image_set}}.png",
+            category="1 Detector",
+            subcategory="Boxes, worst first",
+            caption="captions/detector_gallery.rst",
+            labels={"detector": "{detector}", "validation set": "{image_set}"},
+        ),
+        record=f"{RECORD}/draw_detector_gallery/{{detector}}/{{image_set}}.json",
+    log:
+        "logs/draw_detector_gallery/{detector}/{image_set}.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=per_attempt(4_000),
+        runtime=per_attempt(10),
+    params:
+        crop=config["crop"],
+        code=code_digest("draw_detector_gallery"),
+    message:
+        "Draw the worst boxes of the detector {wildcards.detector} on {wildcards.image_set}."
+    script:
+        "../workflow_scripts/draw_detector_gallery.py"
 
 
 rule draw_detector_training:
@@ -185,3 +208,4 @@ rule detector:
         rules.tabulate_detector.output,
         collect(f"{DETECTOR}/model.safetensors", detector=PLAN.detectors),
         collect(f"{DETECTOR}/training.svg", detector=config["detector"]["training_sets"]),
+        [f"results/detector/{detector}/evaluation/{image_set}.png" for detector, image_set in PLAN.detector_evaluations],

@@ -1,9 +1,8 @@
-"""Measure a detector on one image set: average precision and recall, and a gallery of the boxes that fit worst."""
+"""Measure a detector on one image set: average precision and recall, and the surest boxes."""
 
 from bioscan1m.detector import load_detector
-from bioscan1m.detector_evaluation import evaluate, fixed_box, metrics, write_metrics
+from bioscan1m.detector_evaluation import evaluate, fixed_box, metrics, write_best_boxes, write_metrics
 from bioscan1m.detector_examples import read_examples
-from bioscan1m.detector_gallery import draw_gallery
 from bioscan1m.device import prepare_device
 from bioscan1m.job import job
 
@@ -17,5 +16,5 @@ if __name__ == "__main__":
         evaluated = evaluate(detector, examples, params.machine["batch_size"])
         names = snakemake.wildcards.detector, snakemake.wildcards.image_set
         write_metrics(made.metrics, *names, metrics(evaluated), metrics(fixed_box(examples)))
-        draw_gallery(made.gallery, evaluated, params.crop)
+        write_best_boxes(made.best_boxes, evaluated)
         record.images = {"in": len(examples), "out": len(evaluated)}

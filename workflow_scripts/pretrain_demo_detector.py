@@ -28,7 +28,8 @@ from bioscan1m.training_state import TrainingState
 logger = logging.getLogger("pretrain_demo_detector")
 
 EVALUATION_WELLS = 400
-INPUT = Preprocessor(shortest_side=240, longest_side=320)
+INPUT = Preprocessor(shortest_side=192, longest_side=256)
+SCALES = [1.0, 0.6]
 
 README = """# The detector from which the demo starts
 
@@ -40,8 +41,7 @@ synthetic wells, with
 from {start}: {wells} wells of 640x480 pixels with insects of every order but Diptera, which are most of the demo's,
 3 % of the wells empty, from random streams that the demo's data does not use (seed {seed}); {epochs} epochs in batches
 of {batch_size}, AdamW with a learning rate of {learning_rate} that falls to 0 as a cosine, gradients clipped to a norm
-of {gradient_clip}, live batch norm, random flips, inputs of 320x240 pixels that are scaled down at random to
-{smallest_scale} of that at least.
+of {gradient_clip}, live batch norm, random flips, inputs of 256x192 pixels and, as often, of {scales[1]} of that.
 
 On {images} wells in the demo's mix of insects, Diptera included, and before any fine-tuning: mean IoU of the best box
 {mean_iou:.3f}, AP at IoU 0.75 {ap_75:.3f}, AR over IoU 0.50 to 0.95 {ar_50_95:.3f}.
@@ -60,7 +60,7 @@ def fine_tuning_settings(given: argparse.Namespace) -> dict[str, Any]:
         "learning_rate_decay": "cosine",
         "train_batch_norm": True,
         "flip": True,
-        "smallest_scale": 0.4,
+        "scales": SCALES,
         "monitor": None,
         "seed": given.seed,
         "threads": given.threads,

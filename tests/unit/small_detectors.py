@@ -25,7 +25,7 @@ FINE_TUNING = {
     "learning_rate_decay": "none",
     "train_batch_norm": True,
     "flip": False,
-    "smallest_scale": 1.0,
+    "scales": [1.0],
     "monitor": None,
     "seed": 1,
     "threads": 1,

@@ -19,13 +19,20 @@ from bioscan1m.errors import InputError
 from bioscan1m.quarantine import read_rows
 
 DETECTION = {"score_threshold": 0.0, "below_threshold": "best_box"}
-GOOD = 9
+GOOD = 13
 
 
-def other_format(mode: str, kind: str) -> bytes:
+def other_format(mode: str, kind: str, size: tuple[int, int] = (50, 40), **options: object) -> bytes:
     buffer = io.BytesIO()
-    Image.new(mode, (50, 40)).save(buffer, kind)
+    Image.new(mode, size).save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def turned(orientation: int) -> bytes:
+    """A wide JPEG that its EXIF data call high."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return other_format("RGB", "JPEG", (120, 30), exif=exif)
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +49,11 @@ def chunk(tmp_path_factory):
         archive.add("part1/empty.jpg", b"")
         archive.add("part1/again/0.jpg", well_jpeg(7))
         archive.add("part1/tiny.png", other_format("RGB", "PNG"))
+        archive.add("part1/pixel.jpg", other_format("L", "JPEG", (1, 1)))
+        archive.add("part1/wide.jpg", other_format("RGB", "JPEG", (30_000, 20)))
+        archive.add("part1/high.png", other_format("P", "PNG", (20, 30_000)))
+        archive.add("part1/turned.jpg", turned(6))
+        archive.add("part1/bomb.png", other_format("1", "PNG", (30_000, 30_000)))
     return path
 
 
@@ -61,18 +73,20 @@ def detect(chunk, folder, limit=0.5, batch_size=4, threads=2, **detection):
 
 def test_every_member_has_its_row(chunk, tmp_path):
     counts = detect(chunk, tmp_path)
-    assert counts == {"in": 13, "out": GOOD, "quarantined": 4}
+    assert counts == {"in": 18, "out": GOOD, "quarantined": 5}
     table = read_boxes(tmp_path / "boxes.parquet")
     assert table["image_file"].tolist() == [
         *(f"{seed}.jpg" for seed in range(6)),
         "truncated.jpg", "cmyk.jpg", "notes.txt", "deep.png", "empty.jpg", "0.jpg", "tiny.png",
+        "pixel.jpg", "wide.jpg", "high.png", "turned.jpg", "bomb.png",
     ]  # fmt: skip
     unreadable = table["status"] == "unreadable"
-    assert table[unreadable].index.tolist() == [6, 8, 10, 11]
+    assert table[unreadable].index.tolist() == [6, 8, 10, 11, 17]
     assert table.loc[unreadable, ["width", "height", "score", *CORNERS]].isna().all(axis=None)
     assert table.loc[~unreadable, ["width", "height", "score", *CORNERS, "second_score", *FLAGS]].notna().all(axis=None)
     assert table.loc[unreadable, ["second_score", "sharpness", *FLAGS]].isna().all(axis=None)
-    assert table.loc[[0, 1, 12], ["width", "height"]].to_numpy().tolist() == [[96, 128], [128, 96], [50, 40]]
+    sizes = table.loc[[0, 1, 12, 13, 14, 15, 16], ["width", "height"]].to_numpy().tolist()
+    assert sizes == [[96, 128], [128, 96], [50, 40], [1, 1], [30_000, 20], [20, 30_000], [30, 120]]
 
 
 def test_boxes_lie_within_the_image(chunk, tmp_path):
@@ -88,9 +102,11 @@ def test_the_quarantine_gives_the_reasons(chunk, tmp_path):
     rows = read_rows(tmp_path / "quarantine.tsv")
     assert [(name, stage) for name, stage, _ in rows] == [
         ("truncated.jpg", "detect"), ("notes.txt", "detect"), ("empty.jpg", "detect"), ("0.jpg", "detect"),
+        ("bomb.png", "detect"),
     ]  # fmt: skip
     assert [reason.split(":")[0].split(" (")[0] for _, _, reason in rows] == [
         "damaged image", "not an image", "empty file", "duplicate member name",
+        "image of 30000x30000 pixels, more than 200000000",
     ]  # fmt: skip
 
 
@@ -106,10 +122,10 @@ def test_boxes_do_not_depend_on_batches_and_threads(chunk, tmp_path, batch_size,
 
 
 def test_too_many_unreadable_members_fail_the_job_after_the_tables_are_written(chunk, tmp_path):
-    with pytest.raises(InputError, match=r"part1.zip: 4 of 13 images .*truncated.jpg"):
+    with pytest.raises(InputError, match=r"part1.zip: 5 of 18 images .*truncated.jpg"):
         detect(chunk, tmp_path, limit=0.1)
-    assert len(read_boxes(tmp_path / "boxes.parquet")) == 13
-    assert len(read_rows(tmp_path / "quarantine.tsv")) == 4
+    assert len(read_boxes(tmp_path / "boxes.parquet")) == 18
+    assert len(read_rows(tmp_path / "quarantine.tsv")) == 5
 
 
 def test_the_table_tells_how_it_was_made(chunk, tmp_path):
@@ -135,7 +151,7 @@ def test_a_doubtful_box_is_treated_as_the_config_says(policy, box):
 def test_dropped_boxes_are_null_in_the_table(chunk, tmp_path):
     detect(chunk, tmp_path, score_threshold=1.0, below_threshold="drop")
     table = read_boxes(tmp_path / "boxes.parquet")
-    assert table["status"].value_counts().to_dict() == {"below_threshold": GOOD, "unreadable": 4}
+    assert table["status"].value_counts().to_dict() == {"below_threshold": GOOD, "unreadable": 5}
     assert table[CORNERS].isna().all(axis=None)
     assert table["score"].notna().sum() == GOOD
 

@@ -12,11 +12,12 @@ from PIL import Image
 from small_detectors import PREPROCESSOR, example, small_detector, well_jpeg
 
 from bioscan1m.archives import ZipWriter
-from bioscan1m.detector_evaluation import Evaluated, evaluate, fixed_box, metrics, write_metrics
+from bioscan1m.detector_evaluation import Evaluated, evaluate, fixed_box, metrics, write_best_boxes, write_metrics
 from bioscan1m.detector_examples import read_examples
 from bioscan1m.detector_gallery import draw_gallery
 from bioscan1m.detector_table import tabulate_metrics
 from bioscan1m.errors import InputError
+from bioscan1m.figures import save_figure
 
 SEEDS = range(4)
 CROP = {"ratio": 1.4, "extension": "equal", "aspect": None, "rotate": False}
@@ -97,7 +98,13 @@ def test_an_annotated_image_that_cannot_be_read_is_named(tmp_path):
 
 
 def test_the_gallery_is_a_picture(tmp_path):
-    draw_gallery(tmp_path / "gallery.png", [found(seed, shift=seed / 10) for seed in SEEDS], crop=CROP)
+    write_best_boxes(tmp_path / "boxes.parquet", [found(seed, shift=seed / 10) for seed in SEEDS])
+    figure = draw_gallery(*image_set(tmp_path), tmp_path / "boxes.parquet", CROP)
+    titles = [axes.get_title() for axes in figure.axes if axes.images]
+    assert [title.split(",")[0] for title in titles] == [
+        "3.jpg\nIoU 0.54", "2.jpg\nIoU 0.67", "1.jpg\nIoU 0.82", "0.jpg\nIoU 1.00",
+    ]  # fmt: skip
+    save_figure(figure, tmp_path / "gallery.png")
     with Image.open(tmp_path / "gallery.png") as picture:
         assert picture.format == "PNG" and picture.width > 1000
 

@@ -45,7 +45,7 @@ def files(family, tmp_path):
 
 def test_it_is_trained_and_computes_the_same_once_saved_and_loaded(files, tmp_path):
     model, preprocessor = load_base(*files[:2]), load_detector(*files, CPU).preprocessor
-    settings = FINE_TUNING | {"epochs": 1, "smallest_scale": 0.5}
+    settings = FINE_TUNING | {"epochs": 1, "scales": [1.0, 0.5]}
     device = prepare_device(threads=1, seed=1)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     multiple = replace(preprocessor, multiple=size_multiple(read_config(files[1])))

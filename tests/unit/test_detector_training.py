@@ -65,7 +65,7 @@ def test_training_lowers_the_loss(trained):
 
 
 def test_training_gives_the_same_weights_each_time(trained):
-    settings = {"flip": True, "smallest_scale": 0.5, "learning_rate_decay": "cosine"}
+    settings = {"flip": True, "scales": [1.0, 0.5], "learning_rate_decay": "cosine"}
     (weights, history), (again, history_again) = trained(**settings), trained(**settings)
     assert history == history_again
     assert all(torch.equal(weights[name], again[name]) for name in weights)
@@ -132,7 +132,7 @@ def test_folded_batch_norm_computes_the_same():
 @pytest.mark.parametrize("step", range(1, 7))
 def test_a_training_killed_at_any_step_ends_with_the_same_weights(trained, monkeypatch, tmp_path, step):
     """Six steps in two epochs of three; batch norm, optimizer and learning rate are all on their way."""
-    settings = {"learning_rate_decay": "cosine", "flip": True, "smallest_scale": 0.5}
+    settings = {"learning_rate_decay": "cosine", "flip": True, "scales": [1.0, 0.5]}
     weights, history = trained(folder=tmp_path / "whole", **settings)
     steps, whole_step = [], Training.train_step
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 import zipfile
@@ -16,9 +17,10 @@ from safetensors import safe_open
 
 from audit_run import audit_run
 from bioscan1m.boxes import intersection_over_union
-from bioscan1m.boxes_table import CORNERS, read_boxes
+from bioscan1m.boxes_table import CORNERS, FLAGS, read_boxes, read_settings
 from bioscan1m.images import image_size
 from bioscan1m.metadata import PUBLISHED_COLUMNS
+from bioscan1m.provenance import file_digest
 from workflow_runs import planned_jobs, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
@@ -53,6 +55,29 @@ def test_the_two_bad_files_are_named_with_their_reasons(small_run) -> None:
     reasons = " ".join(table["reason"])
     assert len(table) == 2
     assert "truncated" in reasons and "not an image" in reasons
+
+
+def test_boxes_tell_how_they_were_found_and_how_far_to_trust_them(small_run) -> None:
+    for chunk in CHUNKS:
+        boxes = read_boxes(small_run / f"results/boxes/part{chunk}.parquet")
+        readable = boxes["status"] != "unreadable"
+        assert boxes.loc[readable, FLAGS].notna().all(axis=None) and boxes.loc[~readable, FLAGS].isna().all(axis=None)
+        settings = read_settings(small_run / f"results/boxes/part{chunk}.parquet")
+        assert settings["model"] == file_digest(small_run / "results/detector/SW-240/model.safetensors")
+        assert settings["precision"] == "auto" and settings["score_threshold"] == 0.5
+    summary = pd.read_csv(small_run / "results/statistics/boxes.tsv", sep="\t").set_index("chunk")
+    assert summary.loc["all", "images"] == 330
+    assert summary.loc["all", ["detected", "below_threshold", "unreadable"]].sum() == 330
+
+
+def test_the_detector_is_measured_on_clean_annotations(small_run) -> None:
+    counts = pd.read_csv(small_run / "results/detector/image_sets.tsv", sep="\t").set_index("image_set")
+    assert counts["images"].to_dict() == {"SW-240": 40, "SW-60-val": 12}
+    assert (counts["boxes"] + counts["empty_wells"] == counts["images"]).all()
+    metrics = pd.read_csv(small_run / "results/detector/metrics.tsv", sep="\t")
+    assert metrics.columns.tolist() == ["training_set", "val_set", "ap_75", "ar_50_95"]
+    history = pd.read_csv(small_run / "results/detector/SW-240/history.tsv", sep="\t")
+    assert history["ar_50_95"].iloc[-1] == pytest.approx(metrics.loc[0, "ar_50_95"], abs=1e-3)
 
 
 def test_boxes_contain_the_insects(small_run) -> None:
@@ -168,6 +193,32 @@ def test_a_changed_byte_is_found_by_the_audit_of_the_folder_alone(copied_run: Pa
 def test_a_changed_timeout_plans_nothing(copied_run: Path, small_run) -> None:
     write_config(copied_run, small_run.config | {"fetch": {"attempts": 9, "timeout": 99}})
     assert "Nothing to be done" in snakemake_succeeds(copied_run, "all", "--dry-run")
+
+
+def test_how_fast_the_detection_runs_plans_nothing(copied_run: Path, small_run) -> None:
+    config = copy.deepcopy(small_run.config)
+    config["detector"]["detection"] |= {"batch_size": 7, "threads": 2, "decoders": 2}
+    write_config(copied_run, config)
+    assert "Nothing to be done" in snakemake_succeeds(copied_run, "all", "--dry-run")
+
+
+def test_another_crop_ratio_plans_new_crops_and_no_job_of_the_detector(copied_run: Path, small_run) -> None:
+    config = copy.deepcopy(small_run.config)
+    config["crop"]["ratio"] = 1.2
+    write_config(copied_run, config)
+    planned = planned_jobs(snakemake_succeeds(copied_run, "dataset", "detector", "--dry-run", "--quiet", "rules"))
+    assert planned["crop_chunk"] == len(CHUNKS)
+    assert planned["draw_detector_gallery"] == 1
+    assert not {"detect_insects", "fine_tune_detector", "evaluate_detector"} & set(planned)
+
+
+def test_another_input_size_plans_new_boxes_and_no_training(copied_run: Path, small_run) -> None:
+    config = copy.deepcopy(small_run.config)
+    config["detector"]["detection"] |= {"image_size": {"shortest_side": 115, "longest_side": 154}}
+    write_config(copied_run, config)
+    planned = planned_jobs(snakemake_succeeds(copied_run, "dataset", "detector", "--dry-run", "--quiet", "rules"))
+    assert planned["detect_insects"] == len(CHUNKS) and planned["evaluate_detector"] == 1
+    assert "fine_tune_detector" not in planned
 
 
 def test_changed_metadata_plan_their_users_and_no_image_job(copied_run: Path) -> None:

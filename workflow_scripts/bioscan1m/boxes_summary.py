@@ -39,6 +39,7 @@ def draw_measures(boxes: pd.DataFrame) -> Figure:
     for axes, (measure, (label, logarithmic)) in zip(figure.subplots(1, len(MEASURES)), MEASURES.items(), strict=True):
         _draw_histogram(axes, boxes, measure, logarithmic)
         axes.set(xlabel=label, ylabel="images")
+        axes.yaxis.get_major_locator().set_params(integer=True)
         axes.spines[["top", "right"]].set_visible(False)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)

@@ -6,6 +6,7 @@ epoch as if it had not stopped.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,18 +35,19 @@ class Batch:
 def epoch_batches(
     examples: Sequence[Example], settings: dict[str, Any], epoch: int, preprocessor: Preprocessor, padded_boxes: bool
 ) -> Iterator[Batch]:
-    """All examples once, in random order, and with random flips and scales where `settings` (the config's) wants them.
+    """All examples once, in random order, each batch at one of the scales and with flips where `settings` wants them.
 
-    With `padded_boxes` they are fractions of the padded image, for detectors that do not know what padding is.
+    `settings` is the config's `fine_tuning`. With `padded_boxes` boxes are fractions of the padded image, for
+    detectors that do not know what padding is.
     """
     rng = np.random.default_rng((settings["seed"], epoch))
     order, size = rng.permutation(len(examples)), settings["batch_size"]
     flips = rng.random((len(examples), 2)) < 0.5 if settings["flip"] else np.zeros((len(examples), 2), dtype=bool)
-    scales = rng.uniform(settings["smallest_scale"], 1, len(examples))
+    scales = rng.choice(settings["scales"], math.ceil(len(examples) / size))
     for start in range(0, len(order), size):
         places = order[start : start + size]
         inputs = [flipped(*as_fractions(examples[place]), *flips[place]) for place in places]
-        scaled = [scaled_down(image, preprocessor, scales[start]) for image, _ in inputs]
+        scaled = [scaled_down(image, preprocessor, scales[start // size]) for image, _ in inputs]
         yield collate(list(zip(scaled, (boxes for _, boxes in inputs), strict=True)), padded_boxes)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 MEASURED = {"mean_iou": "mean IoU of the best box", "ar_50_95": "AR, IoU 0.50 to 0.95", "ap_75": "AP, IoU 0.75"}
 # Okabe and Ito 2008: told apart with any colour vision.
@@ -19,6 +20,9 @@ def draw_detector_training(history: pd.DataFrame, detector: str) -> Figure:
     panels = figure.subplots(1, 2 if measured else 1, squeeze=False)[0]
     _draw(panels[0], history, losses, "training loss and its terms")
     panels[0].set_yscale("log")
+    panels[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panels[0].yaxis.set_major_formatter("{x:g}")
+    panels[0].yaxis.set_minor_formatter("")
     if measured:
         _draw(panels[1], history, measured, "on the monitored image set")
         panels[1].set_ylim(0, 1)
@@ -30,6 +34,7 @@ def _draw(axes: Axes, history: pd.DataFrame, columns: dict[str, str], title: str
     for (column, label), colour in zip(columns.items(), COLOURS, strict=False):
         axes.plot(history["epoch"], history[column], color=colour, label=label, marker="." if len(history) < 2 else "")
     axes.set(xlabel="epoch", title=title)
+    axes.set_xlim(0.5, len(history) + 0.5)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=8)

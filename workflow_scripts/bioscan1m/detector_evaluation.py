@@ -1,4 +1,4 @@
-"""How well a detector finds insects: average precision and recall, as in the paper (A7.3.1), and a gallery.
+"""How well a detector finds insects: average precision and recall, as in the paper (A7.3.1).
 
 AP at IoU 0.75 and AR averaged over IoU 0.50 to 0.95 in steps of 0.05, with at most 100 boxes an image, are computed by
 pycocotools on the boxes of all queries. The mean IoU is of the best box of each image, which is the one that crops.
@@ -18,7 +18,9 @@ import pandas as pd
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from bioscan1m.atomic import write_aside
 from bioscan1m.boxes import intersection_over_union
+from bioscan1m.boxes_table import CORNERS
 from bioscan1m.detector import Detector
 from bioscan1m.detector_examples import Example
 from bioscan1m.errors import InputError
@@ -84,6 +86,23 @@ def coco_figures(evaluated: Sequence[Evaluated]) -> list[float]:
         evaluation.accumulate()
         evaluation.summarize()
     return [float(figure) for figure in evaluation.stats]
+
+
+def write_best_boxes(path: str | Path, evaluated: Sequence[Evaluated]) -> None:
+    """Write the surest box of each image, in pixels of the photograph, with its score and its IoU as Parquet."""
+    rows = [
+        {
+            "image_file": item.example.image_file,
+            "width": item.example.image.width,
+            "height": item.example.image.height,
+            **dict(zip(CORNERS, item.best_box.tolist(), strict=True)),
+            "score": float(item.scores.max()),
+            "iou": item.iou,
+        }
+        for item in evaluated
+    ]
+    with write_aside(path) as part:
+        pd.DataFrame(rows).to_parquet(part, index=False)
 
 
 def fixed_box(examples: Sequence[Example]) -> list[Evaluated]:

@@ -21,6 +21,7 @@ from bioscan1m.figures import EXTENDED, TIGHT, outline_box
 from bioscan1m.images import decode
 
 IMAGES_PER_ROW = 8
+ROW_HEIGHT, EMPTY_ROW_HEIGHT = 2.1, 0.4  # inches
 
 
 def doubtful_boxes(boxes: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -42,10 +43,12 @@ def doubtful_boxes(boxes: pd.DataFrame) -> dict[str, pd.DataFrame]:
 def draw_doubtful(boxes: pd.DataFrame, images: Mapping[str, bytes], crop: dict[str, Any]) -> Figure:
     """One row per kind of doubt; `images` are JPEG bytes by image_file, in any size, `crop` is the config's."""
     rows = {title: _first_packed(table, images) for title, table in doubtful_boxes(boxes).items()}
-    figure = Figure(figsize=(2.1 * IMAGES_PER_ROW, 2.1 * len(rows)), layout="constrained")
-    for subfigure, (title, chosen) in zip(figure.subfigures(len(rows), 1), rows.items(), strict=True):
+    heights = [ROW_HEIGHT if chosen else EMPTY_ROW_HEIGHT for chosen in rows.values()]
+    figure = Figure(figsize=(2.1 * IMAGES_PER_ROW, sum(heights)), layout="constrained")
+    subfigures = figure.subfigures(len(rows), 1, height_ratios=heights)
+    for subfigure, (title, chosen) in zip(subfigures, rows.items(), strict=True):
         subfigure.suptitle(f"{title}{'' if chosen else ': none'}", x=0.01, ha="left", fontsize=11)
-        axes = subfigure.subplots(1, IMAGES_PER_ROW)
+        axes = subfigure.subplots(1, IMAGES_PER_ROW) if chosen else []
         for axis in axes:
             axis.set_axis_off()
         for axis, row in zip(axes, chosen, strict=False):

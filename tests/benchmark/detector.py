@@ -1,0 +1,256 @@
+"""From zip to boxes to crops: the detector and the cropping, on photographs of full size.
+
+The detector is DETR with a ResNet-50 at 800x1066 pixels. Its weights are random: they decide the boxes, not the speed.
+The photographs are those of BIOSCAN_REAL_DATA, else synthetic ones; the zip holds them repeatedly.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
+
+from benchmark import naive
+from benchmark.harness import Stage, cores, median_seconds
+from bioscan1m.archives import ZipReader, ZipWriter, read_members
+from bioscan1m.boxes import intersection_over_union
+from bioscan1m.boxes_table import CORNERS, read_boxes
+from bioscan1m.cropping import crop_chunk, crop_rectangles, cut_out
+from bioscan1m.detection import detect_chunk
+from bioscan1m.detector import Detector, load_detector, save_detector
+from bioscan1m.detector_architecture import CLASS_NAMES
+from bioscan1m.detector_input import Preprocessor
+from bioscan1m.device import prepare_device
+from bioscan1m.images import decode, encode_jpeg
+from bioscan1m.streams import map_in_order
+from bioscan1m.synthetic.dataset import photograph_all, plan_chunk
+
+SIZE = (2880, 2160)
+FULL = {"shortest_side": 800, "longest_side": 1333}
+FAST = {"shortest_side": 480, "longest_side": 800}
+DETECTION = {"score_threshold": 0.5, "below_threshold": "best_box"}
+CROP = {
+    "ratio": 1.4, "extension": "equal", "aspect": None, "rotate": False, "pad_value": 255, "jpeg_quality": 75,
+}  # fmt: skip
+ON_GPU = torch.cuda.is_available()
+# A batch of one is fastest on a CPU (its caches), and a GPU wants many.
+BATCH_SIZE = 16 if ON_GPU else 1
+IMAGES = 2000 if ON_GPU else 6
+CROPPED_IMAGES = 57
+
+
+def prepare(folder: Path) -> None:
+    """Write the chunk and the detector that all variants read."""
+    _write_chunk(folder / "chunk.zip", IMAGES)
+    _write_chunk(folder / "many.zip", CROPPED_IMAGES)
+    torch.manual_seed(0)
+    backbone = ResNetConfig(out_features=["stage4"])
+    config = DetrConfig(use_timm_backbone=False, backbone_config=backbone, id2label=CLASS_NAMES, label2id={"insect": 0})
+    model = DetrForObjectDetection(config)
+    save_detector(model, Preprocessor(**FULL), *_files(folder))
+    boxes = folder / "boxes.parquet", folder / "boxes.tsv"
+    light = load_detector(*_files(folder), prepare_device(cores(), 0), {"shortest_side": 64, "longest_side": 86})
+    detect_chunk(folder / "many.zip", light, DETECTION, 8, cores(), 0.0, *boxes, {})
+
+
+def stages() -> list[Stage]:
+    """What is timed on this machine."""
+    if ON_GPU:
+        return [Stage("boxes, DETR-R50 800 px", {"ours": boxes_full, "limit": model_full}), Stage("crop", CROPPING)]
+    return [
+        Stage("zip to crops, DETR-R50 800 px", {"ours": crops_full, "reference": crops_naive, "limit": model_full}),
+        Stage("zip to boxes, DETR-R50 800 px", {"ours": boxes_full, "limit": model_full}),
+        Stage("  beside the model as transformers runs it", {"ours": boxes_full, "limit": model_bare}),
+        Stage("zip to crops, fast preset", {"ours": crops_fast, "reference": crops_naive, "limit": model_fast}),
+        Stage("crop", CROPPING),
+    ]
+
+
+def further(folder: Path) -> dict[str, object]:
+    """Where the time of one image goes, in milliseconds on one core, and how our boxes agree with the naive ones."""
+    torch.set_num_threads(1)
+    with ZipReader(folder / "chunk.zip") as archive:
+        member = archive.members[0]
+        data, read = archive.read(member), median_seconds(lambda: archive.read(member))
+    detector, fast = _detector(folder, FULL), _detector(folder, FAST, "bfloat16")
+    inputs, small = detector.preprocessor.prepare(data).pixels, fast.preprocessor.prepare(data).pixels
+    image = decode(data)
+    piece = cut_out(image, (900, 700, 1900, 1500), 255)
+    work: dict[str, Callable[[], object]] = {
+        "decode in full": lambda: decode(data),
+        "decode at DCT scale, resize to 800 px": lambda: detector.preprocessor.prepare(data),
+        "decode at DCT scale, resize to 480 px": lambda: fast.preprocessor.prepare(data),
+        "model at 800 px": lambda: detector.predict([inputs]),
+        "model at 480 px, bfloat16": lambda: fast.predict([small]),
+        "cut out and encode": lambda: encode_jpeg(cut_out(image, (900, 700, 1900, 1500), 255), 75),
+        "encode": lambda: encode_jpeg(piece, 75),
+    }
+    times = {"read and checksum": read} | {name: median_seconds(step) for name, step in work.items()}
+    return {
+        "milliseconds_on_one_core": {name: round(1000 * seconds, 2) for name, seconds in times.items()},
+        "smallest_iou_with_the_naive_boxes": _agreement(folder),
+    }
+
+
+def crops_full(folder: Path) -> Callable[[], int]:
+    """Ours, from zip to zip of crops."""
+    return _to_crops(folder, _warm(_detector(folder, FULL)))
+
+
+def crops_fast(folder: Path) -> Callable[[], int]:
+    """Ours with the fast preset: 0.6 of the sides, bfloat16."""
+    return _to_crops(folder, _warm(_detector(folder, FAST, "bfloat16")))
+
+
+def crops_naive(folder: Path) -> Callable[[], int]:
+    """One image at a time."""
+    model = _bare_model(folder)
+    model(torch.zeros(1, 3, 800, 1066))
+
+    def work() -> int:
+        with tempfile.TemporaryDirectory() as crops:
+            return len(naive.crop_images(folder / "chunk.zip", model, Path(crops), *FULL.values()))
+
+    return work
+
+
+def boxes_full(folder: Path) -> Callable[[], int]:
+    """Ours, from zip to boxes."""
+    return _to_boxes(folder, _warm(_detector(folder, FULL)))
+
+
+def model_full(folder: Path) -> Callable[[], int]:
+    """Our model step alone, on inputs in memory."""
+    return _model_alone(folder, _warm(_detector(folder, FULL)))
+
+
+def model_fast(folder: Path) -> Callable[[], int]:
+    """The model step of the fast preset alone."""
+    return _model_alone(folder, _warm(_detector(folder, FAST, "bfloat16")))
+
+
+def model_bare(folder: Path) -> Callable[[], int]:
+    """The model as transformers builds it, without gradients, on inputs in memory."""
+    model = _bare_model(folder)
+    pixels = torch.zeros(1, 3, 800, 1066)
+    with torch.inference_mode():
+        model(pixels)
+
+    @torch.inference_mode()
+    def work() -> int:
+        for _ in range(IMAGES):
+            model(pixels)
+        return IMAGES
+
+    return work
+
+
+def crop_ours(folder: Path) -> Callable[[], int]:
+    """Ours, with given boxes."""
+    given = folder / "many.zip", folder / "boxes.parquet"
+    return lambda: crop_chunk(*given, folder / "crops.zip", folder / "crops.tsv", CROP, "part1", 0.0, cores())["out"]
+
+
+def crop_naive(folder: Path) -> Callable[[], int]:
+    """Pillow, one image at a time, to loose files."""
+    boxes = read_boxes(folder / "boxes.parquet").set_index("image_file")[CORNERS]
+
+    def work() -> int:
+        with tempfile.TemporaryDirectory() as crops:
+            for member, data in read_members(folder / "many.zip"):
+                image = Image.open(io.BytesIO(data)).convert("RGB")
+                naive.cut_out(image, boxes.loc[member.image_file].to_numpy()).save(Path(crops) / member.image_file)
+        return len(boxes)
+
+    return work
+
+
+def crop_limit(folder: Path) -> Callable[[], int]:
+    """Decoding, cutting and encoding of files in memory, on all cores."""
+    rectangles = crop_rectangles(read_boxes(folder / "boxes.parquet"), CROP)
+    files = [(rectangles[member.image_file], data) for member, data in read_members(folder / "many.zip")]
+
+    def one(file: tuple[tuple[int, int, int, int], bytes]) -> bytes:
+        return encode_jpeg(cut_out(decode(file[1]), file[0], 255), 75)
+
+    return lambda: sum(1 for _ in map_in_order(one, files, cores()))
+
+
+CROPPING = {"ours": crop_ours, "reference": crop_naive, "limit": crop_limit}
+
+
+def _to_boxes(folder: Path, detector: Detector) -> Callable[[], int]:
+    places = folder / "found.parquet", folder / "found.tsv"
+    return lambda: detect_chunk(folder / "chunk.zip", detector, DETECTION, BATCH_SIZE, cores(), 0.0, *places, {})["out"]
+
+
+def _to_crops(folder: Path, detector: Detector) -> Callable[[], int]:
+    detect = _to_boxes(folder, detector)
+    given, made = (folder / "chunk.zip", folder / "found.parquet"), (folder / "crops.zip", folder / "crops.tsv")
+
+    def work() -> int:
+        detect()
+        return crop_chunk(*given, *made, CROP, "part1", 0.0, cores())["out"]
+
+    return work
+
+
+def _model_alone(folder: Path, detector: Detector) -> Callable[[], int]:
+    with ZipReader(folder / "chunk.zip") as archive:
+        inputs = [detector.preprocessor.prepare(archive.read(archive.members[0])).pixels] * BATCH_SIZE
+
+    def work() -> int:
+        started = [detector.start(inputs) for _ in range(IMAGES // BATCH_SIZE)]
+        return BATCH_SIZE * len([batch.finish() for batch in started])
+
+    return work
+
+
+def _agreement(folder: Path) -> float:
+    """The smallest IoU of our boxes at full size with those of the naive way."""
+    _to_boxes(folder, _detector(folder, FULL))()
+    ours = read_boxes(folder / "found.parquet")[CORNERS].to_numpy()
+    with tempfile.TemporaryDirectory() as crops:
+        theirs = naive.crop_images(folder / "chunk.zip", _bare_model(folder), Path(crops), *FULL.values())
+    return round(float(intersection_over_union(ours, theirs).min()), 4)
+
+
+def _detector(folder: Path, size: dict[str, int], precision: str = "auto") -> Detector:
+    return load_detector(*_files(folder), prepare_device(cores(), 0), size, precision)
+
+
+def _bare_model(folder: Path) -> torch.nn.Module:
+    torch.set_num_threads(cores())
+    return DetrForObjectDetection.from_pretrained(folder / "detector").eval()
+
+
+def _warm(detector: Detector) -> Detector:
+    width, height = detector.preprocessor.input_size(*SIZE)
+    detector.predict([np.zeros((3, height, width), dtype=np.uint8)] * BATCH_SIZE)
+    return detector
+
+
+def _files(folder: Path) -> tuple[Path, Path, Path]:
+    names = ("model.safetensors", "config.json", "preprocessor.json")
+    return tuple(folder / "detector" / name for name in names)
+
+
+def _write_chunk(path: Path, images: int) -> None:
+    photographs = _photographs()
+    with ZipWriter(path) as archive:
+        for number in range(images):
+            archive.add(f"part1/{number}.jpg", photographs[number % len(photographs)])
+
+
+def _photographs() -> list[bytes]:
+    """Photographs of 2880x2160 pixels: the real ones where they are, else synthetic ones."""
+    if real := os.environ.get("BIOSCAN_REAL_DATA"):
+        return [path.read_bytes() for path in sorted((Path(real) / "originals").glob("*.jpg"))]
+    return [image.data for _, image in photograph_all(plan_chunk(1, 1, 10), 1, SIZE, "drawing photographs")]

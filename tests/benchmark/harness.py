@@ -1,0 +1,139 @@
+"""Time stages in fresh processes and put them into one table.
+
+A stage has up to three variants: ours, the reference (the naive way) and the limit (a bare kernel of the same work).
+Each runs in a process of its own, one after the other, and all of them again in every round, so that a machine that
+slows down slows them all; figures are medians over the rounds. Peak memory is that of the variant's process.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import platform
+import resource
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bioscan1m.atomic import write_json
+from bioscan1m.provenance import machine, now, software, source_state
+
+BYTES_PER_KIB, BYTES_PER_GB = 1024, 1e9
+
+# Given the folder with the prepared input, make ready, and return the work to be timed; it returns what it counted.
+Prepare = Callable[[Path], Callable[[], int]]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is timed, under which name; variants are `ours`, `reference` and `limit`, and work is counted in `unit`."""
+
+    name: str
+    variants: Mapping[str, Prepare]
+    unit: str = "images"
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One variant of a stage: units per second (median) and largest peak memory in bytes, over the rounds."""
+
+    rate: float
+    peak_memory: int
+
+
+def run_stages(stages: list[Stage], folder: Path, rounds: int) -> dict[str, dict[str, Timed]]:
+    """Stage -> variant -> what was measured; `folder` holds what the stages' preparations read."""
+    results = {}
+    for stage in stages:
+        runs = {variant: [] for variant in stage.variants}
+        for _ in range(rounds):
+            for variant, prepare in stage.variants.items():
+                runs[variant].append(_in_fresh_process(prepare, folder))
+        results[stage.name] = {
+            variant: Timed(statistics.median(rate for rate, _ in timed), max(memory for _, memory in timed))
+            for variant, timed in runs.items()
+        }
+        print(_row(stage, results[stage.name]), flush=True)
+    return results
+
+
+def header() -> str:
+    """The head of the table that `run_stages` prints row by row."""
+    columns = ("stage", "ours/s", "reference/s", "limit/s", "ours/ref", "ours/limit", "peak GB")
+    return f"{columns[0]:44}" + "".join(f"{column:>12}" for column in columns[1:])
+
+
+def write_results(path: Path, results: Mapping[str, Mapping[str, Timed]], more: Mapping[str, Any]) -> None:
+    """Write everything as JSON with the machine's description."""
+    stages = {
+        stage: {
+            variant: {"rate": round(timed.rate, 3), "peak_memory_bytes": timed.peak_memory}
+            for variant, timed in variants.items()
+        }
+        for stage, variants in results.items()
+    }
+    described = {**machine(), "python": platform.python_version()}
+    write_json(
+        path,
+        {
+            "measured": now(),
+            "machine": described,
+            "software": software(),
+            "source": source_state(),
+            "stages": stages,
+            **more,
+        },
+    )
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def median_seconds(work: Callable[[], object], rounds: int = 3) -> float:
+    """Median wall time of some calls in this process."""
+    return statistics.median(_seconds(work)[0] for _ in range(rounds))
+
+
+def _row(stage: Stage, timed: Mapping[str, Timed]) -> str:
+    ours, reference, limit = (timed.get(variant) for variant in ("ours", "reference", "limit"))
+    rates = [_number(one.rate if one else None) for one in (ours, reference, limit)]
+    ratios = [_number(ours.rate / one.rate if one else None) for one in (reference, limit)]
+    peak = _number(ours.peak_memory / BYTES_PER_GB)
+    return f"{f'{stage.name} ({stage.unit})':44}" + "".join(f"{text:>12}" for text in (*rates, *ratios, peak))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def _in_fresh_process(prepare: Prepare, folder: Path) -> tuple[float, int]:
+    """Units per second and peak memory in bytes."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_measure, args=(prepare, folder, sender))
+    process.start()
+    sender.close()
+    try:
+        return json.loads(receiver.recv())
+    except EOFError:
+        raise SystemExit(f"{prepare.__name__} failed; its message is above") from None
+    finally:
+        process.join()
+
+
+def _measure(prepare: Prepare, folder: Path, sender: Any) -> None:
+    seconds, units = _seconds(prepare(folder))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_PER_KIB
+    sender.send(json.dumps([units / seconds, peak]))
+
+
+def _seconds(work: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result
