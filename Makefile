@@ -5,7 +5,7 @@ BIN := .venv/bin
 DEMO := runs/demo
 SNAKEMAKE := $(BIN)/snakemake --snakefile Snakefile --directory $(DEMO) --profile profiles/demo
 
-.PHONY: demo test lint format lock clean-demo
+.PHONY: demo test bench lint format lock clean-demo
 
 demo: $(BIN)/ready
 	@mkdir -p $(DEMO)
@@ -22,6 +22,10 @@ $(DEMO)/results/report.html: $(DEMO)/results/provenance/audit.json
 
 test: $(BIN)/ready lint
 	$(BIN)/pytest
+
+# Ratios from one run, with the machine's description, in results/bench/. BIOSCAN_REAL_DATA may name real photographs.
+bench: $(BIN)/ready
+	PYTHONPATH=tests:workflow_scripts $(BIN)/python -m benchmark
 
 lint: $(BIN)/ready
 	$(BIN)/ruff check .

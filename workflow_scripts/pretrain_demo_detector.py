@@ -61,6 +61,7 @@ def fine_tuning_settings(given: argparse.Namespace) -> dict[str, Any]:
         "train_batch_norm": True,
         "flip": True,
         "scales": SCALES,
+        "precision": "auto",
         "monitor": None,
         "seed": given.seed,
         "threads": given.threads,

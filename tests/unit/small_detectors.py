@@ -26,6 +26,7 @@ FINE_TUNING = {
     "train_batch_norm": True,
     "flip": False,
     "scales": [1.0],
+    "precision": "auto",
     "monitor": None,
     "seed": 1,
     "threads": 1,

@@ -13,8 +13,9 @@ from transformers import AutoModelForObjectDetection, PreTrainedModel
 
 from bioscan1m.boxes import intersection_over_union
 from bioscan1m.detector import Detector, load_base, load_detector, save_detector
-from bioscan1m.detector_architecture import read_config, size_multiple, understands_padding
-from bioscan1m.detector_training import fine_tune
+from bioscan1m.detector_architecture import keep_heads_in_float32, read_config, size_multiple, understands_padding
+from bioscan1m.detector_batches import as_fractions, collate
+from bioscan1m.detector_training import detection_loss, fine_tune
 from bioscan1m.device import prepare_device
 from bioscan1m.training_state import TrainingState
 
@@ -69,6 +70,19 @@ def test_boxes_are_corners_and_do_not_depend_on_the_batch(files):
     for best, image in zip(detector.predict(images).best()[0], images, strict=True):
         alone = detector.predict([image]).boxes[0]  # where two queries are equally sure, either may be the best
         assert intersection_over_union(np.broadcast_to(best, alone.shape), alone).max() >= 0.99
+
+
+def test_mixed_precision_changes_the_loss_by_little(family):
+    batch = collate([as_fractions(item) for item in EXAMPLES[:3]])
+    losses = []
+    for precision in ("float32", "bfloat16"):
+        model = network(family).train()  # the same weights, and then the same dropout and denoising queries
+        keep_heads_in_float32(model)
+        loss, _ = detection_loss(model, batch, PREPROCESSOR, precision)
+        loss.backward()
+        losses.append(loss.item())
+        assert all(parameter.grad.isfinite().all() for parameter in model.parameters() if parameter.grad is not None)
+    assert losses[0] != losses[1] and losses[1] == pytest.approx(losses[0], rel=0.03)
 
 
 def test_a_base_with_other_classes_gets_new_heads_for_insects(family, files):

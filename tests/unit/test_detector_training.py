@@ -172,7 +172,7 @@ def test_images_without_any_box_teach_nothing(state):
 
 def test_a_batch_of_empty_wells_is_valid():
     batch = collate([as_fractions(example(seed, empty=True)) for seed in range(2)])
-    loss, terms = detection_loss(small_model(), batch, PREPROCESSOR)
+    loss, terms = detection_loss(small_model(), batch, PREPROCESSOR, "auto")
     assert loss.isfinite() and terms["loss_bbox"] == 0
 
 

@@ -129,7 +129,7 @@ class Training:
 
     def train_step(self, batch: Batch) -> dict[str, float]:
         """One step of the optimizer; returns the loss and its terms. Raises InputError before it breaks the model."""
-        loss, terms = detection_loss(self.model, batch, self.preprocessor)
+        loss, terms = detection_loss(self.model, batch, self.preprocessor, self.settings["precision"])
         self.optimizer.zero_grad()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings["gradient_clip"])
@@ -142,13 +142,13 @@ class Training:
         """AP, AR and mean IoU on these images at this point; nothing without images."""
         if not monitor:
             return {}
-        detector = Detector(self.model.eval(), self.preprocessor, self.model.device)
+        detector = Detector(self.model.eval(), self.preprocessor, self.model.device, self.settings["precision"])
         figures = metrics(evaluate(detector, monitor, self.settings["batch_size"]))
         return {name: figures[name] for name in MONITORED}
 
 
 def detection_loss(
-    model: PreTrainedModel, batch: Batch, preprocessor: Preprocessor
+    model: PreTrainedModel, batch: Batch, preprocessor: Preprocessor, precision: str
 ) -> tuple[torch.Tensor, dict[str, float]]:
     """The loss of a batch and its terms. Raises InputError where what the model predicts is not a number."""
     mask = batch.mask.to(model.device)
@@ -156,7 +156,7 @@ def detection_loss(
     labels = [{key: value.to(model.device) for key, value in label.items()} for label in batch.labels]
     masked = {"pixel_mask": mask} if understands_padding(model) else {}
     try:
-        with mixed_precision(model.device):
+        with mixed_precision(model.device, precision):
             found = model(pixels.contiguous(memory_format=torch.channels_last), labels=labels, **masked)
     except ValueError as error:  # of the matching, which needs numbers
         raise InputError(f"the predictions are not numbers ({error})") from None
