@@ -131,7 +131,10 @@ def fetch_from_hub(server, tmp_path, source: str) -> subprocess.CompletedProcess
 def test_a_hub_id_is_fetched_from_the_hub(tmp_path, published):
     def hub(request):
         file = published / request.path.rpartition("/")[2]
-        if request.path == f"/group/tiny/resolve/main/{file.name}" and file.is_file():
+        if (
+            request.path in (f"/group/tiny/resolve/{revision}/{file.name}" for revision in ("main", "v2"))
+            and file.is_file()
+        ):
             request.reply(200, file.read_bytes(), ETag=f'"{file.stat().st_size}"', X_Repo_Commit="0" * 40)
         else:
             known = request.path.startswith("/group/tiny/")
@@ -140,6 +143,9 @@ def test_a_hub_id_is_fetched_from_the_hub(tmp_path, published):
     with serving(hub) as server:
         done = fetch_from_hub(server, tmp_path, "group/tiny")
         assert done.returncode == 0, done.stderr
+        pinned = fetch_from_hub(server, tmp_path / "pinned", "group/tiny@v2")
+        assert pinned.returncode == 0 and (tmp_path / "pinned/weights/config.json").exists(), pinned.stderr
+        assert fetch_from_hub(server, tmp_path / "other", "group/tiny@v3").returncode != 0
         absent = fetch_from_hub(server, tmp_path / "other", "group/absent")
     assert [path.read_bytes() for path in outputs(tmp_path)] == [
         (published / name).read_bytes() for name in ("config.json", "model.safetensors")
