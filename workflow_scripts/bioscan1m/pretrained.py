@@ -100,7 +100,7 @@ def _copy(file: Path, path: str | Path) -> None:
 def _from_hub(repository: str, name: str, optional: bool = False) -> Path | None:
     """The file in the hub's own cache, where the hub's client resumes and verifies; it reads a token from HF_TOKEN.
 
-    `repository` is an id, or `id@revision` to keep to one state of it. None for an `optional` file that it does not have.
+    `repository` is an id, or `id@revision` for one state of it. None for an `optional` file that it does not have.
     """
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import RemoteEntryNotFoundError
