@@ -123,6 +123,11 @@ def monitored(pattern):
     return [] if image_set is None else [pattern.format(image_set=image_set)]
 
 
+def previous_release(splits):
+    """The metadata of the release that the splits extend, if they extend one."""
+    return {"previous": splits["previous"]} if splits["policy"] == "extend" else {}
+
+
 def crops_of_group(wildcards):
     """The cropped zips that one published zip joins."""
     return collect(CROPPED, chunk=PLAN.groups[wildcards.group])

@@ -33,6 +33,7 @@ rule validate_metadata:
 
 rule build_splits:
     input:
+        **previous_release(config["splits"]),
         metadata=rules.validate_metadata.output.metadata,
     output:
         splits=collect(SPLIT, experiment=PLAN.split_experiments),

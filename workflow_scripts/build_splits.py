@@ -7,4 +7,5 @@ if __name__ == "__main__":
     with job(snakemake) as record:
         splits = snakemake.params.splits
         record.seed = splits["seed"]
-        record.images = build_splits(snakemake.input.metadata, splits, snakemake.output.splits, snakemake.output.counts)
+        given, made = snakemake.input, snakemake.output
+        record.images = build_splits(given.metadata, splits, made.splits, made.counts, given.get("previous"))

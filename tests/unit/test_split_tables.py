@@ -30,12 +30,14 @@ def metadata(folder: Path, **columns: list[str]) -> Path:
     return folder / "validated.parquet"
 
 
-def build(folder: Path, source: Path, policy: str = "auto", experiments=EXPERIMENTS) -> dict[str, pd.DataFrame]:
+def build(
+    folder: Path, source: Path, policy: str = "auto", experiments=EXPERIMENTS, previous: Path | None = None
+) -> dict[str, pd.DataFrame]:
     """The tables of the experiments, and that of the counts."""
     ratios = {"train": 0.7, "validation": 0.1, "test": 0.2}
     splits = {"policy": policy, "seed": 1, "ratios": ratios, "experiments": experiments, "subset": "balanced"}
     paths = [folder / f"{name}.parquet" for name in experiments]
-    build_splits(source, splits, paths, folder / "counts.tsv")
+    build_splits(source, splits, paths, folder / "counts.tsv", previous)
     tables = {name: pq.read_table(path).to_pandas() for name, path in zip(experiments, paths, strict=True)}
     return tables | {"counts": pd.read_csv(folder / "counts.tsv", sep="\t")}
 
@@ -111,6 +113,35 @@ def test_another_word_than_a_role_is_named_with_its_row(tmp_path):
 def test_published_without_the_columns_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"splits.policy is published, but .* no column kinds, some_kinds"):
         build(tmp_path, metadata(tmp_path), "published")
+
+
+def release(folder: Path, rows: list[str]) -> Path:
+    """A previous release as a TSV: image_file, and the roles in both experiments."""
+    path = folder / "release.tsv"
+    path.write_text("\n".join(["image_file\tkinds\tsome_kinds", *rows]) + "\n")
+    return path
+
+
+def test_a_previous_release_is_extended(tmp_path, caplog):
+    caplog.set_level("INFO")
+    rows = [f"{n}.jpg\t{'test' if n % 2 else 'train'}\t{'test' if n == 3 else NO_SPLIT}" for n in range(2, 12)]
+    previous = release(tmp_path, [*rows, "gone.jpg\ttrain\ttrain"])
+    tables = build(tmp_path, metadata(tmp_path), "extend", previous=previous)
+    roles = tables["kinds"].set_index("image_file")["role"]
+    assert all(roles[f"{n}.jpg"] == ("test" if n % 2 else "train") for n in range(2, 12))
+    assert roles.value_counts().to_dict() == {"train": 40, "test": 12, "validation": 6}
+    assert "3.jpg" in set(tables["some_kinds"]["image_file"])
+    assert "1 images of the previous release have no row any more" in caplog.text
+    assert "kinds: 10 images keep their role, 0 leave, 48 join" in caplog.text
+
+
+def test_a_previous_release_with_a_wrong_word_or_an_image_twice_is_named(tmp_path):
+    wrong = release(tmp_path, ["2.jpg\ttrain\tno_split", "3.jpg\ttrained\tno_split"])
+    with pytest.raises(InputError, match=r"release\.tsv: kinds is 'trained' in row 3"):
+        build(tmp_path, metadata(tmp_path), "extend", previous=wrong)
+    twice = release(tmp_path, ["2.jpg\ttrain\tno_split"] * 2)
+    with pytest.raises(InputError, match=r"release\.tsv: image_file is not unique: '2\.jpg'"):
+        build(tmp_path, metadata(tmp_path), "extend", previous=twice)
 
 
 @pytest.mark.parametrize("name", ["order", "kind"])

@@ -52,6 +52,7 @@ def _wrong_names(config: dict[str, Any]) -> Iterator[str]:
     """What no schema can say: names that must stand elsewhere in the config and do not, shares that are no whole."""
     yield from _wrong_detector_names(config["detector"])
     yield from _wrong_split_names(config["splits"]["experiments"])
+    yield from _wrong_previous_release(config["splits"])
     if not math.isclose(sum(config["splits"]["ratios"].values()), 1):
         yield f"splits.ratios: they sum to {sum(config['splits']['ratios'].values()):g}; they must sum to 1"
     yield from _wrong_trial_names(config["classifier"], list(config["splits"]["experiments"]))
@@ -77,6 +78,16 @@ def _wrong_split_names(experiments: dict[str, Any]) -> Iterator[str]:
                 yield f"splits.experiments.{name}.{key}: no experiment '{experiment[key]}', only: {list(experiments)}"
             elif _comes_back(name, experiments):
                 yield f"splits.experiments.{name}.{key}: '{experiment[key]}' depends on '{name}' itself"
+
+
+def _wrong_previous_release(splits: dict[str, Any]) -> Iterator[str]:
+    """Results are written by the run itself, so that a release there would extend itself."""
+    if splits["policy"] != "extend":
+        return
+    if splits["previous"] is None:
+        yield "splits.previous: the policy extend needs the metadata TSV of the release that it builds on"
+    elif Path(splits["previous"]).resolve().is_relative_to(Path("results").resolve()):
+        yield f"splits.previous: '{splits['previous']}' lies under results/; copy the release to another place"
 
 
 def _comes_back(name: str, experiments: dict[str, Any]) -> bool:

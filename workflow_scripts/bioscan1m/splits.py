@@ -4,6 +4,9 @@ A task takes the rows with a known label, perhaps of some value of another colum
 splits each class into training, validation and test. A row may keep the role that it has in another experiment. A
 subset draws from the roles of its parent one by one, so that each row keeps its role there too.
 
+A previous release can be extended: then every row keeps the role that it had there, in whichever experiment it had one,
+new rows fill up what the rule lacks, and a subset keeps the rows that it had as long as the rule wants so many.
+
 Chance comes from a hash of image_file, experiment and seed, which ranks the images of each class. So the result depends
 on which images there are, and neither on their order nor on the machine. It asks for no image: one that is missing or
 cannot be read keeps its role.
@@ -64,6 +67,20 @@ def split_counts(images: int, ratios: dict[str, float]) -> tuple[int, int, int]:
     return counts if min(counts) > 0 else (0, 0, 0)
 
 
+def fill_up(wanted: np.ndarray, has: np.ndarray) -> np.ndarray:
+    """How many more of each part, so that the parts come as near to `wanted` as can be: int64, none below 0.
+
+    There are as many more as the parts lack in all. Where one part has too many already, the others go short by the
+    same number each, as far as they lack any: then the sum of the squared differences is smallest.
+    """
+    lacks = wanted - has
+    more = lacks.sum()
+    short = bisect_left(range(lacks.max(initial=0)), -more, key=lambda level: -np.maximum(lacks - level, 0).sum())
+    added = np.maximum(lacks - short, 0)
+    added[np.flatnonzero(lacks >= short)[: more - added.sum()]] += 1
+    return added
+
+
 def balanced_shares(available: np.ndarray, quota: int) -> np.ndarray:
     """Share `quota` images among classes: the same number of each, as far as a class has them.
 
@@ -89,14 +106,19 @@ def proportional_shares(available: np.ndarray, quota: int) -> np.ndarray:
 SHARES = {"balanced": balanced_shares, "proportional": proportional_shares}
 
 
-def assign_roles(metadata: pd.DataFrame, splits: dict[str, Any]) -> dict[str, Assignment]:
+def assign_roles(
+    metadata: pd.DataFrame, splits: dict[str, Any], previous: dict[str, np.ndarray] | None = None
+) -> dict[str, Assignment]:
     """The roles of every row in every experiment of `splits`, which is that part of the config.
 
-    `metadata` has image_file and the columns that the experiments name. Raises InputError where a subset is too small
-    to have every class in every role.
+    `metadata` has N rows with image_file and the columns that the experiments name; `previous` are the roles that these
+    rows had in a previous release, by experiment: int64 (N,), places in ROLES. Raises InputError where a subset is too
+    small to have every class in every role, or where the previous release gives an image two roles.
     """
     experiments, ratios = splits["experiments"], splits["ratios"]
     hashes = _hashes(metadata["image_file"].tolist())
+    had = {name: np.full(len(metadata), NO_ROLE) for name in experiments} | (previous or {})
+    kept = _kept_roles(metadata, experiments, had)
     assigned: dict[str, Assignment] = {}
     for name in _parents_first(experiments):
         experiment, ranks = experiments[name], _ranks(hashes, name, splits["seed"])
@@ -104,10 +126,10 @@ def assign_roles(metadata: pd.DataFrame, splits: dict[str, Any]) -> dict[str, As
             parent = assigned[experiment["parent"]]
             quotas = split_counts(experiment["images"], ratios)
             shares = _subset_shares(name, parent.counts(), quotas, splits["subset"])
-            assigned[name] = _draw_subset(parent, shares, ranks)
+            assigned[name] = _draw_subset(parent, shares, ranks, had[name] != NO_ROLE)
         else:
             inherited = assigned.get(experiment.get("roles_from"))
-            assigned[name] = _split_task(metadata, experiment, ratios, ranks, inherited)
+            assigned[name] = _split_task(metadata, experiment, ratios, ranks, inherited, kept[name])
     return {name: assigned[name] for name in experiments}
 
 
@@ -149,19 +171,57 @@ def _split_task(
     ratios: dict[str, float],
     ranks: np.ndarray,
     inherited: Assignment | None,
+    kept: np.ndarray,
 ) -> Assignment:
+    """Split each class by the rule; `kept` (N,) are roles that rows must not lose, NO_ROLE where a row is free."""
     classes, labels = label_places(_labels(metadata, task))
-    keeps = np.zeros(len(labels), bool) if inherited is None else (inherited.roles != NO_ROLE) & (labels != NO_CLASS)
-    places, sizes = _places_in_group(np.where(keeps, NO_CLASS, labels), len(classes), ranks)
-    parts = [split_counts(int(images), ratios) for images in sizes]
-    ends = np.array(parts, np.int64).reshape(-1, len(ROLES)).cumsum(axis=1)
-    roles = np.full(len(labels), NO_ROLE)
-    split = np.flatnonzero(~keeps & (labels != NO_CLASS))
+    inherits = np.zeros(len(labels), bool) if inherited is None else inherited.roles != NO_ROLE
+    own = np.where(inherits, NO_CLASS, labels)
+    sizes = np.bincount(own + 1, minlength=len(classes) + 1)[1:]
+    parts = np.array([split_counts(int(images), ratios) for images in sizes], np.int64).reshape(-1, len(ROLES))
+    has_parts = parts.any(axis=1)
+    takes_part = has_parts | (np.bincount(labels[inherits] + 1, minlength=len(classes) + 1)[1:] > 0)
+    roles = np.where(np.append(takes_part, False)[own], kept, NO_ROLE)  # what is appended is for NO_CLASS
+    has = Assignment(classes, labels, roles).counts() * has_parts[:, None]
+    free = np.where((roles == NO_ROLE) & np.append(has_parts, False)[own], own, NO_CLASS)
+    places, _ = _places_in_group(free, len(classes), ranks)
+    ends = np.array([fill_up(*one) for one in zip(parts, has, strict=True)]).reshape(-1, len(ROLES)).cumsum(axis=1)
+    split = np.flatnonzero(free != NO_CLASS)
     roles[split] = (places[split, None] >= ends[labels[split]]).sum(axis=1)
-    roles[roles == len(ROLES)] = NO_ROLE  # too few of this class for three parts
     if inherited is not None:
-        roles[keeps] = inherited.roles[keeps]
+        roles = np.where(inherits & (labels != NO_CLASS), inherited.roles, roles)
     return Assignment(classes, labels, roles)
+
+
+def _kept_roles(
+    metadata: pd.DataFrame, experiments: dict[str, Any], had: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """For each experiment the roles (N,) that rows had in it or in one that shares its roles, else NO_ROLE."""
+    kept = {}
+    for related in _related(experiments):
+        roles = np.full(len(metadata), NO_ROLE)
+        for name in related:
+            clash = (roles != NO_ROLE) & (had[name] != NO_ROLE) & (roles != had[name])
+            if clash.any():
+                row = np.flatnonzero(clash)[0]
+                raise InputError(
+                    f"the previous release gives {metadata['image_file'].iloc[row]} the roles {ROLES[roles[row]]} and "
+                    f"{ROLES[had[name][row]]} ({name}); an image has one role in experiments that share their images"
+                )
+            roles = np.where(roles == NO_ROLE, had[name], roles)
+        kept |= dict.fromkeys(related, roles)
+    return kept
+
+
+def _related(experiments: dict[str, Any]) -> list[list[str]]:
+    """The experiments in groups that share roles, by parent or roles_from."""
+    groups: list[list[str]] = []
+    for name in _parents_first(experiments):
+        linked = {experiments[name].get(key) for key in ("parent", "roles_from")}
+        joined = [group for group in groups if linked & set(group)]
+        groups = [group for group in groups if group not in joined]
+        groups.append([other for group in joined for other in group] + [name])
+    return groups
 
 
 def _labels(metadata: pd.DataFrame, task: dict[str, Any]) -> pd.Series:
@@ -176,10 +236,10 @@ def _labels(metadata: pd.DataFrame, task: dict[str, Any]) -> pd.Series:
     return labels.where(chosen)
 
 
-def _draw_subset(parent: Assignment, shares: np.ndarray, ranks: np.ndarray) -> Assignment:
-    """`shares` images of each class and role of the parent, int64 (C, 3), those of lowest rank."""
+def _draw_subset(parent: Assignment, shares: np.ndarray, ranks: np.ndarray, preferred: np.ndarray) -> Assignment:
+    """`shares` images of each class and role of the parent, int64 (C, 3): preferred ones, then those of lowest rank."""
     groups = parent.groups
-    places, _ = _places_in_group(groups, shares.size, ranks)
+    places, _ = _places_in_group(groups, shares.size, ranks, ~preferred)
     members = np.flatnonzero(groups != NO_CLASS)
     drawn = members[places[members] < shares.ravel()[groups[members]]]
     roles = np.full(len(groups), NO_ROLE)
@@ -210,13 +270,16 @@ def _take_off_largest(shares: np.ndarray, available: np.ndarray, quota: int) -> 
     return shares
 
 
-def _places_in_group(groups: np.ndarray, count: int, ranks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _places_in_group(
+    groups: np.ndarray, count: int, ranks: np.ndarray, last: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Each row's place among the rows of its group, lowest rank first, and the sizes of the `count` groups.
 
-    A row of group NO_CLASS has a place of no meaning.
+    Rows for which `last` is true come after all others of the group. A row of group NO_CLASS has a place of no meaning.
     """
     sizes = np.bincount(groups + 1, minlength=count + 1)
     starts = sizes.cumsum() - sizes
     places = np.empty(len(groups), np.int64)
-    places[np.lexsort((ranks, groups))] = np.arange(len(groups)) - np.repeat(starts, sizes)
+    keys = (ranks, groups) if last is None else (ranks, last, groups)
+    places[np.lexsort(keys)] = np.arange(len(groups)) - np.repeat(starts, sizes)
     return places, sizes[1:]
