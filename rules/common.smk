@@ -71,7 +71,7 @@ def per_attempt(amount):
 
 
 def unwatched(value):
-    """A parameter that is no reason to run a job again: an edit or another timeout must not fetch 2.3 TB once more.
+    """A parameter that is no reason to run a job again: another timeout must not fetch 2.3 TB once more.
 
     Snakemake does not compare parameters that are functions of the output.
     """

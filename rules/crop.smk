@@ -29,7 +29,7 @@ rule detect_insects:
     params:
         detection=DETECTION,
         machine=unwatched(DETECTION_MACHINE),
-        unreadable_limit=config["unreadable_limit"],
+        unreadable_limit=unwatched(config["unreadable_limit"]),
         code=code_digest("detect_insects"),
     message:
         "Find the insects of chunk {wildcards.chunk}."
@@ -58,7 +58,7 @@ rule crop_chunk:
     params:
         crop=config["crop"],
         member_folder="part{chunk}",
-        unreadable_limit=config["unreadable_limit"],
+        unreadable_limit=unwatched(config["unreadable_limit"]),
         code=code_digest("crop_chunk"),
     message:
         "Cut out the insects of chunk {wildcards.chunk}."

@@ -114,7 +114,7 @@ rule evaluate_detector:
         mem_mb=per_attempt(16_000),
         runtime=per_attempt(60),
     params:
-        detection=DETECTION,
+        detection={name: DETECTION[name] for name in ("image_size", "precision")},
         machine=unwatched(DETECTION_MACHINE),
         code=code_digest("evaluate_detector"),
     message:

@@ -24,7 +24,7 @@ rule resize_chunk:
         runtime=per_attempt(60),
     params:
         resize=config["resize"],
-        unreadable_limit=config["unreadable_limit"],
+        unreadable_limit=unwatched(config["unreadable_limit"]),
         code=code_digest("resize_chunk"),
     message:
         "Resize chunk {wildcards.chunk} for {wildcards.package}."

@@ -9,7 +9,7 @@ from bioscan1m.detector_input import Preprocessor, read_channels
 from bioscan1m.detector_training import fine_tune, write_history
 from bioscan1m.device import prepare_device
 from bioscan1m.job import job
-from bioscan1m.provenance import file_digest
+from bioscan1m.provenance import file_digest, software
 from bioscan1m.training_state import TrainingState
 
 if __name__ == "__main__":
@@ -17,13 +17,14 @@ if __name__ == "__main__":
         given, made, params = snakemake.input, snakemake.output, snakemake.params
         settings, threads = params.fine_tuning, snakemake.threads
         record.seed = settings["seed"]
-        device = prepare_device(settings["threads"], settings["seed"])
+        device = prepare_device(settings["threads"], settings["seed"], deterministic=True)
         multiple = size_multiple(read_config(given.config))
         preprocessor = Preprocessor(**params.image_size, **read_channels(given.channels), multiple=multiple)
         model = load_base(given.base, given.config)
         examples = read_examples(given.images, given.annotations, preprocessor, threads)
         monitor = read_examples(given.monitor_images, given.monitor_annotations, preprocessor, threads)
-        recipe = json.dumps([settings, params.image_size, params.code, [file_digest(path) for path in given]])
+        digests = [file_digest(path) for path in given]
+        recipe = json.dumps([settings, params.image_size, params.code, digests, device.type, software()])
         state = TrainingState(params.state, recipe)
         history = fine_tune(model, examples, preprocessor, settings, device, state, monitor)
         save_detector(model, preprocessor, made.model, made.config, made.preprocessor)

@@ -58,7 +58,7 @@ def fine_tuning_settings(given: argparse.Namespace) -> dict[str, Any]:
         "weight_decay": 1e-4,
         "gradient_clip": 1.0,
         "learning_rate_decay": "cosine",
-        "train_batch_norm": True,
+        "train_batch_norm": not given.freeze_batch_norm,
         "flip": True,
         "scales": SCALES,
         "precision": "auto",
@@ -92,6 +92,11 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--wells", type=int, default=6000, help="wells to draw and train on")
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument(
+        "--freeze-batch-norm",
+        action="store_true",
+        help="the last stage: the weights get used to the means of both sizes of input, which live batch norm never sees",
+    )
     parser.add_argument("--seed", type=int, default=101)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads for numerics")
     return parser

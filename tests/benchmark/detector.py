@@ -210,8 +210,9 @@ def _model_alone(folder: Path, detector: Detector) -> Callable[[], int]:
         inputs = [detector.preprocessor.prepare(archive.read(archive.members[0])).pixels] * BATCH_SIZE
 
     def work() -> int:
-        started = [detector.start(inputs) for _ in range(IMAGES // BATCH_SIZE)]
-        return BATCH_SIZE * len([batch.finish() for batch in started])
+        for _ in range(IMAGES // BATCH_SIZE):
+            detector.predict(inputs)
+        return IMAGES
 
     return work
 

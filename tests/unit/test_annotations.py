@@ -88,6 +88,9 @@ def test_a_missing_box_is_that_of_the_polygons(tmp_path):
         (with_box([1, 2, float("nan"), 4]), "annotation 5 has the box"),
         (with_box([1, 2, -3, 4]), "annotation 5 has the box"),
         (with_box([1, 2, 3, 0]), "without area"),
+        (with_box(None, segmentation=[[1, 1, 2, 1, 3, 1]]), "polygons without area"),
+        (with_box(None, segmentation=[[1, 1, 2, 1, 3]]), "polygons without area"),
+        (with_box(None, segmentation=[["a", "b"]]), "polygons without area"),
         (with_box([0, 0, 0, 0], segmentation=[[1, 1, 2, 2, 3, 1]]), "without area"),
         ({**CLEAN, "annotations": [*CLEAN["annotations"], {**CLEAN["annotations"][0], "category_id": 4}]}, "0, 4"),
     ],
@@ -108,12 +111,22 @@ def test_a_missing_file_is_named(tmp_path):
 def test_boxes_within_the_image_stay_inside_it(boxes):
     annotated = AnnotatedImage("a.jpg", np.array([[x, y, x + w, y + h] for x, y, w, h in boxes]).reshape(-1, 4), None)
     if any(x + w > 101 or y + h > 101 for x, y, w, h in boxes):
-        with pytest.raises(InputError, match=r"a.jpg: box .* outside the image of 100x100"):
+        with pytest.raises(InputError, match=r"a.jpg: (box .* lies outside|nothing of a box) .* image of 100x100"):
             annotated.boxes_in(100, 100)
     else:
         inside = annotated.boxes_in(100, 100)
         assert inside.min(initial=0) >= 0 and inside.max(initial=0) <= 100
         assert np.abs(inside - annotated.boxes).max(initial=0) <= 1
+
+
+@pytest.mark.parametrize("box", [[-0.9, -0.9, -0.4, -0.4], [100.2, 10, 100.7, 15], [5, 99.9999999, 9, 100.9]])
+def test_a_box_of_which_nothing_lies_within_the_image_is_named(box):
+    annotated = AnnotatedImage("a.jpg", np.array([box], dtype=float), None)
+    if box[1] < 100 and box[0] < 100 and min(box) > 0:
+        assert annotated.boxes_in(100, 100)[0, 3] == 100  # a sliver of it does
+        return
+    with pytest.raises(InputError, match=r"a\.jpg: nothing of a box .* lies within the image of 100x100"):
+        annotated.boxes_in(100, 100)
 
 
 def test_annotations_of_another_size_are_refused():

@@ -5,13 +5,14 @@ from __future__ import annotations
 import tracemalloc
 import warnings
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioscan1m.archives import Member, ZipWriter, list_members, read_members
+from bioscan1m.archives import Member, ZipReader, ZipWriter, list_members, read_members
 from bioscan1m.errors import InputError, UnreadableImage
 
 base_names = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0"), min_size=1, max_size=20)
@@ -97,6 +98,14 @@ def test_the_second_member_of_a_name_is_named_and_the_first_keeps_its_bytes(tmp_
         "duplicate member name: y/a.jpg",
         "duplicate member name: b.jpg",
     ]
+
+
+def test_many_threads_read_at_a_time(tmp_path):
+    contents = {f"{n}.jpg": bytes([n % 256]) * (1000 + n) for n in range(300)}
+    path = write_zip(tmp_path / "a.zip", *contents.items(), method=zipfile.ZIP_DEFLATED)
+    with ZipReader(path) as archive, ThreadPoolExecutor(16) as pool:
+        found = dict(zip(contents, pool.map(archive.read, archive.members), strict=True))
+    assert found == contents
 
 
 def test_a_wrong_checksum_spares_the_other_members(tmp_path):

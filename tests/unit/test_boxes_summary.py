@@ -51,10 +51,6 @@ def test_every_image_is_counted_once():
     assert (summary[FLAGS].max(axis=1) <= summary["detected"]).all()
 
 
-def test_a_run_without_chunks_has_an_empty_summary():
-    assert summarise_boxes({}).columns.tolist() == ["chunk"]
-
-
 @pytest.mark.parametrize("count", [0, 1, 40])
 def test_the_distributions_are_drawn(tmp_path, count):
     save_figure(draw_measures(boxes(count)), tmp_path / "boxes.svg")

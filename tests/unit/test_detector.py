@@ -131,6 +131,25 @@ def test_a_base_with_other_classes_gets_a_new_head_for_insects(tmp_path):
             torch.testing.assert_close(model.state_dict()[name], tensor, rtol=0, atol=0)
 
 
+def test_another_form_of_box_is_no_base_whatever_its_classes(tmp_path):
+    paths = write_detector(tmp_path)
+    save_detector(small_model(labels=5), PREPROCESSOR, *paths)
+    weights = load_file(paths[0])
+    weights["bbox_predictor.layers.2.weight"] = torch.ones(6, 16)
+    save_file(weights, paths[0])
+    with pytest.raises(
+        InputError, match=r"1 of another shape: bbox_predictor.layers.2.weight \(6, 16\), not \(4, 16\)"
+    ):
+        load_base(*paths[:2])
+
+
+def test_a_base_in_half_precision_is_trained_and_run_in_float32(tmp_path):
+    paths = write_detector(tmp_path)
+    save_detector(small_model().half(), PREPROCESSOR, *paths)
+    assert {parameter.dtype for parameter in load_base(*paths[:2]).parameters()} == {torch.float32}
+    assert load_detector(*paths, torch.device("cpu")).predict(IMAGES).boxes.dtype == np.float32
+
+
 def test_a_base_of_insects_is_kept_whole(files):
     model, base = load_base(*files[:2]), small_model()
     for name, tensor in base.state_dict().items():

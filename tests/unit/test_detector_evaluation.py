@@ -12,9 +12,10 @@ from PIL import Image
 from small_detectors import PREPROCESSOR, example, small_detector, well_jpeg
 
 from bioscan1m.archives import ZipWriter
-from bioscan1m.detector_evaluation import Evaluated, evaluate, fixed_box, metrics, write_best_boxes, write_metrics
+from bioscan1m.detector_evaluation import Evaluated, evaluate, fixed_box, metrics
 from bioscan1m.detector_examples import read_examples
 from bioscan1m.detector_gallery import draw_gallery
+from bioscan1m.detector_results import write_best_boxes, write_metrics
 from bioscan1m.detector_table import tabulate_metrics
 from bioscan1m.errors import InputError
 from bioscan1m.figures import save_figure

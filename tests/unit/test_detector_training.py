@@ -160,7 +160,7 @@ def test_the_monitored_images_are_measured_after_each_epoch_and_change_nothing(t
 
 
 def test_a_training_that_goes_astray_stops(trained):
-    with pytest.raises(InputError, match=r"epoch 1, step \d: the (predictions are not|loss is)"):
+    with pytest.raises(InputError, match=r"epoch 1, step \d: the (predicted boxes are not|loss is)"):
         trained(learning_rate=1e12)
 
 
@@ -168,6 +168,11 @@ def test_images_without_any_box_teach_nothing(state):
     empty = [example(1, empty=True)]
     with pytest.raises(InputError, match="none of the 1 training images has a box"):
         fine_tune(small_model(), empty, PREPROCESSOR, FINE_TUNING, torch.device("cpu"), state)
+
+
+def test_monitored_images_without_any_box_are_refused_before_the_training(trained):
+    with pytest.raises(InputError, match=r"fine_tuning\.monitor: none of its images has a box"):
+        trained(monitor=[example(1, empty=True)])
 
 
 def test_a_batch_of_empty_wells_is_valid():

@@ -198,6 +198,7 @@ def test_a_changed_timeout_plans_nothing(copied_run: Path, small_run) -> None:
 def test_how_fast_the_detection_runs_plans_nothing(copied_run: Path, small_run) -> None:
     config = copy.deepcopy(small_run.config)
     config["detector"]["detection"] |= {"batch_size": 7, "threads": 2, "decoders": 2}
+    config["unreadable_limit"] = 0.06
     write_config(copied_run, config)
     assert "Nothing to be done" in snakemake_succeeds(copied_run, "all", "--dry-run")
 
@@ -210,6 +211,15 @@ def test_another_crop_ratio_plans_new_crops_and_no_job_of_the_detector(copied_ru
     assert planned["crop_chunk"] == len(CHUNKS)
     assert planned["draw_detector_gallery"] == 1
     assert not {"detect_insects", "fine_tune_detector", "evaluate_detector"} & set(planned)
+
+
+def test_another_threshold_plans_new_boxes_and_no_evaluation(copied_run: Path, small_run) -> None:
+    config = copy.deepcopy(small_run.config)
+    config["detector"]["detection"] |= {"score_threshold": 0.6}
+    write_config(copied_run, config)
+    planned = planned_jobs(snakemake_succeeds(copied_run, "dataset", "detector", "--dry-run", "--quiet", "rules"))
+    assert planned["detect_insects"] == len(CHUNKS)
+    assert not {"evaluate_detector", "fine_tune_detector"} & set(planned)
 
 
 def test_another_input_size_plans_new_boxes_and_no_training(copied_run: Path, small_run) -> None:

@@ -59,6 +59,11 @@ class AnnotatedImage:
                 f"{self.image_file}: box {self.boxes.tolist()} lies outside the image of {width}x{height} pixels; "
                 "mend the annotation"
             )
+        if (inside[:, 2:] <= inside[:, :2]).any():
+            raise InputError(
+                f"{self.image_file}: nothing of a box of {self.boxes.tolist()} lies within the image of "
+                f"{width}x{height} pixels; mend or remove the annotation"
+            )
         return inside
 
 
@@ -174,14 +179,25 @@ def _boxes(annotation: dict[str, Any], path: str | Path) -> list[list[float]]:
     if form == PLACEHOLDER:
         return []
     if form == POLYGONS:
-        points = np.concatenate([np.reshape(polygon, (-1, 2)) for polygon in annotation["segmentation"]])
-        return [[*points.min(axis=0).tolist(), *points.max(axis=0).tolist()]]
+        corners = _corners(annotation["segmentation"])
+        if corners is None or not (corners[2] > corners[0] and corners[3] > corners[1]):
+            raise InputError(f"{path}: annotation {annotation['id']} has polygons without area; mend or remove it")
+        return [corners]
     if not _is_box(box):
         raise InputError(f"{path}: annotation {annotation['id']} has the box {box}; it must be [x, y, width, height]")
     x, y, width, height = (float(value) for value in box)
     if width == 0 or height == 0:
         raise InputError(f"{path}: annotation {annotation['id']} has the box {box} without area; mend or remove it")
     return [[x, y, x + width, y + height]]
+
+
+def _corners(polygons: list[list[float]]) -> list[float] | None:
+    """The corners around polygons, each a list x, y, x, y, …; None where they are no such lists."""
+    try:
+        points = np.concatenate([np.reshape(np.array(polygon, dtype=float), (-1, 2)) for polygon in polygons])
+    except (ValueError, TypeError):
+        return None
+    return [*points.min(axis=0).tolist(), *points.max(axis=0).tolist()]
 
 
 def _is_box(value: Any) -> bool:

@@ -28,9 +28,8 @@ def summarise_boxes(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     `tables` are the boxes tables by chunk.
     """
-    everything = {**tables, ALL: pd.concat(tables.values())} if tables else {}
-    rows = [{"chunk": chunk, **_counts(table), **_medians(table)} for chunk, table in everything.items()]
-    return pd.DataFrame(rows, columns=None if rows else ["chunk"])
+    everything = {**tables, ALL: pd.concat(tables.values())}
+    return pd.DataFrame([{"chunk": chunk, **_counts(table), **_medians(table)} for chunk, table in everything.items()])
 
 
 def draw_measures(boxes: pd.DataFrame) -> Figure:

@@ -60,6 +60,8 @@ def _wrong_names(config: dict[str, Any]) -> Iterator[str]:
 
 def _wrong_detector_names(detector: dict[str, Any]) -> Iterator[str]:
     detectors = [*detector["checkpoints"], *detector["training_sets"]]
+    for name in sorted(set(detector["checkpoints"]) & set(detector["training_sets"])):
+        yield f"detector.checkpoints.{name}: a training set has this name too; rename the checkpoint"
     if detector["use"] not in detectors:
         yield f"detector.use: '{detector['use']}' is neither a checkpoint nor a training set; there are: {detectors}"
     for key in ("training_sets", "validation_sets"):

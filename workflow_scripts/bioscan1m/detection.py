@@ -1,17 +1,19 @@
 """Find the insect in every image of a chunk: zip in, boxes table out, nothing unpacked.
 
 Threads read, decode and resize while the model works. A batch holds inputs of one size, so none is padded, and a box
-does not depend on the images beside it. A GPU has its next batch before it has finished the last one.
+does not depend on the images beside it. The model works in a thread of its own, with the next batch ready.
 
 Memory beside the model: at most 2 * threads + batch_size inputs made ahead, WAITING_BATCHES batches of them that fill
-up and two in work, and per thread a file and its decoded photograph. An input at DETR's 800x1066 pixels is 2.6 MB, an
+up and BATCHES_IN_WORK, and per thread a file and its decoded photograph. An input at DETR's 800x1066 pixels is 2.6 MB, an
 original decoded at half its sides 4.7 MB: with 16 threads and batches of 16, less than 0.5 GB.
 """
 
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ from bioscan1m.boxes_table import (
     UNREADABLE,
     write_boxes,
 )
-from bioscan1m.detector import Detector, Started
+from bioscan1m.detector import Detector, Predictions
 from bioscan1m.detector_input import PreparedImage
 from bioscan1m.errors import UnreadableImage
 from bioscan1m.progress import Progress
@@ -42,6 +44,8 @@ logger = logging.getLogger(__name__)
 STAGE = "detect"
 # Inputs of other sizes may wait for their batch to fill until so many batches are held in all.
 WAITING_BATCHES = 4
+# One in the model and one ready behind it.
+BATCHES_IN_WORK = 2
 
 
 @dataclass(frozen=True)
@@ -92,8 +96,8 @@ def detect_members(
     members = archive.members
     rows = [{"image_file": member.image_file, "status": UNREADABLE} for member in members]
     items = _readable(archive, members, detector, threads, batch_size, unreadable, what)
-    for batch, started in _one_behind(batches_of_one_size(items, batch_size), detector):
-        for item, boxes, scores in zip(batch, *started.finish(), strict=True):
+    for batch, predictions in _predicted(batches_of_one_size(items, batch_size), detector):
+        for item, boxes, scores in zip(batch, *predictions, strict=True):
             rows[item.row] |= box_columns(item.image, boxes, scores, detection)
     table = pd.DataFrame(rows, columns=SCHEMA.names)
     return table.astype({"width": "Int32", "height": "Int32", **dict.fromkeys(FLAGS, "boolean")})
@@ -135,16 +139,17 @@ def batches_of_one_size(items: Iterable[Item], batch_size: int) -> Iterator[list
     yield from waiting.values()
 
 
-def _one_behind(batches: Iterable[list[Item]], detector: Detector) -> Iterator[tuple[list[Item], Started]]:
-    """Each batch once the next one is on the device too, which therefore never waits for the work in between."""
-    before = None
-    for batch in batches:
-        started = detector.start([item.image.pixels for item in batch])
-        if before is not None:
-            yield before
-        before = batch, started
-    if before is not None:
-        yield before
+def _predicted(batches: Iterable[list[Item]], detector: Detector) -> Iterator[tuple[list[Item], Predictions]]:
+    """Each batch with what is found in it, by a thread of its own: it has the next batch while the last is looked at."""
+    with ThreadPoolExecutor(1) as model:
+        waiting = deque()
+        for batch in batches:
+            waiting.append((batch, model.submit(detector.predict, [item.image.pixels for item in batch])))
+            if len(waiting) > BATCHES_IN_WORK:
+                done, predictions = waiting.popleft()
+                yield done, predictions.result()
+        for done, predictions in waiting:
+            yield done, predictions.result()
 
 
 def _readable(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,17 +46,6 @@ class Predictions(NamedTuple):
         return self.boxes[rows, queries], self.scores[rows, queries]
 
 
-class Started(NamedTuple):
-    """A batch that the device works on: the same as Predictions, as tensors there."""
-
-    boxes: torch.Tensor
-    scores: torch.Tensor
-
-    def finish(self) -> Predictions:
-        """Wait for the device."""
-        return Predictions(self.boxes.cpu().numpy(), self.scores.cpu().numpy())
-
-
 @dataclass(frozen=True)
 class Detector:
     """A model that is ready to predict, on its device; `precision` is auto, float32 or bfloat16 (device.py)."""
@@ -65,13 +55,9 @@ class Detector:
     device: torch.device
     precision: str = "auto"
 
+    @torch.inference_mode()
     def predict(self, images: list[np.ndarray]) -> Predictions:
         """Boxes and scores of inputs (3, h, w) uint8 of one size, so that no padding and no neighbour matters."""
-        return self.start(images).finish()
-
-    @torch.inference_mode()
-    def start(self, images: list[np.ndarray]) -> Started:
-        """As `predict`, without waiting for a GPU: while it works, the next batch can be put together."""
         pixels = torch.from_numpy(np.stack(images))
         if self.device.type == "cuda":
             pixels = pixels.pin_memory()
@@ -79,20 +65,25 @@ class Detector:
         with mixed_precision(self.device, self.precision):
             found = self.model(pixels.contiguous(memory_format=torch.channels_last))
         scores = box_scores(found.logits.float(), self.model.config.num_labels)
-        return Started(corners(found.pred_boxes.float()).clamp(0, 1), scores)
+        return Predictions(corners(found.pred_boxes.float()).clamp(0, 1).cpu().numpy(), scores.cpu().numpy())
 
 
 def normalise(pixels: torch.Tensor, preprocessor: Preprocessor) -> torch.Tensor:
     """float32 of uint8 channels (N, 3, h, w), with the mean and standard deviation that the detector is used to."""
-    mean, std = (
-        torch.tensor(value, device=pixels.device).view(3, 1, 1) for value in (preprocessor.mean, preprocessor.std)
-    )
+    mean, std = _channels(preprocessor, pixels.device)
     return (pixels.float() / 255 - mean) / std
 
 
+@cache
+def _channels(preprocessor: Preprocessor, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation (3, 1, 1) on the device; made once, since a copy there would wait for its work."""
+    values = torch.tensor([preprocessor.mean, preprocessor.std], dtype=torch.float32).view(2, 3, 1, 1).to(device)
+    return values[0], values[1]
+
+
 def corners(boxes: torch.Tensor) -> torch.Tensor:
-    """(…, 4) of centre, width and height -> x_min, y_min, x_max, y_max."""
-    centre, size = boxes[..., :2], boxes[..., 2:]
+    """(…, 4) of centre, width and height -> x_min, y_min, x_max, y_max, also where a network gives a side below 0."""
+    centre, size = boxes[..., :2], boxes[..., 2:].abs()
     return torch.cat([centre - size / 2, centre + size / 2], dim=-1)
 
 

@@ -30,6 +30,7 @@ CLASS_NAMES = {0: "insect"}
 KEYS_SHOWN = 8
 # What the parts of a network that score and place boxes are called, in all families.
 HEAD = re.compile(r"(^|[._])(bbox|class|score)(_|\.)")
+CLASS_HEAD = re.compile(r"(^|[._])(class|score)(_|\.)")
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
@@ -75,15 +76,20 @@ def build_model(
     if unusable := [name for name, tensor in weights.items() if not tensor.isfinite().all()]:
         raise InputError(f"{source}: weights that are not finite: {_some(unusable)}; train the detector again")
     config = make_config(settings)
-    model, loaded = MODEL_FOR_OBJECT_DETECTION_MAPPING[type(config)].from_pretrained(
-        None, config=config, state_dict=dict(weights), output_loading_info=True, ignore_mismatched_sizes=True
+    model, loaded = _family(config, source).from_pretrained(
+        None,
+        config=config,
+        state_dict=dict(weights),
+        dtype=torch.float32,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
     )
     mismatched = {name: f"{tuple(found)}, not {tuple(wanted)}" for name, found, wanted in loaded["mismatched_keys"]}
     problems = {
         "missing": set(loaded["missing_keys"]),
         "unexpected": set(loaded["unexpected_keys"]),
         "of another shape": {
-            f"{name} {shapes}" for name, shapes in mismatched.items() if not (new_classes and HEAD.search(name))
+            f"{name} {shapes}" for name, shapes in mismatched.items() if not (new_classes and CLASS_HEAD.search(name))
         },
     }
     if any(problems.values()):
@@ -122,6 +128,12 @@ def understands_padding(model: PreTrainedModel) -> bool:
 def size_multiple(settings: Mapping[str, Any]) -> int:
     """What width and height of an input must be multiples of: the coarsest stride where features are joined."""
     return max(getattr(make_config(settings), "feat_strides", None) or [1])
+
+
+def _family(config: PreTrainedConfig, source: str | Path) -> type[PreTrainedModel]:
+    if getattr(config, "use_timm_backbone", False):
+        raise InputError(f"{source}: a {config.model_type} with a backbone of timm cannot be read; choose another")
+    return MODEL_FOR_OBJECT_DETECTION_MAPPING[type(config)]
 
 
 def _in_float32(forward: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[torch.Tensor], torch.Tensor]:

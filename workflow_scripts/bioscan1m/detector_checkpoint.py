@@ -25,18 +25,29 @@ from bioscan1m.errors import InputError
 # Of facebook/detr-resnet-50, where it differs from the defaults of transformers: none but the backbone, which
 # with_own_backbone adds.
 DETR_RESNET_50 = {"model_type": "detr", "backbone": "resnet50"}
+NAMED = 5  # values that a message names
 CLASS_HEAD = "class_labels_classifier"
 QUERIES = "model.query_position_embeddings.weight"
 
 
-class Unknown:
+class Filled:
     """Stands in for any class or function of a file but those of tensors and plain data, and does nothing.
 
-    What it makes is an OrderedDict, since that is what `weights_only` allows a file to fill with items and attributes.
+    What it makes is an OrderedDict, since that is what `weights_only` allows a file to fill with items.
     """
 
     def __new__(cls, *_: Any, **__: Any) -> OrderedDict:
         return OrderedDict()
+
+
+class Inert:
+    """The same for values whose state is no dict, such as numpy's: it takes any state and forgets it."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        """Forget the arguments."""
+
+    def __setstate__(self, _: Any) -> None:
+        """Forget the state."""
 
 
 def read_checkpoint(path: str | Path) -> DetrForObjectDetection:
@@ -59,18 +70,23 @@ def without_prefix(state: Mapping[str, torch.Tensor], path: str | Path) -> dict[
 
 def _state(path: str | Path) -> dict[str, torch.Tensor]:
     try:
-        with safe_globals([(Unknown, name) for name in _unknown_classes(path)]):
+        with safe_globals([(_stand_in(name), name) for name in _unknown_classes(path)]):
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; fetch it first") from None
     except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path}: refused, since it holds more than tensors and plain data: {reason}") from None
-    except (OSError, EOFError, RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}: refused, since it holds more than tensors and plain data: {_reason(error)}"
+        ) from None
+    except TypeError as error:
+        raise InputError(f"{path}: it holds values that cannot be passed over ({error}); keep its state_dict") from None
+    except (OSError, EOFError, RuntimeError, ValueError) as error:
         raise InputError(f"{path}: no readable PyTorch file ({error}); remove it and fetch it again") from None
     state = checkpoint.get("state_dict") if isinstance(checkpoint, dict) else None
     if not isinstance(state, dict):
         raise InputError(f"{path}: not a PyTorch Lightning checkpoint: it has no state_dict")
+    if strange := [name for name, value in state.items() if not isinstance(value, torch.Tensor)]:
+        raise InputError(f"{path}: state_dict has values that are no tensors: {strange[:NAMED]}")
     return state
 
 
@@ -80,6 +96,18 @@ def _unknown_classes(path: str | Path) -> list[str]:
         return get_unsafe_globals_in_checkpoint(path)
     except ValueError:  # the format of PyTorch before 1.6: then it must do without
         return []
+
+
+def _reason(error: pickle.UnpicklingError) -> str:
+    """What torch refuses, without its advice on how to load the file all the same."""
+    text = str(error).partition("Check the documentation")[0]
+    for before in ("trusted source.", "WeightsUnpickler error:"):
+        text = text.rpartition(before)[2]
+    return " ".join(text.split())
+
+
+def _stand_in(name: str) -> type:
+    return Inert if name.startswith(("numpy.", "functools.")) else Filled
 
 
 def _settings(weights: Mapping[str, torch.Tensor]) -> dict[str, Any]:

@@ -10,22 +10,17 @@ import contextlib
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from bioscan1m.atomic import write_aside
 from bioscan1m.boxes import intersection_over_union
-from bioscan1m.boxes_table import CORNERS
 from bioscan1m.detector import Detector
 from bioscan1m.detector_examples import Example
 from bioscan1m.errors import InputError
 from bioscan1m.progress import Progress
-from bioscan1m.tables import write_table
 
 # Places in COCOeval's table of twelve figures.
 AP_75, AR_50_95 = 2, 8
@@ -88,23 +83,6 @@ def coco_figures(evaluated: Sequence[Evaluated]) -> list[float]:
     return [float(figure) for figure in evaluation.stats]
 
 
-def write_best_boxes(path: str | Path, evaluated: Sequence[Evaluated]) -> None:
-    """Write the surest box of each image, in pixels of the photograph, with its score and its IoU as Parquet."""
-    rows = [
-        {
-            "image_file": item.example.image_file,
-            "width": item.example.image.width,
-            "height": item.example.image.height,
-            **dict(zip(CORNERS, item.best_box.tolist(), strict=True)),
-            "score": float(item.scores.max()),
-            "iou": item.iou,
-        }
-        for item in evaluated
-    ]
-    with write_aside(path) as part:
-        pd.DataFrame(rows).to_parquet(part, index=False)
-
-
 def fixed_box(examples: Sequence[Example]) -> list[Evaluated]:
     """The trivial detector: one and the same box in every image, that which fits these images best.
 
@@ -115,15 +93,6 @@ def fixed_box(examples: Sequence[Example]) -> list[Evaluated]:
     fits = [np.mean(intersection_over_union(np.broadcast_to(box, candidates.shape), candidates)) for box in candidates]
     best = candidates[np.argmax(fits)][None]
     return [_evaluated(example, best, np.ones(1)) for example in examples]
-
-
-def write_metrics(
-    path: str | Path, training_set: str, val_set: str, figures: dict[str, float | int], fixed: dict[str, float | int]
-) -> None:
-    """Write the table of one detector on one validation set, one row; `fixed` are the figures of the fixed box."""
-    baseline = {f"fixed_box_{name}": fixed[name] for name in ("ap_75", "ar_50_95", "mean_iou")}
-    row = {"training_set": training_set, "val_set": val_set, **figures, **baseline}
-    write_table(path, pd.DataFrame([row]), decimals=4)
 
 
 def _batches(examples: Iterable[Example], batch_size: int) -> Iterable[list[Example]]:

@@ -64,6 +64,8 @@ def fine_tune(
     """
     if not any(len(example.boxes) for example in examples):
         raise InputError(f"none of the {len(examples)} training images has a box; there is nothing to learn")
+    if monitor and not any(len(example.boxes) for example in monitor):
+        raise InputError("fine_tuning.monitor: none of its images has a box; nothing can be measured on them")
     frozen = thaw_batch_norm(model) if settings["train_batch_norm"] else {}
     keep_heads_in_float32(model)
     model.to(device, memory_format=torch.channels_last)
@@ -158,8 +160,10 @@ def detection_loss(
     try:
         with mixed_precision(model.device, precision):
             found = model(pixels.contiguous(memory_format=torch.channels_last), labels=labels, **masked)
-    except ValueError as error:  # of the matching, which needs numbers
-        raise InputError(f"the predictions are not numbers ({error})") from None
+    except ValueError as error:
+        if not str(error).startswith(("boxes1", "boxes2")):  # which is what the generalised IoU says
+            raise
+        raise InputError("the predicted boxes are not numbers, or inside out") from None
     return found.loss, {name: term.item() for name, term in found.loss_dict.items() if LOSS_TERM.fullmatch(name)}
 
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
 
-def prepare_device(threads: int, seed: int) -> torch.device:
-    """Set torch's threads and seeds and return the device; on the CPU only deterministic algorithms are allowed."""
+def prepare_device(threads: int, seed: int, deterministic: bool = False) -> torch.device:
+    """Set torch's threads and seeds and return the device.
+
+    On the CPU only deterministic algorithms are allowed. On a GPU they cost time, so that it takes them where it is
+    asked to, as far as there are any; torch warns of those that are not.
+    """
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when the GPU is first used
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.use_deterministic_algorithms(device.type == "cpu")
+    torch.use_deterministic_algorithms(deterministic or device.type == "cpu", warn_only=device.type == "cuda")
     return device
 
 

@@ -1,5 +1,7 @@
 """The state of an unfinished training, kept after each epoch, so that a job that is killed goes on where it was.
 
+On the CPU the result is that of a training that was not killed, to the bit; on a GPU as far as its algorithms allow.
+
 The file lies beside the model that is being trained and is no output of the rule: Snakemake removes outputs before an
 attempt. It holds the recipe of its training; with another recipe it is passed over. It is removed in the end.
 """
