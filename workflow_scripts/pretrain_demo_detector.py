@@ -95,7 +95,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--freeze-batch-norm",
         action="store_true",
-        help="the last stage: the weights get used to the means of both sizes of input, which live batch norm never sees",
+        help="for the last stage: the weights get used to statistics that inputs of both sizes share",
     )
     parser.add_argument("--seed", type=int, default=101)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads for numerics")

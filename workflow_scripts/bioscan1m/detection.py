@@ -4,8 +4,8 @@ Threads read, decode and resize while the model works. A batch holds inputs of o
 does not depend on the images beside it. The model works in a thread of its own, with the next batch ready.
 
 Memory beside the model: at most 2 * threads + batch_size inputs made ahead, WAITING_BATCHES batches of them that fill
-up and BATCHES_IN_WORK, and per thread a file and its decoded photograph. An input at DETR's 800x1066 pixels is 2.6 MB, an
-original decoded at half its sides 4.7 MB: with 16 threads and batches of 16, less than 0.5 GB.
+up and BATCHES_IN_WORK, and per thread a file and its decoded photograph. An input at DETR's 800x1066 pixels is 2.6 MB,
+an original decoded at half its sides 4.7 MB: with 16 threads and batches of 16, less than 0.5 GB.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def batches_of_one_size(items: Iterable[Item], batch_size: int) -> Iterator[list
 
 
 def _predicted(batches: Iterable[list[Item]], detector: Detector) -> Iterator[tuple[list[Item], Predictions]]:
-    """Each batch with what is found in it, by a thread of its own: it has the next batch while the last is looked at."""
+    """Each batch with what is found in it, by a thread that has the next batch while the last is looked at."""
     with ThreadPoolExecutor(1) as model:
         waiting = deque()
         for batch in batches:
