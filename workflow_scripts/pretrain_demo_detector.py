@@ -36,12 +36,12 @@ README = """# The detector from which the demo starts
 A DETR, the model class of the paper, with a small ResNet: {parameters:,} parameters. This project trained it on its own
 synthetic wells, with
 
-    {command}
+{commands}
 
-from {start}: {wells} wells of 640x480 pixels with insects of every order but Diptera, which are most of the demo's,
+each from the detector of the one before, the first from random weights: {wells} wells of 640x480 pixels with insects of every order but Diptera, which are most of the demo's,
 3 % of the wells empty, from random streams that the demo's data does not use (seed {seed}); {epochs} epochs in batches
 of {batch_size}, AdamW with a learning rate of {learning_rate} that falls to 0 as a cosine, gradients clipped to a norm
-of {gradient_clip}, live batch norm, random flips, inputs of 256x192 pixels and, as often, of {scales[1]} of that.
+of {gradient_clip}, {batch_norm} batch norm in the last, random flips, inputs of 256x192 pixels and, as often, of {scales[1]} of that.
 
 On {images} wells in the demo's mix of insects, Diptera included, and before any fine-tuning: mean IoU of the best box
 {mean_iou:.3f}, AP at IoU 0.75 {ap_75:.3f}, AR over IoU 0.50 to 0.95 {ar_50_95:.3f}.
@@ -102,14 +102,23 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
+def _commands(base: Path | None) -> list[str]:
+    """The commands that the README of a detector to go on from has."""
+    readme = base / "README.md" if base else None
+    if readme is None or not readme.exists():
+        return []
+    return [line.strip() for line in readme.read_text(encoding="utf-8").splitlines() if line.startswith("    ")]
+
+
 def main() -> None:
     """Pretrain as the command line says."""
     given = arguments().parse_args()
     settings = fine_tuning_settings(given)
     figures = pretrain(given.out, given.base, given.wells, settings)
-    command = f"python workflow_scripts/pretrain_demo_detector.py {shlex.join(sys.argv[1:])}"
-    start = given.base or "random weights"
-    text = README.format(command=command, start=start, wells=given.wells, **settings, **figures)
+    commands = [*_commands(given.base), f"python workflow_scripts/pretrain_demo_detector.py {shlex.join(sys.argv[1:])}"]
+    shown = "\n".join(f"    {command}" for command in commands)
+    norm = "frozen" if given.freeze_batch_norm else "live"
+    text = README.format(commands=shown, batch_norm=norm, wells=given.wells, **settings, **figures)
     write_text(given.out / "README.md", text)
     logger.info("%s", text)
 
