@@ -41,8 +41,8 @@ synthetic wells, with
 each from the detector of the one before, the first from random weights: {wells} wells of 640x480 pixels with insects of
 every order but Diptera, which are most of the demo's, 3 % of the wells empty, from random streams that the demo's data
 does not use (seed {seed}); batches of {batch_size}, AdamW with a learning rate that falls to 0 as a cosine, gradients
-clipped to a norm of {gradient_clip}, random flips, inputs of 256x192 pixels and, as often, of {scales[1]} of that. In the
-last stage: {epochs} epochs, a learning rate of {learning_rate}, {batch_norm} batch norm.
+clipped to a norm of {gradient_clip}, random flips, inputs of 256x192 pixels and, as often, of {scales[1]} of that. The
+last stage had {epochs} epochs, a learning rate of {learning_rate} and {batch_norm} batch norm.
 
 On {images} wells in the demo's mix of insects, Diptera included, and before any fine-tuning: mean IoU of the best box
 {mean_iou:.3f}, AP at IoU 0.75 {ap_75:.3f}, AR over IoU 0.50 to 0.95 {ar_50_95:.3f}.
