@@ -55,6 +55,7 @@ DETECTION_THREADS = max(config["detector"]["detection"][name] for name in ("thre
 SHARD = "results/shards/{package}/part{chunk}.zip"
 QUARANTINE_STAGES = ("detect", "crop", *PACKAGES)
 METADATA = "results/metadata/BIOSCAN_Insect_Dataset_metadata.tsv"
+METADATA_PARQUET = "results/metadata/BIOSCAN_Insect_Dataset_metadata.parquet"
 SPLIT = "results/splits/{experiment}.parquet"
 CLASSIFIER_PACKAGE = f"results/packages/{config['classifier']['package']}.hdf5"
 TRIAL = "results/experiments/{experiment}/{backbone}_{loss}_seed{seed}"

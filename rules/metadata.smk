@@ -63,6 +63,7 @@ rule join_metadata:
         splits=rules.build_splits.output.splits,
     output:
         metadata=METADATA,
+        parquet=METADATA_PARQUET,
         record=f"{RECORD}/join_metadata/metadata.json",
     log:
         "logs/join_metadata.log",
@@ -107,6 +108,7 @@ rule describe_dataset:
     input:
         metadata=METADATA,
         packages=[
+            METADATA_PARQUET,
             *collect(rules.pack_hdf5.output.package, package=PACKAGES),
             *collect(rules.pack_zip.output.package, package=PACKAGES),
             *collect(rules.pack_crops.output.package, group=PLAN.groups),

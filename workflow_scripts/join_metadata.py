@@ -6,5 +6,9 @@ from bioscan1m.metadata_join import join_metadata
 if __name__ == "__main__":
     with job(snakemake) as record:
         record.images = join_metadata(
-            snakemake.input.metadata, snakemake.input.splits, snakemake.params.experiments, snakemake.output.metadata
+            snakemake.input.metadata,
+            snakemake.input.splits,
+            snakemake.params.experiments,
+            snakemake.output.metadata,
+            snakemake.output.parquet,
         )

@@ -26,8 +26,10 @@ def join(folder: Path, experiments: dict[str, dict[str, str]], **further: list[s
         )
         pq.write_table(split, folder / f"{name}.parquet")
     splits = [folder / f"{name}.parquet" for name in experiments]
-    join_metadata(folder / "validated.parquet", splits, list(experiments), folder / "joined.tsv")
-    return folder / "joined.tsv"
+    made = folder / "joined.tsv", folder / "joined.parquet"
+    join_metadata(folder / "validated.parquet", splits, list(experiments), *made)
+    assert pq.read_table(made[1]).equals(read_tsv(made[0]).combine_chunks())
+    return made[0]
 
 
 def test_published_columns_in_order_then_those_of_the_source(tmp_path):

@@ -16,7 +16,12 @@ from bioscan1m.metadata import NO_SPLIT, NOT_CLASSIFIED, RANKS, read_header, rea
 from bioscan1m.provenance import describe_files
 from bioscan1m.splits import ROLES
 
-MEDIA_TYPES = {".tsv": "text/tab-separated-values", ".hdf5": "application/x-hdf5", ".zip": "application/zip"}
+MEDIA_TYPES = {
+    ".tsv": "text/tab-separated-values",
+    ".parquet": "application/vnd.apache.parquet",
+    ".hdf5": "application/x-hdf5",
+    ".zip": "application/zip",
+}
 IMAGES_IN_ZIP = "bioscan/images"  # the folder in the zips of 256-pixel images
 COLUMNS = {
     "sampleid": "identifier of the specimen, given by the collector",
@@ -79,7 +84,10 @@ def describe_dataset(
     jsonld: str | Path,
     croissant: str | Path,
 ) -> dict[str, int]:
-    """Write both descriptions and return the count of rows; `attributes` are those of packages in the config."""
+    """Write both descriptions and return the count of rows; `attributes` are those of packages in the config.
+
+    `metadata` is the TSV, `packages` are all other files of the dataset.
+    """
     chunks = read_tsv(metadata, ["chunk_number"])["chunk_number"]
     files = describe_files([str(path) for path in (metadata, *packages)])
     columns = {name: _describe_column(name, experiments) for name in read_header(metadata)}
