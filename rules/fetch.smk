@@ -9,7 +9,7 @@ rule fetch_chunk:
     input:
         lambda wildcards: local_source(PLAN.sources[wildcards.chunk]),
     output:
-        chunk=CHUNK,
+        chunk=CHUNK if config["fetch"]["keep_chunks"] else temp(CHUNK),
         record=f"{RECORD}/fetch_chunk/part{{chunk}}.json",
     log:
         "logs/fetch_chunk/part{chunk}.log",
@@ -22,6 +22,7 @@ rule fetch_chunk:
     params:
         source=lambda wildcards: PLAN.sources[wildcards.chunk],
         fetch=unwatched(config["fetch"]),
+        temporary=unwatched(not config["fetch"]["keep_chunks"]),
         code=unwatched(code_digest("fetch_chunk")),
     message:
         "Fetch chunk {wildcards.chunk}."

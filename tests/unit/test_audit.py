@@ -20,9 +20,9 @@ CHUNK, CROPPED, TABLE = "data/chunks/part1.zip", "results/cropped/part1.zip", "r
 NAMES = ("table", "summary", "page")
 
 
-def record(rule: str, inputs: list[str], outputs: list[str], code: str | None = None) -> None:
+def record(rule: str, inputs: list[str], outputs: list[str], code: str | None = None, **parameters: object) -> None:
     """Write the record of a job of the working directory."""
-    described = {"inputs": describe_files(inputs), "outputs": describe_files(outputs)}
+    described = {"inputs": describe_files(inputs), "outputs": describe_files(outputs), "parameters": parameters}
     write_json(RECORDS / rule / "part1.json", {"rule": rule, "code": code or code_digest(rule), **described})
 
 
@@ -73,6 +73,14 @@ def test_a_changed_byte_is_found():
 def test_a_truncated_file_is_found():
     Path(CROPPED).write_text("cro")
     assert states() == INTACT | {CROPPED: "changed"}
+
+
+def test_a_temporary_file_may_be_gone_but_not_changed():
+    record("fetch_chunk", ["wells.zip"], [CHUNK], temporary=True)
+    Path(CHUNK).write_text("other")
+    assert states()[CHUNK] == "changed"
+    Path(CHUNK).unlink()
+    assert states() == INTACT | {CHUNK: "removed"}
 
 
 def test_a_missing_file_is_found():

@@ -191,7 +191,7 @@ def test_a_changed_byte_is_found_by_the_audit_of_the_folder_alone(copied_run: Pa
 
 
 def test_a_changed_timeout_plans_nothing(copied_run: Path, small_run) -> None:
-    write_config(copied_run, small_run.config | {"fetch": {"attempts": 9, "timeout": 99}})
+    write_config(copied_run, small_run.config | {"fetch": {"attempts": 9, "timeout": 99, "keep_chunks": True}})
     assert "Nothing to be done" in snakemake_succeeds(copied_run, "all", "--dry-run")
 
 

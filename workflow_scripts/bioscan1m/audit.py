@@ -2,7 +2,8 @@
 
 A file is *intact* when its bytes are those that its record names, *changed* or *missing* when they are not, *stale*
 when one of its inputs has other bytes today than the record says, *other code* when today's code of its rule is not the
-code that made it, and an *orphan* when no record names it. A record that cannot be read is *unreadable*.
+code that made it, and an *orphan* when no record names it. A temporary file that is gone is *removed*, as the config
+says. A record that cannot be read is *unreadable*.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from typing import Any
 from bioscan1m.code_digest import SCRIPTS, code_digest
 from bioscan1m.provenance import file_digest, read_record
 
-INTACT, CHANGED, MISSING, STALE, OTHER_CODE, ORPHAN, UNREADABLE = (
+INTACT, CHANGED, MISSING, REMOVED, STALE, OTHER_CODE, ORPHAN, UNREADABLE = (
     "intact",
     "changed",
     "missing",
+    "removed",
     "stale",
     "other code",
     "orphan",
@@ -65,6 +67,8 @@ def summarise(findings: list[Finding]) -> dict[str, int]:
 
 def _judge(path: str, record: dict[str, Any], file: dict[str, Any], digests: dict[str, str]) -> Finding:
     rule = record["rule"]
+    if path not in digests and record["parameters"].get("temporary"):
+        return Finding(path, REMOVED, rule, "temporary by the config: fetched again when it is needed")
     if path not in digests:
         return Finding(path, MISSING, rule, "the record names it, but it is not there")
     if digests[path] != file["sha256"]:
@@ -100,7 +104,7 @@ def _read_records(run: Path, folder: str | Path) -> tuple[list[dict[str, Any]], 
 
 def _try_all_that_is_needed(record: dict[str, Any]) -> None:
     """Read what the audit reads of a record, so that a damaged one fails here, where it is named."""
-    str(record["rule"]), record["code"].split(":")
+    str(record["rule"]), record["code"].split(":"), record["parameters"].get("temporary")
     for file in (*record["inputs"], *record["outputs"]):
         Path(file["path"]), file["sha256"]
 

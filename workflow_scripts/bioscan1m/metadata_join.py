@@ -20,8 +20,8 @@ def join_metadata(
 ) -> dict[str, int]:
     """Write the validated metadata with the roles of `splits`, one table per experiment; return counts of rows.
 
-    `joined` is the TSV, `parquet` the same for those who would not parse a gigabyte of text. The columns stand in the
-    published order, further columns of the source after them. A row without a role in an experiment says no_split there.
+    `joined` is the TSV, `parquet` the same for those who would not parse a gigabyte of text. Columns stand in the
+    published order, further ones of the source after them. A row without a role in an experiment says no_split.
     """
     file = pq.ParquetFile(metadata, pre_buffer=False)
     image_files = file.read(columns=["image_file"])["image_file"]
