@@ -24,6 +24,7 @@ from bioscan1m.archives import ZipReader, ZipWriter, read_members
 from bioscan1m.boxes import intersection_over_union
 from bioscan1m.boxes_table import CORNERS, read_boxes
 from bioscan1m.cropping import crop_chunk, crop_rectangles, cut_out
+from bioscan1m.demo_detector import training_wells
 from bioscan1m.detection import detect_chunk
 from bioscan1m.detector import Detector, load_detector, save_detector
 from bioscan1m.detector_architecture import CLASS_NAMES
@@ -31,7 +32,7 @@ from bioscan1m.detector_input import Preprocessor
 from bioscan1m.device import prepare_device
 from bioscan1m.images import decode, encode_jpeg
 from bioscan1m.streams import map_in_order
-from bioscan1m.synthetic.dataset import photograph_all, plan_chunk
+from bioscan1m.synthetic.dataset import photograph_all
 
 SIZE = (2880, 2160)
 FULL = {"shortest_side": 800, "longest_side": 1333}
@@ -253,14 +254,14 @@ def _files(folder: Path) -> tuple[Path, Path, Path]:
 
 
 def _write_chunk(path: Path, images: int) -> None:
-    photographs = _photographs()
+    files = photographs()
     with ZipWriter(path) as archive:
         for number in range(images):
-            archive.add(f"part1/{number}.jpg", photographs[number % len(photographs)])
+            archive.add(f"part1/{number}.jpg", files[number % len(files)])
 
 
-def _photographs() -> list[bytes]:
+def photographs() -> list[bytes]:
     """Photographs of 2880x2160 pixels: the real ones where they are, else synthetic ones."""
     if real := os.environ.get("BIOSCAN_REAL_DATA"):
         return [path.read_bytes() for path in sorted((Path(real) / "originals").glob("*.jpg"))]
-    return [image.data for _, image in photograph_all(plan_chunk(1, 1, 10), 1, SIZE, "drawing photographs")]
+    return [image.data for _, image in photograph_all(training_wells(1, 10), 1, SIZE, "drawing photographs")]

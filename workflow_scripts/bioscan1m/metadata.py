@@ -33,6 +33,8 @@ PUBLISHED_EXPERIMENTS = (
     "small_insect_order",
 )
 SOURCE_COLUMNS = ("sampleid", "processid", "uri", *TAXA, "nucraw", "image_file", "chunk_number")
+# Nearly every row has a value of its own here, so that a dictionary only costs time.
+WITHOUT_REPEATS = ("sampleid", "processid", "nucraw", "image_file")
 PUBLISHED_COLUMNS = (*SOURCE_COLUMNS[:-1], *PUBLISHED_EXPERIMENTS, "chunk_number")
 
 NOT_CLASSIFIED = "not_classified"  # no taxon
@@ -95,9 +97,11 @@ def write_tsv_batches(path: str | Path, columns: list[str], batches: Iterable[pa
 
 
 def write_parquet(path: str | Path, table: pa.Table) -> None:
-    """Write a table as Parquet."""
+    """Write a table as Parquet that is written and read again fast: a barcode does not compress, nor repeat."""
+    compression = {name: "none" if name in WITHOUT_REPEATS else "zstd" for name in table.column_names}
+    repeating = [name for name in table.column_names if name not in WITHOUT_REPEATS]
     with write_aside(path) as part:
-        pq.write_table(table, part)
+        pq.write_table(table, part, compression=compression, use_dictionary=repeating or False)
 
 
 def rows_where(mask: pa.ChunkedArray | pa.Array) -> np.ndarray:
