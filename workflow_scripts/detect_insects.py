@@ -2,7 +2,7 @@
 
 from bioscan1m.detection import detect_chunk
 from bioscan1m.detector import load_detector
-from bioscan1m.device import prepare_device
+from bioscan1m.device import passes_at_a_time, prepare_device
 from bioscan1m.job import job
 from bioscan1m.provenance import file_digest
 
@@ -20,6 +20,7 @@ if __name__ == "__main__":
             detection,
             params.machine["batch_size"],
             snakemake.threads,
+            passes_at_a_time(device, snakemake.threads, params.machine["threads"]),
             params.unreadable_limit,
             made.boxes,
             made.quarantine,

@@ -29,7 +29,7 @@ logger = logging.getLogger("pretrain_demo_detector")
 
 EVALUATION_WELLS = 400
 INPUT = Preprocessor(shortest_side=192, longest_side=256)
-SCALES = [1.0, 0.6]
+SCALES = [1.0, 0.48]
 
 README = """# The detector from which the demo starts
 

@@ -57,13 +57,14 @@ def chunk(tmp_path_factory):
     return path
 
 
-def detect(chunk, folder, limit=0.5, batch_size=4, threads=2, **detection):
+def detect(chunk, folder, limit=0.5, batch_size=4, threads=2, passes=1, **detection):
     return detect_chunk(
         chunk,
         small_detector(),
         {**DETECTION, **detection},
         batch_size,
         threads,
+        passes,
         limit,
         folder / "boxes.parquet",
         folder / "quarantine.tsv",
@@ -110,10 +111,10 @@ def test_the_quarantine_gives_the_reasons(chunk, tmp_path):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("batch_size", "threads"), [(1, 1), (3, 4), (100, 2)])
-def test_boxes_do_not_depend_on_batches_and_threads(chunk, tmp_path, batch_size, threads):
+@pytest.mark.parametrize(("batch_size", "threads", "passes"), [(1, 1, 1), (3, 4, 2), (100, 2, 1), (1, 2, 5)])
+def test_boxes_do_not_depend_on_batches_and_threads(chunk, tmp_path, batch_size, threads, passes):
     detect(chunk, tmp_path / "a")
-    detect(chunk, tmp_path / "b", batch_size=batch_size, threads=threads)
+    detect(chunk, tmp_path / "b", batch_size=batch_size, threads=threads, passes=passes)
     ours, theirs = (read_boxes(tmp_path / name / "boxes.parquet") for name in "ab")
     assert ours[["image_file", "status"]].equals(theirs[["image_file", "status"]])
     readable = ours["status"] != "unreadable"

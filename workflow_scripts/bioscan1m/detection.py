@@ -1,11 +1,13 @@
 """Find the insect in every image of a chunk: zip in, boxes table out, nothing unpacked.
 
 Threads read, decode and resize while the model works. A batch holds inputs of one size, so none is padded, and a box
-does not depend on the images beside it. The model works in a thread of its own, with the next batch ready.
+does not depend on the images beside it. The model works in threads of its own, with the next batch ready. On a CPU
+small inputs pass faster side by side, each with one thread for numerics, and large ones one after the other.
 
 Memory beside the model: at most 2 * threads + batch_size inputs made ahead, WAITING_BATCHES batches of them that fill
-up and BATCHES_IN_WORK, and per thread a file and its decoded photograph. An input at DETR's 800x1066 pixels is 2.6 MB,
-an original decoded at half its sides 4.7 MB: with 16 threads and batches of 16, less than 0.5 GB.
+up, those in work and READY_BATCHES, and per thread a file and its decoded photograph. An input at DETR's 800x1066
+pixels is 2.6 MB, an original decoded at half its sides 4.7 MB: with 16 threads, batches of 16 and one pass, less than
+0.5 GB.
 """
 
 from __future__ import annotations
@@ -44,8 +46,8 @@ logger = logging.getLogger(__name__)
 STAGE = "detect"
 # Inputs of other sizes may wait for their batch to fill until so many batches are held in all.
 WAITING_BATCHES = 4
-# One in the model and one ready behind it.
-BATCHES_IN_WORK = 2
+# Ready for the model while it works on others.
+READY_BATCHES = 1
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ def detect_chunk(
     detection: dict[str, Any],
     batch_size: int,
     threads: int,
+    passes: int,
     unreadable_limit: float,
     boxes: str | Path,
     quarantine: str | Path,
@@ -69,13 +72,13 @@ def detect_chunk(
 ) -> dict[str, int]:
     """Write the boxes table and the table of unreadable members; return their counts.
 
-    `detection` are those settings of the config that decide which box is found, `threads` is the number of decoders;
-    `described` is told in the table. Raises InputError, after both tables are written, where more than the fraction
-    `unreadable_limit` of the members cannot be read.
+    `detection` are those settings of the config that decide which box is found, `threads` is the number of decoders,
+    `passes` that of batches that the model works on at a time; `described` is told in the table. Raises InputError,
+    after both tables are written, where more than the fraction `unreadable_limit` of the members cannot be read.
     """
     unreadable = Quarantine(STAGE)
     with ZipReader(chunk) as archive:
-        table = detect_members(archive, detector, detection, batch_size, threads, unreadable, Path(chunk).name)
+        table = detect_members(archive, detector, detection, batch_size, threads, passes, unreadable, Path(chunk).name)
     write_boxes(boxes, table, described)
     unreadable.write(quarantine)
     logger.info("%s: %s", Path(chunk).name, table["status"].value_counts().to_dict())
@@ -89,6 +92,7 @@ def detect_members(
     detection: dict[str, Any],
     batch_size: int,
     threads: int,
+    passes: int,
     unreadable: Quarantine,
     what: str,
 ) -> pd.DataFrame:
@@ -96,7 +100,7 @@ def detect_members(
     members = archive.members
     rows = [{"image_file": member.image_file, "status": UNREADABLE} for member in members]
     items = _readable(archive, members, detector, threads, batch_size, unreadable, what)
-    for batch, predictions in _predicted(batches_of_one_size(items, batch_size), detector):
+    for batch, predictions in _predicted(batches_of_one_size(items, batch_size), detector, passes):
         for item, boxes, scores in zip(batch, *predictions, strict=True):
             rows[item.row] |= box_columns(item.image, boxes, scores, detection)
     table = pd.DataFrame(rows, columns=SCHEMA.names)
@@ -139,13 +143,15 @@ def batches_of_one_size(items: Iterable[Item], batch_size: int) -> Iterator[list
     yield from waiting.values()
 
 
-def _predicted(batches: Iterable[list[Item]], detector: Detector) -> Iterator[tuple[list[Item], Predictions]]:
-    """Each batch with what is found in it, by a thread that has the next batch while the last is looked at."""
-    with ThreadPoolExecutor(1) as model:
+def _predicted(
+    batches: Iterable[list[Item]], detector: Detector, passes: int
+) -> Iterator[tuple[list[Item], Predictions]]:
+    """Each batch with what is found in it, by threads that have a next batch while the last is looked at."""
+    with ThreadPoolExecutor(passes) as model:
         waiting = deque()
         for batch in batches:
             waiting.append((batch, model.submit(detector.predict, [item.image.pixels for item in batch])))
-            if len(waiting) > BATCHES_IN_WORK:
+            if len(waiting) > passes + READY_BATCHES:
                 done, predictions = waiting.popleft()
                 yield done, predictions.result()
         for done, predictions in waiting:

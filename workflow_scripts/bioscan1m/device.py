@@ -22,6 +22,11 @@ def prepare_device(threads: int, seed: int, deterministic: bool = False) -> torc
     return device
 
 
+def passes_at_a_time(device: torch.device, cores: int, threads: int) -> int:
+    """How many forward passes run side by side: one on a GPU, on a CPU as many as fill the cores of the job."""
+    return 1 if device.type == "cuda" else max(1, cores // threads)
+
+
 def to_device(model: torch.nn.Module, device: torch.device) -> torch.nn.Module:
     """The model on the device, in the memory layout that is fastest there."""
     return model.to(device, memory_format=memory_format(device))

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from bioscan1m.archives import Member, ZipReader, ZipWriter
 from bioscan1m.errors import UnreadableImage
+from bioscan1m.memory import keep_freed_memory
 from bioscan1m.progress import Progress
 from bioscan1m.quarantine import Quarantine
 
@@ -31,6 +32,7 @@ def map_in_order(
     At most 2 * threads + ahead items or results are held at a time, however long `items` is. `ahead` is the number of
     results that are to be ready when the reader has been away for long, as a GPU is with a batch.
     """
+    keep_freed_memory()
     with ThreadPoolExecutor(threads) as pool:
         pending = deque()
         for item in items:
