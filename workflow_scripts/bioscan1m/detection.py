@@ -5,17 +5,14 @@ does not depend on the images beside it. The model works in threads of its own, 
 small inputs pass faster side by side, each with one thread for numerics, and large ones one after the other.
 
 Memory beside the model: at most 2 * threads + batch_size inputs made ahead, WAITING_BATCHES batches of them that fill
-up, those in work and READY_BATCHES, and per thread a file and its decoded photograph. An input at DETR's 800x1066
-pixels is 2.6 MB, an original decoded at half its sides 4.7 MB: with 16 threads, batches of 16 and one pass, less than
-0.5 GB.
+up, 2 * passes in work or ready, and per thread a file and its decoded photograph. An input at DETR's 800x1066 pixels is
+2.6 MB, an original decoded at half its sides 4.7 MB: with 16 threads, batches of 16 and one pass, less than 0.5 GB.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,8 +43,6 @@ logger = logging.getLogger(__name__)
 STAGE = "detect"
 # Inputs of other sizes may wait for their batch to fill until so many batches are held in all.
 WAITING_BATCHES = 4
-# Ready for the model while it works on others.
-READY_BATCHES = 1
 
 
 @dataclass(frozen=True)
@@ -100,7 +95,11 @@ def detect_members(
     members = archive.members
     rows = [{"image_file": member.image_file, "status": UNREADABLE} for member in members]
     items = _readable(archive, members, detector, threads, batch_size, unreadable, what)
-    for batch, predictions in _predicted(batches_of_one_size(items, batch_size), detector, passes):
+
+    def predict(batch: list[Item]) -> tuple[list[Item], Predictions]:
+        return batch, detector.predict([item.image.pixels for item in batch])
+
+    for batch, predictions in map_in_order(predict, batches_of_one_size(items, batch_size), passes):
         for item, boxes, scores in zip(batch, *predictions, strict=True):
             rows[item.row] |= box_columns(item.image, boxes, scores, detection)
     table = pd.DataFrame(rows, columns=SCHEMA.names)
@@ -141,21 +140,6 @@ def batches_of_one_size(items: Iterable[Item], batch_size: int) -> Iterator[list
             largest = max(waiting, key=lambda shape: len(waiting[shape]))
             yield waiting.pop(largest)
     yield from waiting.values()
-
-
-def _predicted(
-    batches: Iterable[list[Item]], detector: Detector, passes: int
-) -> Iterator[tuple[list[Item], Predictions]]:
-    """Each batch with what is found in it, by threads that have a next batch while the last is looked at."""
-    with ThreadPoolExecutor(passes) as model:
-        waiting = deque()
-        for batch in batches:
-            waiting.append((batch, model.submit(detector.predict, [item.image.pixels for item in batch])))
-            if len(waiting) > passes + READY_BATCHES:
-                done, predictions = waiting.popleft()
-                yield done, predictions.result()
-        for done, predictions in waiting:
-            yield done, predictions.result()
 
 
 def _readable(
