@@ -39,6 +39,7 @@ wildcard_constraints:
     image_set=r"[A-Za-z0-9_.-]+",
 
 
+FETCH = {name: config["fetch"][name] for name in ("attempts", "timeout")}
 CHUNK = "data/chunks/bioscan_images_original_full_part{chunk}.zip"
 DETECTOR = "results/detector/{detector}"
 CROPPING_DETECTOR = DETECTOR.format(detector=config["detector"]["use"])

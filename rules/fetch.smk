@@ -21,7 +21,7 @@ rule fetch_chunk:
         downloads=1,
     params:
         source=lambda wildcards: PLAN.sources[wildcards.chunk],
-        fetch=unwatched(config["fetch"]),
+        fetch=unwatched(FETCH),
         temporary=unwatched(not config["fetch"]["keep_chunks"]),
         code=unwatched(code_digest("fetch_chunk")),
     message:
@@ -46,7 +46,7 @@ rule fetch_metadata:
         downloads=1,
     params:
         source=config["metadata"],
-        fetch=unwatched(config["fetch"]),
+        fetch=unwatched(FETCH),
         code=unwatched(code_digest("fetch_file")),
     message:
         "Fetch the source metadata."
@@ -70,7 +70,7 @@ rule fetch_annotations:
         downloads=1,
     params:
         source=lambda wildcards: config["detector"]["image_sets"][wildcards.image_set]["annotations"],
-        fetch=unwatched(config["fetch"]),
+        fetch=unwatched(FETCH),
         code=unwatched(code_digest("fetch_file")),
     message:
         "Fetch the boxes of the image set {wildcards.image_set}."
@@ -94,7 +94,7 @@ rule fetch_annotated_images:
         downloads=1,
     params:
         source=lambda wildcards: config["detector"]["image_sets"][wildcards.image_set]["images"],
-        fetch=unwatched(config["fetch"]),
+        fetch=unwatched(FETCH),
         code=unwatched(code_digest("fetch_chunk")),
     message:
         "Fetch the images of the image set {wildcards.image_set}."
@@ -118,7 +118,7 @@ rule fetch_checkpoint:
         downloads=1,
     params:
         source=lambda wildcards: config["detector"]["checkpoints"][wildcards.detector],
-        fetch=unwatched(config["fetch"]),
+        fetch=unwatched(FETCH),
         code=unwatched(code_digest("fetch_file")),
     message:
         "Fetch the detector's checkpoint {wildcards.detector}."
