@@ -21,6 +21,7 @@ def cells(table: pd.DataFrame) -> str:
         (1128313, '<td class="number">1,128,313</td>'),
         (np.int64(1500), '<td class="number">1,500</td>'),
         (93.4567, '<td class="number">93.46</td>'),
+        (0.9012, '<td class="number">0.901</td>'),
         (1500.0, '<td class="number">1,500</td>'),
         (float("nan"), '<td class="empty">–</td>'),
         (None, '<td class="empty">–</td>'),

@@ -39,9 +39,10 @@ def _table(table: pd.DataFrame) -> str:
 
 
 def _cells(column: pd.Series) -> list[str]:
-    """A column's cells: numbers with two decimals, or none where all are whole."""
-    numbers = [value for value in column if _is_number(value)]
-    decimals = 0 if all(float(value).is_integer() for value in numbers) else 2
+    """A column's cells: numbers with two decimals, three in a column of shares, none where all are whole."""
+    numbers = [float(value) for value in column if _is_number(value)]
+    shares = all(-1 <= value <= 1 for value in numbers)
+    decimals = 0 if all(value.is_integer() for value in numbers) else 3 if shares else 2
     return [_cell(value, decimals) for value in column]
 
 
