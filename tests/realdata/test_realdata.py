@@ -68,12 +68,12 @@ def wells_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     detector["image_sets"] = {
         f"wells-{part}": {
             "images": source(data / f"wells/{part}/images"),
-            "annotations": source(data / f"wells/{part}/annotations.json"),
+            "annotations": source(data / f"wells/{part}/{form}"),
         }
-        for part in ("train", "val")
+        for part, form in {"train": "coco_annotations_as_published.json", "val": "annotations.json"}.items()
     }
     detector |= {"use": "wells-train", "training_sets": ["wells-train"], "validation_sets": ["wells-val"]}
-    detector["fine_tuning"] |= {"epochs": 6}
+    detector["fine_tuning"] |= {"epochs": 6, "monitor": "wells-val"}
     write_config(run, config)
     snakemake_succeeds(run, "dataset", "detector")
     snakemake_succeeds(run, "audit")
@@ -100,6 +100,21 @@ def test_detector_trained_on_real_wells_beats_the_best_fixed_box(wells_run: Path
     boxes = np.array(list(truth.values()))
     fixed = np.median(boxes, axis=0)[None].repeat(len(boxes), axis=0)
     assert intersection_over_union(boxes, found).mean() > intersection_over_union(boxes, fixed).mean() + 0.1
+
+
+def test_both_forms_of_annotations_are_cleaned_and_counted(wells_run: Path) -> None:
+    counts = pd.read_csv(wells_run / "results/detector/image_sets.tsv", sep="\t").set_index("image_set")
+    columns = ["images", "boxes", "empty_wells", "placeholders_removed"]
+    assert counts.loc["wells-train", columns].tolist() == [820, 585, 235, 235]
+    assert counts.loc["wells-val", columns].tolist() == [175, 125, 50, 0]
+
+
+def test_the_training_on_real_wells_learns(wells_run: Path) -> None:
+    history = pd.read_csv(wells_run / "results/detector/wells-train/history.tsv", sep="\t")
+    assert history["loss"].iloc[-1] < 0.8 * history["loss"].iloc[0]
+    figures = pd.read_csv(wells_run / "results/detector/metrics_published.tsv", sep="\t").iloc[0]
+    assert figures["ar_50_95"] > figures["fixed_box_ar_50_95"]
+    assert figures["mean_iou"] > figures["fixed_box_mean_iou"] + 0.1
 
 
 def test_audit_of_the_real_run_finds_every_file_intact(wells_run: Path) -> None:
