@@ -150,6 +150,40 @@ def test_an_experiment_needs_seeds():
     ]
 
 
+def test_an_experiment_must_not_have_the_name_of_a_label_column():
+    config = with_value("splits.experiments.family", {"label": "genus"})
+    assert mistakes(config) == [
+        "splits.experiments.family: a column of the metadata has this name; choose another, as by_family"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("previous", "message"),
+    [
+        (None, "splits.previous: the policy extend needs the metadata TSV"),
+        ("results/metadata/last.tsv", "splits.previous: 'results/metadata/last.tsv' lies under results/"),
+    ],
+)
+def test_a_release_to_extend_is_named_and_lies_outside_of_results(previous, message):
+    config = full_config()
+    config["splits"] |= {"policy": "extend", "previous": previous}
+    (mistake,) = mistakes(config)
+    assert mistake.startswith(message)
+    config["splits"]["previous"] = "releases/last.tsv"
+    validate_config(config, SCHEMA_FILE)
+
+
+def test_a_monitor_is_an_image_set_and_a_checkpoint_has_a_name_of_its_own():
+    config = with_value("detector.fine_tuning.monitor", "IW-150-val")
+    assert mistakes(config) == ["detector.fine_tuning.monitor: no image set 'IW-150-val'; there are: []"]
+    config = full_config()
+    config["detector"]["image_sets"] = {"released": {"images": config["metadata"], "annotations": config["metadata"]}}
+    config["detector"]["training_sets"] = ["released"]
+    assert mistakes(config) == [
+        "detector.checkpoints.released: a training set has this name too; rename the checkpoint"
+    ]
+
+
 def test_experiments_that_need_each_other_are_named():
     config = with_value("splits.experiments.large_insect_order.roles_from", "small_insect_order")
     found = [mistake.split(":")[0] for mistake in mistakes(config)]
@@ -176,11 +210,11 @@ def test_all_mistakes_come_at_once():
 
 def test_a_users_own_task_is_valid():
     config = full_config()
-    config["splits"]["experiments"] = {"sex": {"label": "sex", "where": {"order": "Diptera"}, "largest_classes": 2}}
+    config["splits"]["experiments"] = {"by_sex": {"label": "sex", "where": {"order": "Diptera"}, "largest_classes": 2}}
     config["classifier"] |= {
-        "trials": {"sex": ["resnet50_ce"]},
-        "seeds": {"sex": [0]},
-        "overrides": {"sex": {"epochs": 3}},
+        "trials": {"by_sex": ["resnet50_ce"]},
+        "seeds": {"by_sex": [0]},
+        "overrides": {"by_sex": {"epochs": 3}},
     }
     validate_config(config, SCHEMA_FILE)
 

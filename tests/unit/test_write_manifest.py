@@ -9,14 +9,19 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 import write_manifest
 from bioscan1m.archives import list_members, read_members
+from bioscan1m.configuration import validate_config
 from bioscan1m.errors import InputError
 from bioscan1m.fetching import check_zip, fetch
 from bioscan1m.manifest import read_manifest
 from bioscan1m.own_labels import SOURCE_COLUMNS
+from workflow_runs import REPOSITORY
 from write_manifest import prepare_run
+
+SCHEMA = REPOSITORY / "rules/schemas/config.schema.yaml"
 
 
 @pytest.fixture
@@ -96,6 +101,28 @@ def test_the_same_images_give_the_same_files(tmp_path, photographs):
     files = [sorted(path for path in (tmp_path / run).rglob("*") if path.is_file()) for run in ("one", "two")]
     assert [path.read_bytes() for path in files[0]] == [path.read_bytes() for path in files[1]]
     assert {path.name for path in files[0]} == {"chunks.tsv", "config.yaml", "metadata.tsv", "part1.zip", "part2.zip"}
+
+
+def test_each_label_column_becomes_an_experiment_that_the_config_allows(tmp_path, photographs):
+    labels = tmp_path / "labels.tsv"
+    labels.write_text("image_file\torder\tcaste of ants\na1.jpg\tDiptera\tworker\n")
+    run = tmp_path / "run"
+    prepare_run([photographs], run, 10, labels, label_columns=["order", "caste of ants"])
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    validate_config(config, SCHEMA)
+    assert {name: task["label"] for name, task in config["splits"]["experiments"].items()} == {
+        "by_order": "order",
+        "by_caste_of_ants": "caste of ants",
+    }
+
+
+def test_a_config_that_is_there_is_left_and_said_to_be(tmp_path, photographs, caplog):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text("edited: true\n")
+    prepare_run([photographs], run, 10)
+    assert (run / "config.yaml").read_text() == "edited: true\n"
+    assert "config.yaml: left as it is" in caplog.text
 
 
 def test_without_labels_nothing_is_classified(tmp_path, photographs):

@@ -74,7 +74,10 @@ def _wrong_detector_names(detector: dict[str, Any]) -> Iterator[str]:
 
 
 def _wrong_split_names(experiments: dict[str, Any]) -> Iterator[str]:
+    columns = {name for task in experiments.values() for name in (task.get("label"), *task.get("where", {}))}
     for name, experiment in experiments.items():
+        if name in columns:
+            yield f"splits.experiments.{name}: a column of the metadata has this name; choose another, as by_{name}"
         for key in sorted({"parent", "roles_from"} & set(experiment)):
             if experiment[key] not in experiments:
                 yield f"splits.experiments.{name}.{key}: no experiment '{experiment[key]}', only: {list(experiments)}"

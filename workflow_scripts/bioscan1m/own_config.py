@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import yaml
 
 from bioscan1m.atomic import write_text
+
+logger = logging.getLogger(__name__)
 
 FULL_CONFIG = Path(__file__).parents[2] / "config.yaml"
 SEEDS = [1, 2, 3]
@@ -22,11 +25,12 @@ HEADER = """# A run on your own images. The repository's config.yaml comments ea
 def write_own_config(run: Path, labels: list[str]) -> None:
     """Write config.yaml to the run's folder, unless there is one: that may have been edited.
 
-    Each label column becomes an experiment of its name whose classes are the column's values, with the first backbone
+    Each label column becomes an experiment `by_<column>` whose classes are the column's values, with the first backbone
     and the first loss of the full config and three seeds. Whose images these are is not stated: that is the user's to
     fill in.
     """
     if (run / "config.yaml").exists():
+        logger.warning("%s: left as it is; remove it to have one made for these images", run / "config.yaml")
         return
     text = yaml.safe_dump(_own_config(labels), sort_keys=False, allow_unicode=True, width=120)
     write_text(run / "config.yaml", HEADER + text)
@@ -34,7 +38,7 @@ def write_own_config(run: Path, labels: list[str]) -> None:
 
 def _own_config(labels: list[str]) -> dict[str, Any]:
     config = yaml.safe_load(FULL_CONFIG.read_text(encoding="utf-8"))
-    experiments = {re.sub(r"[^A-Za-z0-9_.-]", "_", label): {"label": label} for label in labels}
+    experiments = {f"by_{re.sub(r'[^A-Za-z0-9_.-]', '_', label)}": {"label": label} for label in labels}
     trial = f"{next(iter(config['classifier']['backbones']))}_{next(iter(config['classifier']['losses']))}"
     attributes = config["packages"]["attributes"]
     config["packages"]["attributes"] = dict.fromkeys(attributes, "not stated") | {"date": UNKNOWN_DATE}

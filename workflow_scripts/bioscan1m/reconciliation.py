@@ -6,6 +6,7 @@ An image is used by its name, so one that lies in another chunk than its row say
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import pyarrow.parquet as pq
 from bioscan1m.boxes_table import UNREADABLE, read_boxes
 from bioscan1m.quarantine import UNREADABLE_IMAGE
 from bioscan1m.tables import write_table
+
+logger = logging.getLogger(__name__)
 
 ROW_WITHOUT_IMAGE = "row without image"
 IMAGE_WITHOUT_ROW = "image without row"
@@ -38,6 +41,8 @@ def reconcile_images(
     problems = problems.sort_values(["image_file", "problem"]).sort_values(
         "chunk", key=lambda c: c.map(order), kind="stable"
     )
+    for problem, count in problems["problem"].value_counts().items():
+        logger.warning("%s: %d; %s lists them", problem, count, reconciliation)
     write_table(reconciliation, problems)
     return {
         "in": len(images),
