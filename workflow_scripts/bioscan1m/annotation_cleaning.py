@@ -14,10 +14,10 @@ from bioscan1m.annotations import (
     count_forms,
     pair_with_members,
     read_annotations,
+    use_annotated,
     write_annotations,
 )
 from bioscan1m.archives import Member, ZipReader
-from bioscan1m.errors import InputError, UnreadableImage
 from bioscan1m.images import image_size
 from bioscan1m.tables import write_table
 
@@ -59,14 +59,5 @@ def clean_annotations(
 
 def _with_size(annotated: AnnotatedImage, images: ZipReader, member: Member, archive: str | Path) -> AnnotatedImage:
     """The image with the size that its file has; of a JPEG only the header is looked at."""
-    try:
-        data = images.read(member)
-        if isinstance(data, UnreadableImage):
-            raise data
-        size = image_size(data)
-    except UnreadableImage as reason:
-        raise InputError(
-            f"{archive}: {annotated.image_file} is annotated but cannot be used: {reason}; mend the image or remove "
-            "it from the annotations"
-        ) from None
+    size = use_annotated(annotated, images.read(member), image_size, archive)
     return replace(annotated, boxes=annotated.boxes_in(*size), size=size)

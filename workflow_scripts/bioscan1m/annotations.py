@@ -11,18 +11,20 @@ import json
 import logging
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from bioscan1m.archives import Member, list_members
 from bioscan1m.atomic import write_text
-from bioscan1m.errors import InputError
+from bioscan1m.errors import InputError, UnreadableImage
 
 logger = logging.getLogger(__name__)
+
+Used = TypeVar("Used")
 
 # Annotation tools round and clip differently; a corner that is further out than this is on another image.
 PIXELS_OUTSIDE = 1.0
@@ -129,6 +131,21 @@ def pair_with_members(archive: str | Path, images: list[AnnotatedImage]) -> list
             "%s: %d images have no annotations and are left out: %s", archive, len(left_out), _some(left_out)
         )
     return [(member, annotated[member.image_file]) for member in members if member.image_file in annotated]
+
+
+def use_annotated(
+    annotated: AnnotatedImage, data: bytes | UnreadableImage, use: Callable[[bytes], Used], archive: str | Path
+) -> Used:
+    """`use(data)` of an annotated image. Raises InputError that names the image where it cannot be used."""
+    try:
+        if isinstance(data, UnreadableImage):
+            raise data
+        return use(data)
+    except UnreadableImage as reason:
+        raise InputError(
+            f"{archive}: {annotated.image_file} is annotated but cannot be used: {reason}; mend the image or remove "
+            "it from the annotations"
+        ) from None
 
 
 def _read(path: str | Path) -> dict[str, Any]:

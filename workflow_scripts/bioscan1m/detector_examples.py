@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bioscan1m.annotations import AnnotatedImage, pair_with_members, read_annotations
+from bioscan1m.annotations import AnnotatedImage, pair_with_members, read_annotations, use_annotated
 from bioscan1m.archives import read_members
 from bioscan1m.detector_input import PreparedImage, Preprocessor
-from bioscan1m.errors import InputError, UnreadableImage
+from bioscan1m.errors import UnreadableImage
 from bioscan1m.progress import Progress
 from bioscan1m.streams import map_in_order
 
@@ -58,13 +58,5 @@ def _read_set(
 def _example(
     annotated: AnnotatedImage, data: bytes | UnreadableImage, preprocessor: Preprocessor, archive: str | Path
 ) -> Example:
-    try:
-        if isinstance(data, UnreadableImage):
-            raise data
-        image = preprocessor.prepare(data)
-    except UnreadableImage as reason:
-        raise InputError(
-            f"{archive}: {annotated.image_file} is annotated but cannot be used: {reason}; mend the image or remove "
-            "it from the annotations"
-        ) from None
+    image = use_annotated(annotated, data, preprocessor.prepare, archive)
     return Example(annotated.image_file, image, annotated.boxes_in(image.width, image.height))
