@@ -51,7 +51,7 @@ def evaluate_selected(
     classes, images = read_split(split)
     if recipe["classes"] != classes:
         raise InputError(f"{file}: trained for other classes than {split} has; train it again")
-    training = recipe["trial"]["training"]
+    training = recipe["trial"]["training"] | {"cache_images": False}  # one pass: nothing to keep
     device = prepare_device(training["threads"], recipe["trial"]["seed"])
     model = build_classifier(recipe["model"], len(classes), training["crop"])
     load_trained_weights(model, file)

@@ -1,8 +1,9 @@
 """Metrics of classifiers, from logits and true classes alone, on the scale 0 to 1.
 
-Micro metrics count every image the same. Macro metrics are means over the classes that occur in the truth, so that the
-rare classes count as much as the frequent ones. A class's rank is the number of classes with a higher logit; of equal
-logits the class that comes first in the list of classes wins.
+Micro metrics count every image the same. Macro metrics are means over classes, so that the rare ones count as much as
+the frequent ones: accuracies over the classes that occur in the truth, F1 over those that occur in the truth or among
+the predictions, as in scikit-learn. A class's rank is the number of classes with a higher logit; of equal logits the
+class that comes first in the list of classes wins.
 """
 
 from __future__ import annotations
@@ -60,10 +61,9 @@ def micro_f1(matrix: np.ndarray) -> float:
 
 
 def macro_f1(matrix: np.ndarray) -> float:
-    """The mean over the classes in the truth of 2 * true positives / (images of the class + predictions of it)."""
-    images, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
-    scores = 2 * np.diag(matrix)[images > 0] / (images + predicted)[images > 0]
-    return float(scores.mean())
+    """The mean over the classes of 2 * true positives / (images of the class + predictions of it), where it has any."""
+    either = matrix.sum(axis=0) + matrix.sum(axis=1)
+    return float((2 * np.diag(matrix)[either > 0] / either[either > 0]).mean())
 
 
 def class_accuracy(matrix: np.ndarray) -> list[float | None]:
@@ -84,10 +84,13 @@ def expected_calibration_error(truth: np.ndarray, logits: np.ndarray) -> float:
 
 
 def reliability_curve(truth: np.ndarray, logits: np.ndarray) -> list[dict[str, Any]]:
-    """Per bin of confidence that has images: number of images, mean confidence and accuracy of the prediction."""
+    """Per bin of confidence that has images: number of images, mean confidence and accuracy of the prediction.
+
+    The bins are equally wide, and each holds its upper edge (Guo et al. 2017).
+    """
     confidence = probabilities(logits).max(axis=1)
     correct = logits.argmax(axis=1) == truth
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    bins = np.searchsorted(np.linspace(0, 1, CALIBRATION_BINS + 1)[1:-1], confidence)
     return [
         {
             "images": int((bins == place).sum()),
