@@ -18,6 +18,7 @@ include: "rules/crop.smk"
 include: "rules/package.smk"
 include: "rules/metadata.smk"
 include: "rules/experiments.smk"
+include: "rules/original_vs_cropped.smk"
 include: "rules/provenance.smk"
 include: "rules/report.smk"
 

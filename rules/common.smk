@@ -60,6 +60,8 @@ METADATA_PARQUET = "results/metadata/BIOSCAN_Insect_Dataset_metadata.parquet"
 SPLIT = "results/splits/{experiment}.parquet"
 CLASSIFIER_PACKAGE = f"results/packages/{config['classifier']['package']}.hdf5"
 TRIAL = "results/experiments/{experiment}/{backbone}_{loss}_seed{seed}"
+COMPARED = "results/original_vs_cropped/{experiment}/{package}"
+COMPARISON_TABLES = ["results/summary/original_vs_cropped.tsv"] if PLAN.comparisons else []
 RECORD = "results/provenance/records"
 
 
@@ -105,6 +107,11 @@ def of_trials(pattern, experiments=None):
     ]
 
 
+def of_comparisons(pattern):
+    """One path per training that sets photographs against crops, if the config asks for them."""
+    return [pattern.format(experiment=experiment, package=package) for experiment, package in PLAN.comparisons]
+
+
 def annotated(pattern):
     """The files of the image sets that a training set joins with +."""
 
@@ -135,11 +142,22 @@ def crops_of_group(wildcards):
     return collect(CROPPED, chunk=PLAN.groups[wildcards.group])
 
 
-def backbone_weights(wildcards):
+def weights_of(backbone):
     """The pretrained weights that a backbone starts from, if any."""
-    pretrained = config["classifier"]["backbones"][wildcards.backbone]["weights"] is not None
-    folder = f"data/weights/{wildcards.backbone}"
+    pretrained = config["classifier"]["backbones"][backbone]["weights"] is not None
+    folder = f"data/weights/{backbone}"
     return [f"{folder}/config.json", f"{folder}/model.safetensors"] if pretrained else []
+
+
+def backbone_weights(wildcards):
+    """The pretrained weights that a trial starts from, if any."""
+    return weights_of(wildcards.backbone)
+
+
+def comparison_weights(wildcards):
+    """The pretrained weights that a training on either package starts from, if any."""
+    backbone, loss = PLAN.compared_pair
+    return weights_of(backbone)
 
 
 def trial_settings(wildcards):
@@ -147,10 +165,24 @@ def trial_settings(wildcards):
     return PLAN.trial_settings(wildcards.experiment, wildcards.backbone, wildcards.loss, int(wildcards.seed))
 
 
-def training_threads(wildcards):
+def comparison_settings(wildcards):
+    """All that one training on either package needs to know."""
+    return PLAN.comparison_settings(wildcards.experiment)
+
+
+def cores_of(training):
     """Cores of one training: for its numerics, or for the processes that decode its images and itself."""
-    training = PLAN.training(wildcards.experiment)
     return max(training["threads"], training["workers"] + 1)
+
+
+def training_threads(wildcards):
+    """Cores of one trial."""
+    return cores_of(PLAN.training(wildcards.experiment))
+
+
+def comparison_threads(wildcards):
+    """Cores of one training on either package."""
+    return cores_of(PLAN.comparison_settings(wildcards.experiment)["training"])
 
 
 def files_of_experiment(pattern):

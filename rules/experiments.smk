@@ -167,3 +167,4 @@ rule experiments:
     input:
         rules.summarise_experiments.output,
         collect(rules.draw_experiment.output.confusion_matrix, experiment=PLAN.experiments),
+        COMPARISON_TABLES,

@@ -200,3 +200,4 @@ rule dataset:
         rules.draw_doubtful.output,
         collect(rules.join_quarantine.output.table, chunk=PLAN.chunks),
         collect(rules.digest_experiment.output.digest, experiment=PLAN.experiments),
+        of_comparisons(f"{COMPARED}/data.digest.json"),

@@ -18,6 +18,7 @@ REPORT_TABLES = {
     "results/metadata/reconciliation.tsv": ("3 Dataset", "Rows without image, images without row"),
     "results/summary/validation.tsv": ("4 Experiments", "Validation (tables A3 and A4)"),
     "results/summary/test.tsv": ("4 Experiments", "Test (table 5)"),
+    **{table: ("4 Experiments", "Photographs against crops (table A6)") for table in COMPARISON_TABLES},
 }
 
 

@@ -71,4 +71,8 @@ def small_config() -> dict[str, Any]:
         config["classifier"]["trials"][experiment] = trials[:2]
         config["classifier"]["seeds"][experiment] = [1]
     config["classifier"]["seeds"]["small_insect_order"] = [1, 2]
+    config["classifier"]["original_vs_cropped"] |= {
+        "enabled": True,
+        "experiments": {"small_insect_order": {"epochs": 1}},
+    }
     return config

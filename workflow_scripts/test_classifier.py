@@ -1,14 +1,15 @@
-"""Test the selected classifier of one experiment, and keep its predictions for the validation and the test images."""
+"""Test a classifier, of an experiment the selected one, and keep what it says of the validation and the test images."""
 
 from bioscan1m.atomic import write_json
-from bioscan1m.evaluation import count_images, describe_test, evaluate_selected
+from bioscan1m.evaluation import count_images, describe_test, evaluate_model, find_selected
 from bioscan1m.job import job
 from bioscan1m.predictions import write_predictions
 
 if __name__ == "__main__":
     with job(snakemake) as record:
         inputs, outputs = snakemake.input, snakemake.output
-        tested = evaluate_selected(inputs.package, inputs.split, inputs.selection, inputs.models)
+        model = find_selected(inputs.models, inputs.get("selection"))
+        tested = evaluate_model(inputs.package, inputs.split, model)
         write_predictions(outputs.predictions, tested.predictions["test"])
         write_predictions(outputs.validation_predictions, tested.predictions["validation"])
         test = describe_test(tested, snakemake.params.evaluation["top_k"])

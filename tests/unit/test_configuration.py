@@ -142,6 +142,18 @@ def test_a_name_must_stand_where_it_is_looked_for(key, value, message):
     assert any(message in mistake for mistake in mistakes(with_value(key, value)))
 
 
+def test_a_comparison_of_photographs_and_crops_is_checked_where_it_is_enabled():
+    config = with_value("classifier.original_vs_cropped.experiments", {"huge": {}})
+    config["classifier"]["original_vs_cropped"]["trial"] = "resnet_ce"
+    validate_config(config, SCHEMA_FILE)
+    config["classifier"]["original_vs_cropped"]["enabled"] = True
+    trial, experiment = mistakes(config)
+    assert trial.startswith("classifier.original_vs_cropped.trial: no trial 'resnet_ce'")
+    assert experiment.startswith("classifier.original_vs_cropped.experiments.huge: no such experiment")
+    del config["classifier"]["original_vs_cropped"]
+    validate_config(config, SCHEMA_FILE)
+
+
 def test_an_experiment_needs_seeds():
     config = full_config()
     del config["classifier"]["seeds"]["small_insect_order"]

@@ -46,6 +46,24 @@ def test_an_experiment_has_the_trials_and_seeds_that_its_config_names():
     ]
 
 
+def test_photographs_are_set_against_crops_where_the_config_asks_for_it():
+    config = full_config()
+    assert plan(config).comparisons == []
+    config["classifier"]["original_vs_cropped"]["enabled"] = True
+    assert plan(config).comparisons == [
+        ("small_insect_order", "original_256"),
+        ("small_insect_order", "cropped_256"),
+        ("small_diptera_family", "original_256"),
+        ("small_diptera_family", "cropped_256"),
+    ]
+    settings = plan(config).comparison_settings("small_diptera_family")
+    assert (settings["backbone"], settings["loss"], settings["seed"]) == ("resnet50", "ce", 1)
+    assert settings["training"]["epochs"] == 40 and settings["training"]["optimizer"] == "adamw"
+    assert settings["training"]["batch_size"] == config["classifier"]["training"]["batch_size"]
+    del config["classifier"]["original_vs_cropped"]
+    assert plan(config).comparisons == []
+
+
 def test_crops_are_grouped_in_twenties_and_the_last_group_is_what_is_left():
     groups = plan().groups
     assert list(groups) == ["1-20", "21-40", "41-60", "61-80", "81-100", "101-113"]

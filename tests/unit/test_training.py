@@ -13,7 +13,7 @@ from toy_experiment import IMAGES, RESNET, make_package, make_trial
 from bioscan1m.atomic import write_json
 from bioscan1m.classifiers import build_classifier
 from bioscan1m.errors import InputError
-from bioscan1m.evaluation import count_images, describe_test, evaluate_selected
+from bioscan1m.evaluation import count_images, describe_test, evaluate_model, find_selected
 from bioscan1m.predictions import read_predictions, write_predictions
 from bioscan1m.training import Trained, Trainer, describe_validation, make_optimizer, write_history, write_model
 from bioscan1m.weights import read_recipe
@@ -130,7 +130,7 @@ def selection(tmp_path) -> Path:
 
 
 def test_the_selected_model_is_tested(run, toy, selection, tmp_path):
-    tested = evaluate_selected(*toy, selection, [run / "model.safetensors"])
+    tested = evaluate_model(*toy, find_selected([run / "model.safetensors"], selection))
     described = describe_test(tested, [1, 3, 10])
     assert described["metrics"]["micro_top1"] > 0.9
     assert described["metrics"]["micro_top10"] == 1
@@ -143,14 +143,14 @@ def test_the_selected_model_is_tested(run, toy, selection, tmp_path):
     assert np.array_equal(again.truth, tested.predictions["test"].truth)
 
 
-def test_the_test_sees_the_weights_of_the_best_epoch(run, toy, selection):
-    tested = evaluate_selected(*toy, selection, [run / "model.safetensors"])
+def test_the_test_sees_the_weights_of_the_best_epoch(run, toy):
+    tested = evaluate_model(*toy, find_selected([run / "model.safetensors"], selection=None))
     validation = json.loads((run / "validation.json").read_text())
     best = tested.predictions["validation"]
     assert (best.predicted == best.truth).mean() == pytest.approx(validation["metrics"]["micro_top1"])
 
 
-def test_a_selected_model_that_is_not_there_is_an_error(run, toy, tmp_path):
+def test_a_selected_model_that_is_not_there_is_an_error(run, tmp_path):
     write_json(tmp_path / "selection.json", {"selected": {"backbone": "vit_b_16", "loss": "ce", "seed": 1}})
     with pytest.raises(InputError, match="no model of the selected trial"):
-        evaluate_selected(*toy, tmp_path / "selection.json", [run / "model.safetensors"])
+        find_selected([run / "model.safetensors"], tmp_path / "selection.json")

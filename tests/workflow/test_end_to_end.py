@@ -155,6 +155,16 @@ def test_summary_stands_beside_the_published_figures(small_run) -> None:
     assert len(validation) == sum(len(trials) for trials in small_run.config["classifier"]["trials"].values())
 
 
+def test_photographs_and_crops_are_compared_on_the_same_images(small_run) -> None:
+    table = pd.read_csv(small_run / "results/summary/original_vs_cropped.tsv", sep="\t").set_index("image_type")
+    assert table["experiment"].to_dict() == dict.fromkeys(("original", "cropped"), "small_insect_order")
+    assert table["micro_top1_published"].to_dict() == {"original": 96.26, "cropped": 97.86}
+    folder = small_run / "results/original_vs_cropped/small_insect_order"
+    tests = [json.loads((folder / package / "test.json").read_text()) for package in ("original_256", "cropped_256")]
+    assert [round(100 * test["metrics"]["micro_top1"], 2) for test in tests] == table["micro_top1"].tolist()
+    assert tests[0]["images"] == tests[1]["images"]
+
+
 def test_audit_finds_every_file_intact(small_run) -> None:
     counts = json.loads((small_run / "results/provenance/audit.json").read_text())
     assert counts == {"files": counts["files"], "intact": counts["files"]}

@@ -56,6 +56,7 @@ def _wrong_names(config: dict[str, Any]) -> Iterator[str]:
     if not math.isclose(sum(config["splits"]["ratios"].values()), 1):
         yield f"splits.ratios: they sum to {sum(config['splits']['ratios'].values()):g}; they must sum to 1"
     yield from _wrong_trial_names(config["classifier"], list(config["splits"]["experiments"]))
+    yield from _wrong_comparison_names(config["classifier"], list(config["splits"]["experiments"]))
 
 
 def _wrong_detector_names(detector: dict[str, Any]) -> Iterator[str]:
@@ -104,8 +105,24 @@ def _comes_back(name: str, experiments: dict[str, Any]) -> bool:
     return at == name
 
 
+def _trials(classifier: dict[str, Any]) -> list[str]:
+    return [f"{backbone}_{loss}" for backbone in classifier["backbones"] for loss in classifier["losses"]]
+
+
+def _wrong_comparison_names(classifier: dict[str, Any], experiments: list[str]) -> Iterator[str]:
+    """The comparison may be absent; one that is not enabled may name experiments of another run."""
+    compared = classifier.get("original_vs_cropped", {"enabled": False})
+    if not compared["enabled"]:
+        return
+    key = "classifier.original_vs_cropped"
+    if compared["trial"] not in _trials(classifier):
+        yield f"{key}.trial: no trial '{compared['trial']}'; backbones and losses allow: {_trials(classifier)}"
+    for experiment in sorted(set(compared["experiments"]) - set(experiments)):
+        yield f"{key}.experiments.{experiment}: no such experiment under splits.experiments: {experiments}"
+
+
 def _wrong_trial_names(classifier: dict[str, Any], experiments: list[str]) -> Iterator[str]:
-    trials = [f"{backbone}_{loss}" for backbone in classifier["backbones"] for loss in classifier["losses"]]
+    trials = _trials(classifier)
     for trial in sorted({trial for trial in trials if trials.count(trial) > 1}):
         yield f"classifier: two pairs of a backbone and a loss would both be called '{trial}'; rename one of them"
     for key in ("trials", "seeds"):

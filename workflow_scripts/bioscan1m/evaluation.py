@@ -39,15 +39,12 @@ class Tested:
     skipped: dict[str, Skipped]
 
 
-def evaluate_selected(
-    package: str | Path, split: str | Path, selection: str | Path, models: Sequence[str | Path]
-) -> Tested:
-    """Run the selected one of the `models` of an experiment on its validation and its test images.
+def evaluate_model(package: str | Path, split: str | Path, file: str | Path) -> Tested:
+    """Run a trained classifier on the validation and the test images of its experiment.
 
-    Raises InputError where no model is the selected one, or where it was trained for other classes than those of the
-    split.
+    Raises InputError where it was trained for other classes than those of the split.
     """
-    recipe, file = find_selected(json.loads(Path(selection).read_text(encoding="utf-8"))["selected"], models)
+    recipe = read_recipe(file)
     classes, images = read_split(split)
     if recipe["classes"] != classes:
         raise InputError(f"{file}: trained for other classes than {split} has; train it again")
@@ -94,12 +91,19 @@ def describe_majority(majority: str, predictions: Predictions) -> dict[str, Any]
     return {"class": majority, "share": float((predictions.truth == predictions.classes.index(majority)).mean())}
 
 
-def find_selected(selected: dict[str, Any], models: Sequence[str | Path]) -> tuple[dict[str, Any], str | Path]:
-    """Recipe and file of the model whose backbone, loss and seed are the selected ones."""
+def find_selected(models: Sequence[str | Path], selection: str | Path | None) -> str | Path:
+    """The one of the `models` whose backbone, loss and seed are those of selection.json; without one, the only model.
+
+    Raises InputError where no model is the selected one.
+    """
+    if selection is None:
+        (file,) = models
+        return file
+    selected = json.loads(Path(selection).read_text(encoding="utf-8"))["selected"]
     for file in models:
-        recipe = read_recipe(file)
-        if all(recipe["trial"][key] == selected[key] for key in ("backbone", "loss", "seed")):
-            return recipe, file
+        trial = read_recipe(file)["trial"]
+        if all(trial[key] == selected[key] for key in ("backbone", "loss", "seed")):
+            return file
     raise InputError(f"no model of the selected trial {selected} among {', '.join(map(str, models))}; train it first")
 
 

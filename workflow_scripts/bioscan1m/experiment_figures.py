@@ -31,7 +31,7 @@ def draw_training_curves(histories: Sequence[pd.DataFrame], validations: Sequenc
     for axes, (column, title) in zip(figure.subplots(1, len(CURVES)), CURVES.items(), strict=True):
         for history, run in zip(histories, validations, strict=True):
             trial = f"{run['backbone']}, {run['loss']}"
-            _draw_curve(axes, history, column, run["best_epoch"], trial, COLOURS[trials.index(trial) % len(COLOURS)])
+            draw_curve(axes, history, column, run["best_epoch"], trial, COLOURS[trials.index(trial) % len(COLOURS)])
         axes.set(xlabel="epoch", title=title)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
@@ -87,8 +87,9 @@ def draw_confusion_matrix(test: dict[str, Any]) -> Figure:
     return figure
 
 
-def _draw_curve(axes: Axes, history: pd.DataFrame, column: str, best_epoch: int, trial: str, colour: str) -> None:
-    axes.plot(history["epoch"], history[column], color=colour, linewidth=1.2, alpha=0.8, label=trial)
+def draw_curve(axes: Axes, history: pd.DataFrame, column: str, best_epoch: int, name: str, colour: str) -> None:
+    """A column of history.tsv by epoch, with a dot at the epoch whose weights are kept."""
+    axes.plot(history["epoch"], history[column], color=colour, linewidth=1.2, alpha=0.8, label=name)
     best = history[history["epoch"] == best_epoch]
     axes.plot(best["epoch"], best[column], "o", color=colour, markersize=4)
 

@@ -34,6 +34,7 @@ class Plan:
         self.experiments = list(config["classifier"]["trials"])
         self.backbones = list(config["classifier"]["backbones"])
         self.losses = list(config["classifier"]["losses"])
+        self._pairs = {"_".join(pair): pair for pair in product(self.backbones, self.losses)}
         self.trials = [trial for experiment in self.experiments for trial in self.trials_of(experiment)]
 
     @property
@@ -84,9 +85,25 @@ class Plan:
     def trials_of(self, experiment: str) -> list[Trial]:
         """The trainings of one experiment: each trial of the config with each of its seeds."""
         classifier = self._config["classifier"]
-        names = {f"{backbone}_{loss}": (backbone, loss) for backbone, loss in product(self.backbones, self.losses)}
-        pairs = [names[name] for name in classifier["trials"][experiment]]
+        pairs = [self._pairs[name] for name in classifier["trials"][experiment]]
         return [Trial(experiment, *pair, seed) for pair in pairs for seed in classifier["seeds"][experiment]]
+
+    @property
+    def comparisons(self) -> list[tuple[str, str]]:
+        """Each training that sets photographs against crops (A7.3.3): an experiment and a package."""
+        compared = self._config["classifier"].get("original_vs_cropped", {"enabled": False})
+        return list(product(compared["experiments"], PACKAGES)) if compared["enabled"] else []
+
+    @property
+    def compared_pair(self) -> tuple[str, str]:
+        """Backbone and loss of the trainings that set photographs against crops."""
+        return self._pairs[self._config["classifier"]["original_vs_cropped"]["trial"]]
+
+    def comparison_settings(self, experiment: str) -> dict[str, Any]:
+        """All that a training on either package needs to know."""
+        compared = self._config["classifier"]["original_vs_cropped"]
+        settings = self.trial_settings(experiment, *self.compared_pair, compared["seed"])
+        return settings | {"training": settings["training"] | compared["experiments"][experiment]}
 
     def training(self, experiment: str) -> dict[str, Any]:
         """The training settings of one experiment, its overrides applied."""

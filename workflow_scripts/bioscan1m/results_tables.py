@@ -1,7 +1,7 @@
 """The final tables: validation by trial (tables A3 and A4) and test by experiment (table 5), beside the published ones.
 
 All figures are percentages, as the paper prints them; a difference is ours minus published, in percentage points. The
-columns of published figures are empty for an experiment that is not in the paper.
+columns of published figures are empty for an experiment that is not in the paper, and left out where none of them is.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def summarise_validations(validations: Sequence[dict[str, Any]], tests: Sequence
         {**_describe_trial(runs), "selected": "yes" if trial in selected else "no", **_validation_metrics(runs)}
         for trial, runs in group_by_trial(validations).items()
     ]
-    return _table(rows)
+    return results_table(rows)
 
 
 def summarise_tests(tests: Sequence[dict[str, Any]], selections: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -39,9 +39,9 @@ def summarise_tests(tests: Sequence[dict[str, Any]], selections: Sequence[dict[s
     `selections` are the contents of selection.json files; they tell where the paper tested another trial.
     """
     differs = {selection["experiment"]: selection["differs_from_paper"] for selection in selections}
-    return _table(
+    return results_table(
         [
-            {**_describe_test(test), **_test_metrics(test), "differs_from_paper": differs[test["experiment"]]}
+            {**describe_test(test), **_test_metrics(test), "differs_from_paper": differs[test["experiment"]]}
             for test in tests
         ]
     )
@@ -62,15 +62,21 @@ def headline(tests: pd.DataFrame) -> str:
             "micro top-1": tests["micro_top1"],
             "macro top-1": tests["macro_top1"],
             "macro F1": tests["macro_f1"],
-            "paper: micro top-1": tests["micro_top1_published"],
         }
     )
+    if "micro_top1_published" in tests:
+        rows["paper: micro top-1"] = tests["micro_top1_published"]
     return "Test set, in percent\n\n" + rows.to_string(index=False, na_rep="-") + "\n"
 
 
-def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """The rows; where a run has no experiments, a table with the first column alone, so that its file has a header."""
-    return pd.DataFrame(rows, columns=None if rows else ["experiment"])
+def results_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """The rows, without columns of the paper that are empty.
+
+    Where a run has no experiments, a table with the first column alone, so that its file has a header.
+    """
+    table = pd.DataFrame(rows, columns=None if rows else ["experiment"])
+    of_paper = [name for name in table if re.search("_published|_difference$|differs_from_paper", name)]
+    return table.drop(columns=[name for name in of_paper if table[name].isna().all()])
 
 
 def _describe_trial(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -81,7 +87,8 @@ def _describe_trial(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _describe_test(test: dict[str, Any]) -> dict[str, Any]:
+def describe_test(test: dict[str, Any]) -> dict[str, Any]:
+    """What was tested, with how many images and classes, and the share of the most frequent class in percent."""
     return {
         **_describe_experiment(test),
         "seed": test["seed"],
@@ -128,13 +135,20 @@ def _validation_metrics(runs: Sequence[dict[str, Any]]) -> dict[str, float | Non
 def _test_metrics(test: dict[str, Any]) -> dict[str, float | None]:
     size, task = split_name(test["experiment"])
     table = published("table5_test")
-    table = table[(table["dataset"] == size) & (table["task"] == task)]
+    return metrics_beside(test, table[(table["dataset"] == size) & (table["task"] == task)])
+
+
+def metrics_beside(test: dict[str, Any], paper: pd.DataFrame) -> dict[str, float | None]:
+    """The metrics of a test.json in percent; each that is a column of `paper`, whose first row counts, beside it.
+
+    Where `paper` has no row, its figures and the differences are None.
+    """
     row: dict[str, float | None] = {}
     for metric, value in test["metrics"].items():
         row[metric] = _percent(value)
-        if metric in table:
-            paper = float(table[metric].iloc[0]) if len(table) else None
-            row |= {f"{metric}_published": paper, f"{metric}_difference": _difference(row[metric], paper)}
+        if metric in paper:
+            figure = float(paper[metric].iloc[0]) if len(paper) else None
+            row |= {f"{metric}_published": figure, f"{metric}_difference": _difference(row[metric], figure)}
     return row
 
 
