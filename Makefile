@@ -5,7 +5,7 @@ BIN := .venv/bin
 DEMO := runs/demo
 SNAKEMAKE := $(BIN)/snakemake --snakefile Snakefile --directory $(DEMO) --profile profiles/demo
 
-.PHONY: demo test bench lint format lock clean-demo
+.PHONY: demo predict test bench lint format lock clean-demo
 
 demo: $(BIN)/ready
 	@mkdir -p $(DEMO)
@@ -19,6 +19,19 @@ demo: $(BIN)/ready
 
 $(DEMO)/results/report.html: $(DEMO)/results/provenance/audit.json
 	$(SNAKEMAKE) all audit --report results/report.html
+
+# Your own photographs, by the detector and the classifiers of a finished run: make predict IMAGES=FOLDER [RUN=runs/mine]
+RUN ?= $(DEMO)
+PHOTOGRAPHS = $(shell basename "$(IMAGES)" .zip | tr -c 'A-Za-z0-9_\n-' _)
+# Only these, so that a run which other code made is used as it is, and nothing is trained again.
+PREDICTING := predict fetch_photographs detect_on_photographs crop_photographs resize_photographs pack_photographs \
+    predict_photographs
+
+predict: $(BIN)/ready
+	@test -e "$(IMAGES)" || { echo "make predict IMAGES=FOLDER: no folder or zip '$(IMAGES)'"; exit 1; }
+	$(BIN)/snakemake --snakefile Snakefile --directory $(RUN) --profile profiles/demo predict \
+	    --config "inference={photographs: {\"$(PHOTOGRAPHS)\": \"$$(realpath "$(IMAGES)")\"}}" --allowed-rules $(PREDICTING)
+	@echo "The table: $(abspath $(RUN))/results/predictions/$(PHOTOGRAPHS)/predictions.tsv; predictions.png is beside it"
 
 test: $(BIN)/ready lint
 	$(BIN)/pytest

@@ -19,6 +19,8 @@ include: "rules/package.smk"
 include: "rules/metadata.smk"
 include: "rules/experiments.smk"
 include: "rules/original_vs_cropped.smk"
+include: "rules/inference.smk"
+include: "rules/predict.smk"
 include: "rules/provenance.smk"
 include: "rules/report.smk"
 
@@ -29,4 +31,5 @@ rule all:
         rules.dataset.input,
         rules.detector.input,
         rules.experiments.input,
+        rules.inference.input,
         rules.render_tables.output.pages,

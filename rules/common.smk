@@ -16,6 +16,7 @@ sys.path.insert(0, str(RULES.parent / "workflow_scripts"))
 from bioscan1m.code_digest import code_digest
 from bioscan1m.configuration import validate_config
 from bioscan1m.errors import InputError
+from bioscan1m.image_folders import listing_digest
 from bioscan1m.manifest import read_manifest
 from bioscan1m.plan import PACKAGES, Plan
 from bioscan1m.sources import local_path
@@ -124,6 +125,23 @@ def annotated(pattern):
 def images_to_resize(wildcards):
     """The zip of a chunk that a package is made from."""
     return IMAGES_OF_PACKAGE[wildcards.package].format(chunk=wildcards.chunk)
+
+
+def photographs_of_folder(wildcards):
+    """A digest of the list of photographs in a folder, so that a new one is noticed; nothing for a zip."""
+    path = local_path(PLAN.photographs[wildcards.chunk]["source"])
+    return listing_digest(path) if path is not None and path.is_dir() else None
+
+
+def photographs_to_resize(wildcards):
+    """The zip of new photographs that a package is made from: as they are, or the insects cut out of them."""
+    source = {"original_256": "photographs.zip", "cropped_256": "cropped.zip"}[wildcards.package]
+    return f"results/predictions/{wildcards.chunk}/{source}"
+
+
+def where_cropped(paths):
+    """Files on boxes and crops, which there are only where the classifiers see crops."""
+    return paths if config["classifier"]["package"] == "cropped_256" else []
 
 
 def monitored(pattern):

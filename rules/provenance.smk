@@ -10,6 +10,7 @@ rule audit:
         rules.dataset.input,
         rules.detector.input,
         rules.experiments.input,
+        rules.inference.input,
     output:
         table="results/provenance/audit.tsv",
         summary="results/provenance/audit.json",

@@ -19,6 +19,10 @@ REPORT_TABLES = {
     "results/summary/validation.tsv": ("4 Experiments", "Validation (tables A3 and A4)"),
     "results/summary/test.tsv": ("4 Experiments", "Test (table 5)"),
     **{table: ("4 Experiments", "Photographs against crops (table A6)") for table in COMPARISON_TABLES},
+    "results/summary/prediction_sets.tsv": ("4 Experiments", "Prediction sets"),
+    "results/summary/ranks.tsv": ("4 Experiments", "Accuracy by rank, and the deepest safe rank"),
+    "results/cleaning/trust.tsv": ("4 Experiments", "How far to trust the list of label errors"),
+    "results/summary/prediction_sets_by_class.tsv": ("4 Experiments", "Prediction sets by class"),
 }
 
 

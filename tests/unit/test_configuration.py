@@ -213,6 +213,12 @@ def test_two_trials_of_one_name_are_named():
     assert any("would both be called 'a_b_c'" in mistake for mistake in mistakes(config))
 
 
+def test_new_photographs_are_seen_by_experiments_that_are_trained():
+    assert mistakes(with_value("inference.experiments", ["large_insect_ordre"])) == [
+        "inference.experiments: no experiment 'large_insect_ordre' under classifier.trials"
+    ]
+
+
 def test_all_mistakes_come_at_once():
     config = with_value("crop.ratio", "wide")
     config["fetch"]["attemps"] = 3
@@ -228,12 +234,14 @@ def test_a_users_own_task_is_valid():
         "seeds": {"by_sex": [0]},
         "overrides": {"by_sex": {"epochs": 3}},
     }
+    config["inference"]["experiments"] = ["by_sex"]
     validate_config(config, SCHEMA_FILE)
 
 
 def test_a_run_without_trials_and_detectors_to_evaluate_is_valid():
     config = full_config()
     config["classifier"] |= {"trials": {}, "seeds": {}}
+    config["inference"]["experiments"] = None
     validate_config(config, SCHEMA_FILE)
 
 

@@ -165,6 +165,28 @@ def test_photographs_and_crops_are_compared_on_the_same_images(small_run) -> Non
     assert tests[0]["images"] == tests[1]["images"]
 
 
+def test_every_tested_image_has_a_prediction_set_per_level(small_run) -> None:
+    summary = pd.read_csv(small_run / "results/summary/prediction_sets.tsv", sep="\t")
+    assert len(summary) == 2 * len(small_run.config["classifier"]["trials"])
+    for experiment in small_run.config["classifier"]["trials"]:
+        folder = small_run / f"results/experiments/{experiment}"
+        sets = pd.read_parquet(folder / "prediction_sets.parquet")
+        assert sets["image_file"].tolist() == pd.read_parquet(folder / "predictions.parquet")["image_file"].tolist()
+        assert (sets["set_80"].map(len) <= sets["set_90"].map(len)).all()
+
+
+def test_empty_wells_are_listed_as_unusable(small_run) -> None:
+    truth = pd.read_csv(small_run / "source/truth.tsv", sep="\t").set_index("image_file")
+    unusable = pd.read_csv(small_run / "results/cleaning/unusable_images.tsv", sep="\t", keep_default_na=False)
+    empty = unusable[unusable["findings"].str.contains("no_insect")]["image_file"]
+    assert len(empty) and truth.loc[truth.index.intersection(empty), "x_min"].isna().mean() > 0.5
+
+
+def test_changed_labels_are_looked_for_in_every_experiment(small_run) -> None:
+    trust = pd.read_csv(small_run / "results/cleaning/trust.tsv", sep="\t")
+    assert set(trust["experiment"]) == set(small_run.config["classifier"]["trials"])
+
+
 def test_audit_finds_every_file_intact(small_run) -> None:
     counts = json.loads((small_run / "results/provenance/audit.json").read_text())
     assert counts == {"files": counts["files"], "intact": counts["files"]}
@@ -247,3 +269,30 @@ def test_changed_metadata_plan_their_users_and_no_image_job(copied_run: Path) ->
     planned = planned_jobs(snakemake_succeeds(copied_run, "all", "--dry-run", "--quiet", "rules"))
     assert planned["fetch_metadata"] == planned["validate_metadata"] == 1
     assert not {"fetch_chunk", "detect_insects", "crop_chunk", "resize_chunk"} & set(planned)
+
+
+def test_new_photographs_are_predicted_without_any_training(copied_run: Path, small_run) -> None:
+    folder = copied_run / "my photographs"
+    folder.mkdir()
+    with zipfile.ZipFile(small_run / "source/bioscan_images_original_full_part1.zip") as archive:
+        names = [name for name in archive.namelist() if Path(name).name not in quarantined(small_run, "1")][:3]
+        for name in names:
+            (folder / Path(name).name).write_bytes(archive.read(name))
+    (folder / "broken.jpg").write_bytes(b"no image")
+    config = copy.deepcopy(small_run.config)
+    config["inference"]["photographs"] = {"mine": str(folder)}
+    write_config(copied_run, config)
+    planned = planned_jobs(snakemake_succeeds(copied_run, "predict", "--dry-run", "--quiet", "rules"))
+    assert planned["total"] == 7
+    snakemake_succeeds(copied_run, "predict")
+    table = pd.read_csv(copied_run / "results/predictions/mine/predictions.tsv", sep="\t").set_index("image_file")
+    assert set(table.index) == {*(Path(name).name for name in names), "broken.jpg"}
+    assert "not an image" in table.loc["broken.jpg", "problem"]
+    for experiment in config["inference"]["experiments"]:
+        used = table.drop(index="broken.jpg")
+        assert used[[experiment, f"{experiment}_confidence", f"{experiment}_set_90"]].notna().all(axis=None)
+        assert table.loc["broken.jpg", experiment:].isna().all()
+    (folder / "broken.jpg").unlink()
+    planned = planned_jobs(snakemake_succeeds(copied_run, "predict", "--dry-run", "--quiet", "rules"))
+    assert planned["total"] == 7
+    assert audit_run(copied_run) == 0

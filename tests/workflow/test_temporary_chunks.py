@@ -26,6 +26,7 @@ def run_without_chunks(small_run, tmp_path_factory) -> Path:
     config = small_config()
     config["fetch"]["keep_chunks"] = False
     config["classifier"] |= {"trials": {}, "seeds": {}}
+    config["inference"]["experiments"] = []
     write_config(run, config)
     snakemake_succeeds(run, "dataset")
     return run

@@ -57,6 +57,9 @@ def _wrong_names(config: dict[str, Any]) -> Iterator[str]:
         yield f"splits.ratios: they sum to {sum(config['splits']['ratios'].values()):g}; they must sum to 1"
     yield from _wrong_trial_names(config["classifier"], list(config["splits"]["experiments"]))
     yield from _wrong_comparison_names(config["classifier"], list(config["splits"]["experiments"]))
+    for experiment in config["inference"]["experiments"] or []:
+        if experiment not in config["classifier"]["trials"]:
+            yield f"inference.experiments: no experiment '{experiment}' under classifier.trials"
 
 
 def _wrong_detector_names(detector: dict[str, Any]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterable
 from pathlib import Path, PurePath
@@ -38,6 +39,15 @@ def list_images(folder: str | Path) -> list[str]:
         logger.info("%s: %d files are no images by their suffix and are left out", folder, len(files) - len(images))
     check_unique_names(f"{folder}/{name}" for name in images)
     return images
+
+
+def listing_digest(folder: str | Path) -> str:
+    """SHA-256 over the names, sizes and times of change of all images of a folder. Raises InputError as list_images."""
+    digest = hashlib.sha256()
+    for name in list_images(folder):
+        status = (Path(folder) / name).stat()
+        digest.update(f"{name}\t{status.st_size}\t{status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def check_unique_names(paths: Iterable[str]) -> None:

@@ -49,4 +49,5 @@ def _own_config(labels: list[str]) -> dict[str, Any]:
         "seeds": {experiment: list(SEEDS) for experiment in experiments},
     }
     config["classifier"]["original_vs_cropped"]["experiments"] = {experiment: {} for experiment in experiments}
+    config["inference"] |= {"experiments": None}
     return config

@@ -35,6 +35,8 @@ class Plan:
         self.backbones = list(config["classifier"]["backbones"])
         self.losses = list(config["classifier"]["losses"])
         self._pairs = {"_".join(pair): pair for pair in product(self.backbones, self.losses)}
+        chosen = config["inference"]["experiments"]
+        self.predicting = self.experiments if chosen is None else chosen
         self.trials = [trial for experiment in self.experiments for trial in self.trials_of(experiment)]
 
     @property
@@ -43,6 +45,12 @@ class Plan:
         size = self._config["packages"]["chunks_per_group"]
         groups = [self.chunks[start : start + size] for start in range(0, len(self.chunks), size)]
         return {f"{group[0]}-{group[-1]}": group for group in groups}
+
+    @property
+    def photographs(self) -> dict[str, dict[str, Any]]:
+        """The folders and zips to predict on, each as a source: name -> source, bytes, checksum."""
+        named = self._config["inference"]["photographs"]
+        return {name: {"source": source, "bytes": None, "checksum": None} for name, source in named.items()}
 
     @property
     def detectors(self) -> list[str]:

@@ -1,0 +1,131 @@
+"""What the selected classifiers are used for: sets of classes instead of guesses, the ranks that are safe, cleaner data.
+
+NEEDS  the predictions in results/experiments/, results/metadata/, results/boxes/ and results/packages/
+MAKES  results/experiments/{experiment}/{prediction_sets,ranks}.parquet, tables in results/summary/, results/cleaning/
+"""
+
+
+rule form_prediction_sets:
+    input:
+        validation=collect(rules.test_classifier.output.validation_predictions, experiment=PLAN.experiments),
+        test=collect(rules.test_classifier.output.predictions, experiment=PLAN.experiments),
+    output:
+        sets=collect("results/experiments/{experiment}/prediction_sets.parquet", experiment=PLAN.experiments),
+        summary="results/summary/prediction_sets.tsv",
+        classes="results/summary/prediction_sets_by_class.tsv",
+        figure=report(
+            "results/figures/prediction_sets.png",
+            category="4 Experiments",
+            caption="captions/prediction_sets.rst",
+            labels={"figure": "Prediction sets"},
+        ),
+        record=f"{RECORD}/form_prediction_sets/summary.json",
+    log:
+        "logs/form_prediction_sets.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=per_attempt(8_000),
+        runtime=per_attempt(30),
+    params:
+        experiments=PLAN.experiments,
+        levels=config["inference"]["confidence_levels"],
+        code=code_digest("form_prediction_sets"),
+    message:
+        "Form sets of classes that hold the true one as often as promised."
+    script:
+        "../workflow_scripts/form_prediction_sets.py"
+
+
+rule roll_up_predictions:
+    input:
+        test=collect(rules.test_classifier.output.predictions, experiment=PLAN.experiments),
+        metadata=rules.validate_metadata.output.metadata,
+    output:
+        ranks=collect("results/experiments/{experiment}/ranks.parquet", experiment=PLAN.experiments),
+        accuracy="results/summary/ranks.tsv",
+        record=f"{RECORD}/roll_up_predictions/summary.json",
+    log:
+        "logs/roll_up_predictions.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=per_attempt(12_000),
+        runtime=per_attempt(30),
+    params:
+        labels={experiment: PLAN.label_columns()[experiment] for experiment in PLAN.experiments},
+        levels=config["inference"]["confidence_levels"],
+        code=code_digest("roll_up_predictions"),
+    message:
+        "Roll the predictions up to the coarser ranks."
+    script:
+        "../workflow_scripts/roll_up_predictions.py"
+
+
+rule find_label_errors:
+    input:
+        validation=rules.form_prediction_sets.input.validation,
+        test=rules.form_prediction_sets.input.test,
+        package=ancient(CLASSIFIER_PACKAGE),
+    output:
+        errors="results/cleaning/label_errors.tsv",
+        trust="results/cleaning/trust.tsv",
+        figure=report(
+            "results/figures/label_errors.png",
+            category="4 Experiments",
+            caption="captions/label_errors.rst",
+            labels={"figure": "Probable label errors"},
+        ),
+        record=f"{RECORD}/find_label_errors/cleaning.json",
+    log:
+        "logs/find_label_errors.log",
+    conda:
+        "../envs/cleaning.yaml"
+    resources:
+        mem_mb=per_attempt(8_000),
+        runtime=per_attempt(60),
+    params:
+        experiments=PLAN.experiments,
+        seed=config["splits"]["seed"],
+        code=code_digest("find_label_errors"),
+    message:
+        "Look for labels that are probably wrong."
+    script:
+        "../workflow_scripts/find_label_errors.py"
+
+
+rule list_unusable_images:
+    input:
+        boxes=collect(rules.detect_insects.output.boxes, chunk=PLAN.chunks),
+        predictions=[*rules.form_prediction_sets.input.validation, *rules.form_prediction_sets.input.test],
+        package=ancient("results/packages/original_256.hdf5"),
+    output:
+        unusable="results/cleaning/unusable_images.tsv",
+        figure=report(
+            "results/figures/unusable_images.png",
+            category="2 Crops",
+            caption="captions/unusable_images.rst",
+            labels={"figure": "Images of little use"},
+        ),
+        record=f"{RECORD}/list_unusable_images/cleaning.json",
+    log:
+        "logs/list_unusable_images.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=per_attempt(8_000),
+        runtime=per_attempt(30),
+    params:
+        code=code_digest("list_unusable_images"),
+    message:
+        "List the images that are of little use."
+    script:
+        "../workflow_scripts/list_unusable_images.py"
+
+
+rule inference:
+    input:
+        rules.form_prediction_sets.output,
+        rules.roll_up_predictions.output,
+        rules.find_label_errors.output,
+        rules.list_unusable_images.output,

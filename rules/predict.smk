@@ -1,0 +1,135 @@
+"""Photographs of your own, by the detector and the classifiers of this run: each folder or zip is one more chunk.
+
+NEEDS  the folders and zips that inference.photographs names, results/detector/ and results/experiments/
+MAKES  results/predictions/{chunk}/predictions.tsv and predictions.png
+"""
+
+PHOTOGRAPHS = "results/predictions/{chunk}"
+# Of the photographs all but the last may be unusable: each is in the table with its reason.
+ALL_BUT_ONE = 0.999999
+
+
+use rule fetch_chunk as fetch_photographs with:
+    input:
+        lambda wildcards: local_source(PLAN.photographs[wildcards.chunk]),
+    output:
+        chunk=f"{PHOTOGRAPHS}/photographs.zip",
+        record=f"{RECORD}/fetch_photographs/{{chunk}}.json",
+    log:
+        "logs/fetch_photographs/{chunk}.log",
+    params:
+        source=lambda wildcards: PLAN.photographs[wildcards.chunk],
+        listing=photographs_of_folder,
+    message:
+        "Collect the photographs of {wildcards.chunk}."
+
+
+use rule detect_insects as detect_on_photographs with:
+    input:
+        chunk=rules.fetch_photographs.output.chunk,
+        model=f"{CROPPING_DETECTOR}/model.safetensors",
+        config=f"{CROPPING_DETECTOR}/config.json",
+        preprocessor=f"{CROPPING_DETECTOR}/preprocessor.json",
+    output:
+        boxes=f"{PHOTOGRAPHS}/boxes.parquet",
+        quarantine=f"{PHOTOGRAPHS}/quarantine/detect.tsv",
+        record=f"{RECORD}/detect_on_photographs/{{chunk}}.json",
+    log:
+        "logs/detect_on_photographs/{chunk}.log",
+    benchmark:
+        "benchmarks/detect_on_photographs/{chunk}.jsonl"
+    params:
+        unreadable_limit=unwatched(ALL_BUT_ONE),
+    message:
+        "Find the insects of {wildcards.chunk}."
+
+
+use rule crop_chunk as crop_photographs with:
+    input:
+        chunk=rules.fetch_photographs.output.chunk,
+        boxes=rules.detect_on_photographs.output.boxes,
+    output:
+        cropped=f"{PHOTOGRAPHS}/cropped.zip",
+        quarantine=f"{PHOTOGRAPHS}/quarantine/crop.tsv",
+        record=f"{RECORD}/crop_photographs/{{chunk}}.json",
+    log:
+        "logs/crop_photographs/{chunk}.log",
+    benchmark:
+        "benchmarks/crop_photographs/{chunk}.jsonl"
+    params:
+        unreadable_limit=unwatched(ALL_BUT_ONE),
+    message:
+        "Cut out the insects of {wildcards.chunk}."
+
+
+use rule resize_chunk as resize_photographs with:
+    input:
+        images=photographs_to_resize,
+    output:
+        shard=f"{PHOTOGRAPHS}/{{package}}.zip",
+        quarantine=f"{PHOTOGRAPHS}/quarantine/{{package}}.tsv",
+        record=f"{RECORD}/resize_photographs/{{package}}/{{chunk}}.json",
+    log:
+        "logs/resize_photographs/{package}/{chunk}.log",
+    benchmark:
+        "benchmarks/resize_photographs/{package}/{chunk}.jsonl"
+    params:
+        unreadable_limit=unwatched(ALL_BUT_ONE),
+    message:
+        "Resize the photographs of {wildcards.chunk}."
+
+
+use rule pack_hdf5 as pack_photographs with:
+    input:
+        shards=[rules.resize_photographs.output.shard],
+    output:
+        package=f"{PHOTOGRAPHS}/{{package}}.hdf5",
+        record=f"{RECORD}/pack_photographs/{{package}}/{{chunk}}.json",
+    log:
+        "logs/pack_photographs/{package}/{chunk}.log",
+    benchmark:
+        "benchmarks/pack_photographs/{package}/{chunk}.jsonl"
+    message:
+        "Pack the photographs of {wildcards.chunk}."
+
+
+rule predict_photographs:
+    input:
+        package=f"{PHOTOGRAPHS}/{config['classifier']['package']}.hdf5",
+        boxes=where_cropped([rules.detect_on_photographs.output.boxes]),
+        quarantine=[
+            *where_cropped([rules.detect_on_photographs.output.quarantine, rules.crop_photographs.output.quarantine]),
+            f"{PHOTOGRAPHS}/quarantine/{config['classifier']['package']}.tsv",
+        ],
+        metadata=rules.validate_metadata.output.metadata,
+        selections=collect(rules.select_trial.output.selection, experiment=PLAN.predicting),
+        calibrations=collect(rules.test_classifier.output.validation_predictions, experiment=PLAN.predicting),
+        models=of_trials(rules.train_classifier.output.model, PLAN.predicting),
+    output:
+        predictions=f"{PHOTOGRAPHS}/predictions.tsv",
+        figure=f"{PHOTOGRAPHS}/predictions.png",
+        record=f"{RECORD}/predict_photographs/{{chunk}}.json",
+    log:
+        "logs/predict_photographs/{chunk}.log",
+    benchmark:
+        "benchmarks/predict_photographs/{chunk}.jsonl"
+    conda:
+        "../envs/torch.yaml"
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=per_attempt(32_000),
+        runtime=per_attempt(120),
+    params:
+        labels={experiment: PLAN.label_columns()[experiment] for experiment in PLAN.predicting},
+        levels=config["inference"]["confidence_levels"],
+        code=code_digest("predict_photographs"),
+    message:
+        "Predict what is on the photographs of {wildcards.chunk}."
+    script:
+        "../workflow_scripts/predict_photographs.py"
+
+
+rule predict:
+    input:
+        collect(rules.predict_photographs.output, chunk=PLAN.photographs),

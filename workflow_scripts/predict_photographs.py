@@ -1,0 +1,35 @@
+"""Let the selected classifiers say what is on new photographs."""
+
+from bioscan1m.figures import save_figure
+from bioscan1m.job import job
+from bioscan1m.packages import ImagePackage
+from bioscan1m.photograph_predictions import (
+    join_predictions,
+    list_photographs,
+    prediction_columns,
+    show_predictions,
+)
+from bioscan1m.predictions import read_predictions
+from bioscan1m.selected_classifier import load_selected
+from bioscan1m.tables import write_table
+from bioscan1m.taxonomy import read_ranks
+
+if __name__ == "__main__":
+    with job(snakemake) as record:
+        inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
+        package = ImagePackage(inputs.package)
+        photographs = list_photographs(package, inputs.boxes, inputs.quarantine)
+        usable = [name for name in photographs["image_file"] if name in package]
+        columns = []
+        for selection, calibration_file in zip(inputs.selections, inputs.calibrations, strict=True):
+            classifier = load_selected(selection, inputs.models)
+            predictions, _ = classifier.predict(inputs.package, usable)
+            calibration = read_predictions(calibration_file)
+            ranks = read_ranks(inputs.metadata, params.labels[classifier.experiment], classifier.classes)
+            columns.append(
+                prediction_columns(classifier.experiment, predictions, calibration, ranks, max(params.levels))
+            )
+        table = join_predictions(photographs, columns)
+        write_table(outputs.predictions, table)
+        save_figure(show_predictions(table, package, list(params.labels)), outputs.figure)
+        record.images = {"in": len(table), "out": len(usable), "quarantined": len(table) - len(usable)}
