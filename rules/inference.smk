@@ -129,3 +129,44 @@ rule inference:
         rules.roll_up_predictions.output,
         rules.find_label_errors.output,
         rules.list_unusable_images.output,
+
+
+rule embed_images:
+    input:
+        package=ancient(CLASSIFIER_PACKAGE),
+        split=ancient(SPLIT),
+        digest=rules.digest_experiment.output.digest,
+        selection=rules.select_trial.output.selection,
+        models=files_of_experiment(rules.train_classifier.output.model),
+    output:
+        embeddings="results/experiments/{experiment}/embeddings.parquet",
+        figure=report(
+            "results/figures/{experiment}/nearest_images.png",
+            category="4 Experiments",
+            subcategory="{experiment}",
+            caption="captions/nearest_images.rst",
+            labels={"figure": "Nearest images"},
+        ),
+        record=f"{RECORD}/embed_images/{{experiment}}.json",
+    log:
+        "logs/embed_images/{experiment}.log",
+    benchmark:
+        "benchmarks/embed_images/{experiment}.jsonl"
+    conda:
+        "../envs/torch.yaml"
+    threads: training_threads
+    resources:
+        gpu=1,
+        mem_mb=per_attempt(64_000),
+        runtime=per_attempt(240),
+    params:
+        code=code_digest("embed_images"),
+    message:
+        "Embed the images of {wildcards.experiment}."
+    script:
+        "../workflow_scripts/embed_images.py"
+
+
+rule embeddings:
+    input:
+        collect(rules.embed_images.output, experiment=PLAN.experiments),

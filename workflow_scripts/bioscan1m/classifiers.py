@@ -63,8 +63,7 @@ def with_published_settings(backbone: dict[str, Any], folder: str | Path) -> dic
 def load_backbone_weights(model: nn.Module, folder: str | Path) -> None:
     """Load the weights of `folder/model.safetensors` into the model, all but those of the head, which stays new.
 
-    The head is the last linear or convolutional layer. Raises InputError that names what is missing, unknown or of
-    another shape.
+    Raises InputError that names what is missing, unknown or of another shape.
     """
     file = Path(folder) / "model.safetensors"
     published = _transformers_weights(model, file) if hasattr(model, "config") else read_weights(file)
@@ -81,6 +80,11 @@ def load_trained_weights(model: nn.Module, file: str | Path) -> None:
     own, trained = model.state_dict(), read_weights(file)
     _check_fit(file, own, trained, expected=set(own), unknown=set(trained) - set(own))
     model.load_state_dict(trained)
+
+
+def head_layer(model: nn.Module) -> nn.Module:
+    """The last linear or convolutional layer, which makes the logits out of the embedding of an image."""
+    return [layer for layer in model.modules() if isinstance(layer, nn.Linear | nn.Conv2d)][-1]
 
 
 def describe_model(backbone: dict[str, Any], model: nn.Module) -> dict[str, Any]:
@@ -143,9 +147,9 @@ def _check_output(model: nn.Module, name: str, classes: int, image_size: int) ->
 
 
 def _head(model: nn.Module) -> set[str]:
-    """Names of the weights of the last linear or convolutional layer."""
-    layers = [name for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
-    return {f"{layers[-1]}.weight", f"{layers[-1]}.bias"}
+    """Names of the weights of the head."""
+    (name,) = (name for name, layer in model.named_modules() if layer is head_layer(model))
+    return {f"{name}.weight", f"{name}.bias"}
 
 
 def _transformers_weights(model: nn.Module, file: Path) -> dict[str, torch.Tensor]:
