@@ -22,7 +22,7 @@ from bioscan1m.taxonomy import Rank, deepest_safe
 
 BOX_COLUMNS = ["image_file", "status", *CORNERS, "score"]
 ROWS = 4  # of the figure
-NAME_LENGTH = 26  # letters of a file name above its image
+NAME_LENGTH = 22  # letters of a file name above its image
 
 
 def list_photographs(
