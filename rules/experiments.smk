@@ -115,7 +115,21 @@ rule draw_experiment:
             category="4 Experiments",
             subcategory="{experiment}",
             caption="captions/misclassified.rst",
-            labels={"figure": "Misclassified images (figures A3, A4)"},
+            labels={"figure": "Misclassified images (figure A3)"},
+        ),
+        taken_for_dominant=report(
+            "results/figures/{experiment}/taken_for_dominant.png",
+            category="4 Experiments",
+            subcategory="{experiment}",
+            caption="captions/taken_for_dominant.rst",
+            labels={"figure": "Taken for the dominant class (figure A4)"},
+        ),
+        reliability=report(
+            "results/figures/{experiment}/reliability.png",
+            category="4 Experiments",
+            subcategory="{experiment}",
+            caption="captions/reliability.rst",
+            labels={"figure": "Calibration"},
         ),
         training_curves=report(
             "results/figures/{experiment}/training_curves.png",

@@ -1,15 +1,20 @@
-"""Draw one experiment: training curves, accuracy by class, confusions, and the images that its classifier gets wrong.
+"""Draw one experiment: training curves, accuracy by class, confusions, calibration, and the images that it gets wrong.
 
 The figures are 5, A1 to A4 and the curves of A11 of the paper, for any experiment.
 """
 
 import pandas as pd
 
-from bioscan1m.experiment_figures import draw_class_accuracy, draw_confusion_matrix, draw_training_curves
+from bioscan1m.experiment_figures import (
+    draw_class_accuracy,
+    draw_confusion_matrix,
+    draw_reliability,
+    draw_training_curves,
+)
 from bioscan1m.experiment_results import read_results
 from bioscan1m.figures import save_figure
 from bioscan1m.job import job
-from bioscan1m.misclassifications import draw_misclassified
+from bioscan1m.misclassifications import draw_misclassified, draw_taken_for_dominant
 from bioscan1m.packages import ImagePackage
 from bioscan1m.predictions import read_predictions
 
@@ -19,7 +24,13 @@ if __name__ == "__main__":
         histories = [pd.read_csv(file, sep="\t") for file in inputs.histories]
         (test,) = read_results([inputs.test])
         predictions, package = read_predictions(inputs.predictions), ImagePackage(inputs.package)
+        galleries = {
+            outputs.misclassified: draw_misclassified,
+            outputs.taken_for_dominant: draw_taken_for_dominant,
+        }
         save_figure(draw_training_curves(histories, read_results(inputs.validations)), outputs.training_curves)
         save_figure(draw_class_accuracy(test), outputs.class_accuracy)
         save_figure(draw_confusion_matrix(test), outputs.confusion_matrix)
-        save_figure(draw_misclassified(predictions, package, snakemake.wildcards.experiment), outputs.misclassified)
+        save_figure(draw_reliability(test), outputs.reliability)
+        for path, draw in galleries.items():
+            save_figure(draw(predictions, package, snakemake.wildcards.experiment), path)

@@ -10,9 +10,14 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from bioscan1m.experiment_figures import draw_class_accuracy, draw_confusion_matrix, draw_training_curves
+from bioscan1m.experiment_figures import (
+    draw_class_accuracy,
+    draw_confusion_matrix,
+    draw_reliability,
+    draw_training_curves,
+)
 from bioscan1m.figures import save_figure
-from bioscan1m.misclassifications import describe_errors, draw_misclassified
+from bioscan1m.misclassifications import draw_misclassified, draw_taken_for_dominant
 from bioscan1m.predictions import Predictions
 
 
@@ -34,7 +39,11 @@ def result(classes: int) -> dict:
             {"class": name, "images": int(n), "accuracy": float(matrix[i, i] / n) if n else None}
             for i, (name, n) in enumerate(zip(names, images, strict=True))
         ],
-        "metrics": {"macro_top1": 0.5},
+        "metrics": {"macro_top1": 0.5, "calibration_error": 0.123},
+        "reliability_curve": [
+            {"images": 3, "confidence": 0.4, "accuracy": 0.5},
+            {"images": 9, "confidence": 0.9, "accuracy": 0.8},
+        ],
     }
 
 
@@ -59,6 +68,13 @@ def test_confusions_have_a_row_per_class_with_its_images(classes):
     shares = figure.axes[0].images[0].get_array()
     assert shares.shape == (classes, classes)
     assert np.allclose(shares.sum(axis=1), [1.0] * (classes - 1) + [0.0])
+
+
+def test_the_reliability_curve_has_a_point_and_a_bar_per_bin():
+    curve, counts = (figure := draw_reliability(result(3))).axes
+    assert curve.lines[1].get_xydata().tolist() == [[0.4, 0.5], [0.9, 0.8]]
+    assert [bar.get_height() for bar in counts.patches] == [3, 9]
+    assert "expected calibration error 12.3 %" in figure.get_suptitle()
 
 
 def test_curves_have_one_line_per_seed_and_one_name_per_trial():
@@ -91,15 +107,23 @@ def test_the_surest_errors_come_first(package):
         "Diptera\nas Odonata, 73%",
         "Odonata\nas Diptera, 62%",
     ]
-    assert describe_errors(some) == "3 of 5 images are misclassified, 33.3% of these as Diptera, the dominant class"
+    assert figure.get_suptitle() == "orders\n3 of 5 images are misclassified (60.0%)"
+
+
+def test_what_is_taken_for_the_dominant_class_is_shown_apart(package):
+    some = predictions([[2, 0], [0, 1], [0, 3], [1, 0], [0.5, 0]], [0, 0, 0, 0, 1])
+    figure = draw_taken_for_dominant(some, package, "orders")
+    assert [axes.get_title() for axes in figure.axes] == ["Odonata\nas Diptera, 62%"]
+    assert "1 of 3 misclassified images are predicted as Diptera, the dominant class (33.3%)" in figure.get_suptitle()
 
 
 def test_many_errors_and_none_can_be_drawn(package, tmp_path):
     many = draw_misclassified(predictions([[0, 1]] * 40, [0] * 40), package, "all wrong")
     assert len(many.axes) == 24
-    none = draw_misclassified(predictions([[1, 0]] * 3, [0] * 3), package, "all right")
-    assert "none of 3 images" in none.get_suptitle()
-    save_figure(none, tmp_path / "none.png")
+    for draw in (draw_misclassified, draw_taken_for_dominant):
+        none = draw(predictions([[1, 0]] * 3, [0] * 3), package, "all right")
+        assert "none of 3 images" in none.get_suptitle()
+        save_figure(none, tmp_path / "none.png")
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])

@@ -1,4 +1,4 @@
-"""Figures of the experiments: training curves, accuracy by class (figure 5), confusion matrices (figures A1 and A2)."""
+"""Figures of the experiments: training curves, accuracy by class (figure 5), confusions (A1 and A2), calibration."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from bioscan1m.experiment_results import name_model
+from bioscan1m.metrics import CALIBRATION_BINS
 
 # Okabe and Ito 2008: told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -34,6 +35,7 @@ def draw_training_curves(histories: Sequence[pd.DataFrame], validations: Sequenc
             draw_curve(axes, history, column, run["best_epoch"], trial, COLOURS[trials.index(trial) % len(COLOURS)])
         axes.set(xlabel="epoch", title=title)
         axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xlim(left=0)
         axes.grid(alpha=0.3)
     handles = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), frameon=False)
@@ -84,6 +86,27 @@ def draw_confusion_matrix(test: dict[str, Any]) -> Figure:
     axes.set(xlabel="predicted class", ylabel="true class (test images)")
     axes.set_title(_title(test), fontsize=10)
     figure.colorbar(image, ax=axes, shrink=0.5, label="share of the true class", ticks=[0, 0.01, 0.1, 0.25, 0.5, 1])
+    return figure
+
+
+def draw_reliability(test: dict[str, Any]) -> Figure:
+    """Accuracy of the predictions by their confidence, and how many images have that confidence (Guo et al. 2017)."""
+    bins = pd.DataFrame(test["reliability_curve"])
+    figure = Figure(figsize=(5.5, 6.2), layout="constrained")
+    curve, counts = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    curve.plot([0, 1], [0, 1], color="grey", linestyle="--", linewidth=1, label="accuracy as confident")
+    curve.plot(bins["confidence"], bins["accuracy"], "o-", color=COLOURS[0], markersize=5, label=test["experiment"])
+    curve.set(ylabel="accuracy", ylim=(-0.02, 1.02))
+    curve.legend(frameon=False, loc="upper left")
+    counts.bar(bins["confidence"], bins["images"], width=0.6 / CALIBRATION_BINS, color=COLOURS[0])
+    counts.set(xlabel="confidence: the largest probability of an image", ylabel="images", xlim=(-0.02, 1.02))
+    counts.set_yscale("log")
+    counts.set_ylim(bottom=0.7)  # so that one image can be seen
+    for axes in (curve, counts):
+        axes.grid(alpha=0.3)
+        axes.set_axisbelow(True)
+    error = test["metrics"]["calibration_error"]
+    figure.suptitle(f"{_title(test)}\nexpected calibration error {100 * error:.1f} %", fontsize=10)
     return figure
 
 

@@ -19,34 +19,56 @@ THUMBNAIL = 192  # pixels of each side
 
 
 def draw_misclassified(predictions: Predictions, package: Mapping[str, bytes], title: str) -> Figure:
-    """The misclassified images of which the classifier is surest, with true class, prediction and probability.
+    """The misclassified images of which the classifier is surest (figure A3), and how many are misclassified at all."""
+    return _draw_gallery(predictions, package, predictions.misclassified, f"{title}\n{describe_errors(predictions)}")
 
-    The heading gives their number and the share of them that is predicted as the dominant class, the one with most
-    images, as in the paper's A6.4.
-    """
+
+def draw_taken_for_dominant(predictions: Predictions, package: Mapping[str, bytes], title: str) -> Figure:
+    """The surest of the images that are taken for the dominant class (figure A4), and their share of all errors."""
+    dominant = predictions.misclassified & (predictions.predicted == dominant_class(predictions))
+    return _draw_gallery(predictions, package, dominant, f"{title}\n{describe_taken_for_dominant(predictions)}")
+
+
+def describe_errors(predictions: Predictions) -> str:
+    """How many images are misclassified."""
+    wrong = predictions.misclassified
+    if not wrong.any():
+        return f"none of {len(wrong):,} images is misclassified"
+    return f"{wrong.sum():,} of {len(wrong):,} images are misclassified ({wrong.mean():.1%})"
+
+
+def describe_taken_for_dominant(predictions: Predictions) -> str:
+    """The share of the misclassified images that are predicted as the dominant class (A6.4)."""
+    wrong = predictions.misclassified
+    dominant = predictions.classes[dominant_class(predictions)]
+    if not wrong.any():
+        return f"none of {len(wrong):,} images is misclassified as {dominant}, the dominant class"
+    taken = (predictions.predicted[wrong] == dominant_class(predictions)).sum()
+    return (
+        f"{taken:,} of {wrong.sum():,} misclassified images are predicted as {dominant}, the dominant class "
+        f"({taken / wrong.sum():.1%})"
+    )
+
+
+def dominant_class(predictions: Predictions) -> int:
+    """The class with most images, the first of those that are equally frequent."""
+    return int(np.bincount(predictions.truth).argmax())
+
+
+def _draw_gallery(predictions: Predictions, package: Mapping[str, bytes], chosen: np.ndarray, heading: str) -> Figure:
+    """The `chosen` images (N,) bool, those first of which the classifier is surest, with true class and prediction."""
     confidence = probabilities(predictions.logits).max(axis=1)
-    wrong = np.flatnonzero(predictions.predicted != predictions.truth)
-    surest = wrong[np.argsort(-confidence[wrong], kind="stable")][: COLUMNS * ROWS]
+    indices = np.flatnonzero(chosen)
+    surest = indices[np.argsort(-confidence[indices], kind="stable")][: COLUMNS * ROWS]
     rows = math.ceil(len(surest) / COLUMNS)
     figure = Figure(figsize=(2.1 * COLUMNS, 0.9 + 2.4 * rows), layout="constrained")
-    figure.suptitle(f"{title}\n{describe_errors(predictions)}")
+    figure.suptitle(heading)
     for place, index in enumerate(surest):
         axes = figure.add_subplot(rows, COLUMNS, place + 1)
         true, predicted = (predictions.classes[labels[index]] for labels in (predictions.truth, predictions.predicted))
         _draw_image(axes, package[predictions.image_files[index]])
         axes.set_title(f"{true}\nas {predicted}, {confidence[index]:.0%}", fontsize=8)
     return figure
-
-
-def describe_errors(predictions: Predictions) -> str:
-    """How many images are misclassified, and how many of these as the dominant class."""
-    wrong = predictions.predicted != predictions.truth
-    if not wrong.any():
-        return f"none of {len(wrong):,} images is misclassified"
-    dominant = np.bincount(predictions.truth).argmax()
-    share = (predictions.predicted[wrong] == dominant).mean()
-    errors = f"{wrong.sum():,} of {len(wrong):,} images are misclassified"
-    return f"{errors}, {share:.1%} of these as {predictions.classes[dominant]}, the dominant class"
 
 
 def _draw_image(axes: Axes, data: bytes) -> None:

@@ -46,6 +46,7 @@ def draw_comparison(
             draw_curve(axes, history, column, run["best_epoch"], name, COLOURS[name])
             axes.set(xlabel="epoch", title=f"{run['experiment']}: {title}")
             axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.set_xlim(left=0)
             axes.grid(alpha=0.3)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)

@@ -27,6 +27,11 @@ class Predictions:
         """The class with the highest logit, (images,) int64."""
         return self.logits.argmax(axis=1)
 
+    @property
+    def misclassified(self) -> np.ndarray:
+        """Whether the prediction is another class than the true one, (images,) bool."""
+        return self.predicted != self.truth
+
 
 def write_predictions(path: str | Path, predictions: Predictions) -> None:
     """Write a Parquet table of image_file, truth, prediction (class names) and logits, a list of one float per class.
