@@ -178,6 +178,11 @@ def comparison_weights(wildcards):
     return weights_of(backbone)
 
 
+def label_column(wildcards):
+    """The metadata column that labels the images of an experiment."""
+    return PLAN.label_columns()[wildcards.experiment]
+
+
 def trial_settings(wildcards):
     """All that one training needs to know."""
     return PLAN.trial_settings(wildcards.experiment, wildcards.backbone, wildcards.loss, int(wildcards.seed))

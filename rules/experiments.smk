@@ -5,10 +5,32 @@ MAKES  results/experiments/ and results/summary/
 """
 
 
+rule list_classes:
+    input:
+        split=SPLIT,
+    output:
+        classes="results/experiments/{experiment}/classes.tsv",
+        record=f"{RECORD}/list_classes/{{experiment}}.json",
+    log:
+        "logs/list_classes/{experiment}.log",
+    priority: 1  # before hours of other work: it stops where an experiment cannot be trained
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    params:
+        label=label_column,
+        code=code_digest("list_classes"),
+    message:
+        "List the classes of {wildcards.experiment}."
+    script:
+        "../workflow_scripts/list_classes.py"
+
+
 rule train_classifier:
     input:
         package=ancient(CLASSIFIER_PACKAGE),
         split=ancient(SPLIT),
+        classes=ancient(rules.list_classes.output.classes),
         digest=rules.digest_experiment.output.digest,
         weights=ancient(backbone_weights),
     output:

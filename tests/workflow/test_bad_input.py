@@ -107,6 +107,15 @@ def test_image_without_row_and_row_without_image_are_listed(run: Path) -> None:
     assert "GHOST-A01.jpg\tmetadata\trow without image" in quarantined
 
 
+def test_an_experiment_without_classes_stops_before_any_image_is_looked_at(run: Path) -> None:
+    config = small_config()
+    config["splits"]["experiments"]["large_diptera_family"]["where"] = {"order": "Dipterra"}
+    write_config(run, config)
+    output = fails(run, "results/experiments/large_diptera_family/classes.tsv")
+    assert "splits.experiments.large_diptera_family: no class of the column family" in output
+    assert not (run / "data/chunks").exists()
+
+
 def test_too_many_bad_images_fail_the_job_with_the_list(run: Path) -> None:
     with zipfile.ZipFile(run / CHUNK_1) as archive:
         names = archive.namelist()

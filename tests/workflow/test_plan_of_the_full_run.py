@@ -28,6 +28,7 @@ def test_dry_run_plans_every_chunk_and_training(full_run: Path, profile: str) ->
     assert jobs["resize_chunk"] == 226
     assert jobs["pack_crops"] == 6
     assert jobs["train_classifier"] == 72
+    assert jobs["list_classes"] == 6
     assert jobs["test_classifier"] == 6
     assert jobs["import_detector"] == 1
     assert "fine_tune_detector" not in jobs

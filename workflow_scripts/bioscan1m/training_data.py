@@ -59,7 +59,7 @@ def read_split(path: str | Path) -> tuple[list[str], dict[str, LabelledImages]]:
     """
     table = pq.read_table(path, columns=["image_file", "label", "role"])
     classes = sorted(pc.unique(table["label"]).to_pylist())
-    labels = pc.index_in(table["label"], value_set=pa.array(classes)).to_numpy().astype(np.int64)
+    labels = pc.index_in(table["label"], value_set=pa.array(classes, pa.string())).to_numpy().astype(np.int64)
     images = {role: _of_role(table, labels, role) for role in ("train", "validation", "test")}
     if empty := [role for role, members in images.items() if not members]:
         raise InputError(
