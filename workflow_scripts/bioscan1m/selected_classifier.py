@@ -51,7 +51,7 @@ def load_selected(selection: str | Path, models: Sequence[str | Path]) -> Select
         raise InputError(f"{selection}: none of {len(models)} models is of the experiment {experiment}; train it first")
     file = find_selected(own, selection)
     recipe = read_recipe(file)
-    training = recipe["trial"]["training"]
+    training = recipe["trial"]["training"] | {"cache_images": False}  # one pass: nothing to keep
     device = prepare_device(training["threads"], recipe["trial"]["seed"])
     model = build_classifier(recipe["model"], len(recipe["classes"]), training["crop"])
     load_trained_weights(model, file)
