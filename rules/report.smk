@@ -20,9 +20,16 @@ REPORT_TABLES = {
     "results/summary/test.tsv": ("4 Experiments", "Test (table 5)"),
     **{table: ("4 Experiments", "Photographs against crops (table A6)") for table in COMPARISON_TABLES},
     "results/summary/prediction_sets.tsv": ("4 Experiments", "Prediction sets"),
-    "results/summary/ranks.tsv": ("4 Experiments", "Accuracy by rank, and the deepest safe rank"),
-    "results/cleaning/trust.tsv": ("4 Experiments", "How far to trust the list of label errors"),
     "results/summary/prediction_sets_by_class.tsv": ("4 Experiments", "Prediction sets by class"),
+    "results/summary/ranks.tsv": ("4 Experiments", "Accuracy by rank, and the deepest safe rank"),
+    "results/cleaning/trust.tsv": ("4 Experiments", "How far to trust the list of doubtful labels"),
+}
+# The captions of those whose columns need more words than the others'.
+TABLE_CAPTIONS = {
+    "results/summary/prediction_sets.tsv": "captions/prediction_sets_table.rst",
+    "results/summary/prediction_sets_by_class.tsv": "captions/prediction_sets_table.rst",
+    "results/summary/ranks.tsv": "captions/ranks.rst",
+    "results/cleaning/trust.tsv": "captions/trust.rst",
 }
 
 
@@ -34,7 +41,7 @@ rule render_tables:
             report(
                 f"results/report/{Path(table).parent.name}_{Path(table).stem}.html",
                 category=category,
-                caption="captions/table.rst",
+                caption=TABLE_CAPTIONS.get(table, "captions/table.rst"),
                 labels={"table": title},
             )
             for table, (category, title) in REPORT_TABLES.items()
