@@ -26,6 +26,9 @@ REPORT_TABLES = {
 }
 # The captions of those whose columns need more words than the others'.
 TABLE_CAPTIONS = {
+    "results/summary/validation.tsv": "captions/validation.rst",
+    "results/summary/test.tsv": "captions/test.rst",
+    "results/summary/original_vs_cropped.tsv": "captions/original_vs_cropped_table.rst",
     "results/summary/prediction_sets.tsv": "captions/prediction_sets_table.rst",
     "results/summary/prediction_sets_by_class.tsv": "captions/prediction_sets_table.rst",
     "results/summary/ranks.tsv": "captions/ranks.rst",

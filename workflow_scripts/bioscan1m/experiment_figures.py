@@ -98,7 +98,8 @@ def draw_reliability(test: dict[str, Any]) -> Figure:
     curve.plot(bins["confidence"], bins["accuracy"], "o-", color=COLOURS[0], markersize=5, label=test["experiment"])
     curve.set(ylabel="accuracy", ylim=(-0.02, 1.02))
     curve.legend(frameon=False, loc="upper left")
-    counts.bar(bins["confidence"], bins["images"], width=0.6 / CALIBRATION_BINS, color=COLOURS[0])
+    centres = (np.ceil(bins["confidence"] * CALIBRATION_BINS) - 0.5) / CALIBRATION_BINS
+    counts.bar(centres, bins["images"], width=0.9 / CALIBRATION_BINS, color=COLOURS[0])
     counts.set(xlabel="confidence: the largest probability of an image", ylabel="images", xlim=(-0.02, 1.02))
     counts.set_yscale("log")
     counts.set_ylim(bottom=0.7)  # so that one image can be seen
