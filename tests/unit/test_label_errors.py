@@ -76,6 +76,12 @@ def test_rows_say_what_the_image_is_labelled_and_what_it_looks_like():
     ]
 
 
+def test_images_of_one_class_say_nothing():
+    chances = np.full((4, 2), 0.5)
+    assert find_label_errors({"orders": held_out(np.zeros(4, int), chances)}).empty
+    assert measure_trust({"orders": held_out(np.zeros(4, int), chances)}, seed=1)["changed_labels"].tolist() == [1]
+
+
 def test_changed_labels_are_so_many_and_all_wrong():
     labels = np.arange(100) % 7
     wrong = change_labels(labels, 7, 13, np.random.default_rng(2))

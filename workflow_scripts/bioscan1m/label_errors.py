@@ -95,8 +95,10 @@ def ranked_errors(labels: np.ndarray, chances: np.ndarray) -> tuple[np.ndarray, 
     """The places of probable errors, the most probable first, and whether confident learning takes each for one.
 
     `labels` (images,) are class indices, `chances` (images, classes) probabilities of a classifier that has not seen
-    the images.
+    the images. Where all labels are of one class, nothing can be said and nothing is listed.
     """
+    if len(np.unique(labels)) < 2:
+        return np.empty(0, np.int64), np.empty(0, bool)
     from cleanlab.filter import find_label_issues  # slow to import
     from cleanlab.rank import get_label_quality_scores
 
