@@ -18,12 +18,13 @@ from bioscan1m.configuration import validate_config
 from bioscan1m.errors import InputError
 from bioscan1m.image_folders import listing_digest
 from bioscan1m.manifest import read_manifest
-from bioscan1m.plan import PACKAGES, Plan
+from bioscan1m.plan import CROPPED_256, CROPS, ORIGINALS, PACKAGES, Plan
 from bioscan1m.sources import local_path
 
 try:
     validate_config(config, RULES / "schemas/config.schema.yaml")
-    PLAN = Plan(config, read_manifest(config["chunks"]))
+    ENTRY = config["entry"]["from"]
+    PLAN = Plan(config, read_manifest(config["chunks"]) if ENTRY == ORIGINALS else config["entry"][ENTRY])
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -40,12 +41,22 @@ wildcard_constraints:
     image_set=r"[A-Za-z0-9_.-]+",
 
 
+def from_originals(*files):
+    """What exists only where the run starts from photographs: boxes, crops, and what is drawn of them."""
+    return list(files) if PLAN.from_originals else []
+
+
 FETCH = {name: config["fetch"][name] for name in ("attempts", "timeout")}
-CHUNK = "data/chunks/bioscan_images_original_full_part{chunk}.zip"
+SOURCE = {
+    ORIGINALS: "data/chunks/bioscan_images_original_full_part{chunk}.zip",
+    CROPS: "data/packages/bioscan_images_cropped_full_part{chunk}.zip",
+    CROPPED_256: "data/packages/cropped_256_part{chunk}.zip",
+}
+CHUNK = SOURCE[ENTRY]
 DETECTOR = "results/detector/{detector}"
 CROPPING_DETECTOR = DETECTOR.format(detector=config["detector"]["use"])
 CROPPED = "results/cropped/bioscan_images_cropped_full_part{chunk}.zip"
-IMAGES_OF_PACKAGE = {"original_256": CHUNK, "cropped_256": CROPPED}
+IMAGES_OF_PACKAGE = {"original_256": CHUNK, "cropped_256": CROPPED if PLAN.from_originals else CHUNK}
 ANNOTATIONS = "results/annotations/{image_set}.json"
 # Of the config's detection: what decides which box is found, and what only decides how fast.
 DETECTION = {
@@ -55,7 +66,7 @@ DETECTION = {
 DETECTION_MACHINE = {name: config["detector"]["detection"][name] for name in ("batch_size", "threads")}
 DETECTION_THREADS = max(config["detector"]["detection"][name] for name in ("threads", "decoders"))
 SHARD = "results/shards/{package}/part{chunk}.zip"
-QUARANTINE_STAGES = ("detect", "crop", *PACKAGES)
+QUARANTINE_STAGES = (*from_originals("detect", "crop"), *PLAN.resized_packages)
 METADATA = "results/metadata/BIOSCAN_Insect_Dataset_metadata.tsv"
 METADATA_PARQUET = "results/metadata/BIOSCAN_Insect_Dataset_metadata.parquet"
 SPLIT = "results/splits/{experiment}.parquet"
@@ -64,6 +75,22 @@ TRIAL = "results/experiments/{experiment}/{backbone}_{loss}_seed{seed}"
 COMPARED = "results/original_vs_cropped/{experiment}/{package}"
 COMPARISON_TABLES = ["results/summary/original_vs_cropped.tsv"] if PLAN.comparisons else []
 RECORD = "results/provenance/records"
+
+
+def losses_of_resizing():
+    """The images that could not be resized."""
+    table = "results/quarantine/{package}/part{chunk}.tsv"
+    return collect(table, package=PLAN.resized_packages, chunk=PLAN.chunks)
+
+
+def shards_of(package):
+    """The zips of 256-pixel images that a package joins: one of each chunk, or those that the run starts from."""
+    return collect(SHARD if PLAN.resized_packages else CHUNK, chunk=PLAN.chunks, package=package)
+
+
+def shards_of_package(wildcards):
+    """The same, for a rule whose package is a wildcard."""
+    return shards_of(wildcards.package)
 
 
 def per_attempt(amount):

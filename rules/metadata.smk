@@ -22,8 +22,9 @@ rule validate_metadata:
         mem_mb=per_attempt(12_000),
         runtime=per_attempt(30),
     params:
-        chunks=PLAN.chunks,
+        chunks=PLAN.chunk_numbers,
         labels=PLAN.labels(),
+        experiments=PLAN.split_experiments,
         code=code_digest("validate_metadata"),
     message:
         "Validate the source metadata."
@@ -59,7 +60,8 @@ rule build_splits:
 
 rule join_metadata:
     input:
-        metadata=rules.validate_metadata.output.metadata,
+        metadata=rules.fetch_metadata.output.file,
+        validated=rules.validate_metadata.output.metadata,
         splits=rules.build_splits.output.splits,
     output:
         metadata=METADATA,
@@ -73,6 +75,7 @@ rule join_metadata:
         mem_mb=per_attempt(12_000),
         runtime=per_attempt(30),
     params:
+        labels=PLAN.labels(),
         experiments=PLAN.split_experiments,
         code=code_digest("join_metadata"),
     message:
@@ -84,7 +87,9 @@ rule join_metadata:
 rule reconcile_images:
     input:
         metadata=rules.validate_metadata.output.metadata,
-        boxes=collect(rules.detect_insects.output.boxes, chunk=PLAN.chunks),
+        boxes=from_originals(*collect(rules.detect_insects.output.boxes, chunk=PLAN.chunks)),
+        zips=[] if PLAN.from_originals else shards_of("cropped_256"),
+        quarantines=[] if PLAN.from_originals else losses_of_resizing(),
     output:
         reconciliation="results/metadata/reconciliation.tsv",
         record=f"{RECORD}/reconcile_images/metadata.json",
@@ -96,7 +101,7 @@ rule reconcile_images:
         mem_mb=per_attempt(8_000),
         runtime=per_attempt(30),
     params:
-        chunks=PLAN.chunks,
+        chunks=PLAN.chunk_numbers,
         code=code_digest("reconcile_images"),
     message:
         "Compare the rows of the metadata with the images of the chunks."
@@ -109,8 +114,8 @@ rule describe_dataset:
         metadata=METADATA,
         packages=[
             METADATA_PARQUET,
-            *collect(rules.pack_hdf5.output.package, package=PACKAGES),
-            *collect(rules.pack_zip.output.package, package=PACKAGES),
+            *collect(rules.pack_hdf5.output.package, package=PLAN.packages),
+            *collect(rules.pack_zip.output.package, package=PLAN.packages),
             *collect(rules.pack_crops.output.package, group=PLAN.groups),
         ],
     output:
@@ -195,9 +200,7 @@ rule dataset:
         rules.summarise_dataset.output,
         rules.reconcile_images.output,
         rules.join_metadata.output,
-        rules.draw_crops.output,
-        rules.summarise_boxes.output,
-        rules.draw_doubtful.output,
+        from_originals(rules.draw_crops.output, rules.summarise_boxes.output, rules.draw_doubtful.output),
         collect(rules.join_quarantine.output.table, chunk=PLAN.chunks),
         collect(rules.digest_experiment.output.digest, experiment=PLAN.experiments),
         of_comparisons(f"{COMPARED}/data.digest.json"),

@@ -1,6 +1,6 @@
 """Images of 256 pixels and the packages that the classifiers and the world read.
 
-NEEDS  data/chunks/ and results/cropped/
+NEEDS  data/chunks/ and results/cropped/, or the published data/packages/ that the config's entry names
 MAKES  results/packages/{original_256,cropped_256}.{hdf5,zip}, the zips of full-size crops, and the quarantine tables
 """
 
@@ -24,6 +24,7 @@ rule resize_chunk:
         runtime=per_attempt(60),
     params:
         resize=config["resize"],
+        keep_folders=not PLAN.from_originals,
         unreadable_limit=unwatched(config["unreadable_limit"]),
         code=code_digest("resize_chunk"),
     message:
@@ -34,7 +35,7 @@ rule resize_chunk:
 
 rule pack_hdf5:
     input:
-        shards=collect(SHARD, chunk=PLAN.chunks, allow_missing=True),
+        shards=shards_of_package,
     output:
         package="results/packages/{package}.hdf5",
         record=f"{RECORD}/pack_hdf5/{{package}}.json",
@@ -58,7 +59,7 @@ rule pack_hdf5:
 
 rule pack_zip:
     input:
-        zips=rules.pack_hdf5.input.shards,
+        zips=shards_of_package,
     output:
         package="results/packages/{package}.zip",
         record=f"{RECORD}/pack_zip/{{package}}.json",

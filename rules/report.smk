@@ -8,11 +8,12 @@ MAKES  results/report/, and by `snakemake --report results/report.html` one file
 REPORT_TABLES = {
     "results/detector/metrics_published.tsv": ("1 Detector", "Average precision and recall (table A5)"),
     "results/detector/image_sets.tsv": ("1 Detector", "Annotated image sets"),
-    "results/statistics/boxes.tsv": ("2 Crops", "What the detector found"),
+    **{table: ("2 Crops", "What the detector found") for table in from_originals(rules.summarise_boxes.output.summary)},
     "results/quarantine/all.tsv": ("2 Crops", "Images that could not be used"),
     "results/statistics/labels.tsv": ("3 Dataset", "Labels per rank (table 1)"),
     "results/statistics/imbalance.tsv": ("3 Dataset", "Class imbalance (table 2)"),
     "results/statistics/splits.tsv": ("3 Dataset", "Experiments and their splits (table 3)"),
+    "results/splits/counts.tsv": ("3 Dataset", "Images per class and role, and the rule's counts"),
     "results/statistics/leakage.tsv": ("3 Dataset", "BINs and specimens in both train and test"),
     "results/metadata/warnings.tsv": ("3 Dataset", "Warnings on the metadata"),
     "results/metadata/reconciliation.tsv": ("3 Dataset", "Rows without image, images without row"),

@@ -7,7 +7,9 @@ if __name__ == "__main__":
     with job(snakemake) as record:
         record.images = join_metadata(
             snakemake.input.metadata,
+            snakemake.input.validated,
             snakemake.input.splits,
+            snakemake.params.labels,
             snakemake.params.experiments,
             snakemake.output.metadata,
             snakemake.output.parquet,

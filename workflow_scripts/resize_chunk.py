@@ -12,6 +12,7 @@ if __name__ == "__main__":
             snakemake.params.resize,
             snakemake.wildcards.package,
             snakemake.wildcards.chunk,
+            snakemake.params.keep_folders,
             snakemake.params.unreadable_limit,
             snakemake.threads,
         )

@@ -1,4 +1,4 @@
-"""Validate the source metadata and write it as Parquet, with the table of what is doubtful in it."""
+"""Validate the source metadata and write what the splits need of it, with the table of what is doubtful in it."""
 
 from bioscan1m.job import job
 from bioscan1m.metadata_validation import validate_metadata
@@ -9,6 +9,7 @@ if __name__ == "__main__":
             snakemake.input.metadata,
             snakemake.params.chunks,
             snakemake.params.labels,
+            snakemake.params.experiments,
             snakemake.output.metadata,
             snakemake.output.warnings,
         )

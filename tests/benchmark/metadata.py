@@ -20,6 +20,7 @@ from bioscan1m.split_tables import build_splits
 ROWS = 1_128_313
 BARCODE_LETTERS = 658
 CONFIG = Path(__file__).parents[2] / "config.yaml"
+LABELS = ["family", "order"]
 CHUNKS = [str(chunk) for chunk in range(1, 114)]
 
 
@@ -59,13 +60,15 @@ def ours(folder: Path) -> Callable[[], int]:
     splits = yaml.safe_load(CONFIG.read_text())["splits"]
     experiments = splits["experiments"]
     tables = [folder / f"{name}.parquet" for name in experiments]
+    source = folder / "metadata.tsv"
 
     def work() -> int:
         validated = folder / "validated.parquet"
-        validate_metadata(folder / "metadata.tsv", CHUNKS, ["family", "order"], validated, folder / "warnings.tsv")
+        validated_and_warnings = validated, folder / "warnings.tsv"
+        validate_metadata(source, CHUNKS, LABELS, list(experiments), *validated_and_warnings)
         build_splits(validated, splits, tables, folder / "counts.tsv")
         joined = folder / "joined.tsv", folder / "joined.parquet"
-        return join_metadata(validated, tables, list(experiments), *joined)["out"]
+        return join_metadata(source, validated, tables, LABELS, list(experiments), *joined)["out"]
 
     return work
 

@@ -55,7 +55,7 @@ def further(folder: Path) -> dict[str, object]:
 def resize_ours(folder: Path) -> Callable[[], int]:
     """Ours, from zip to shard."""
     made = folder / "resized.zip", folder / "resized.tsv"
-    return lambda: resize_chunk(folder / "chunk.zip", *made, RESIZE, "original_256", "1", 0.0, cores())["out"]
+    return lambda: resize_chunk(folder / "chunk.zip", *made, RESIZE, "original_256", "1", False, 0.0, cores())["out"]
 
 
 def resize_naive(folder: Path) -> Callable[[], int]:

@@ -10,9 +10,11 @@ import pytest
 
 from bioscan1m.errors import InputError
 from bioscan1m.metadata import (
+    NOT_CLASSIFIED,
     PUBLISHED_COLUMNS,
     PUBLISHED_EXPERIMENTS,
     SOURCE_COLUMNS,
+    complete,
     order_columns,
     read_header,
     read_tsv,
@@ -39,6 +41,14 @@ def test_columns_come_in_the_published_order_and_others_behind():
     assert order_columns(source, any_order) == [*PUBLISHED_COLUMNS, "photographer", "author"]
     own = order_columns(source, ["beetles", "small_insect_order", "ants"])
     assert own[15:19] == ["small_insect_order", "beetles", "ants", "chunk_number"]
+
+
+def test_a_table_of_own_images_is_completed(tmp_path):
+    own = read_tsv(tsv(tmp_path, "image_file\tkind\tspecies\tsampleid\na.jpg\tant\t \t\nb.jpg\t\tApis\t7\n"))
+    table = complete(own, ["kind"]).to_pydict()
+    assert set(table) == {*SOURCE_COLUMNS, "kind"}
+    assert table["kind"] == ["ant", NOT_CLASSIFIED] and table["species"] == [NOT_CLASSIFIED, "Apis"]
+    assert table["order"] == [NOT_CLASSIFIED] * 2 and table["nucraw"] == ["", ""] and table["sampleid"] == ["", "7"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bioscan1m.errors import InputError
-from bioscan1m.metadata import NOT_CLASSIFIED, SOURCE_COLUMNS
+from bioscan1m.metadata import NOT_CLASSIFIED
 from bioscan1m.metadata_validation import validate_metadata
 
 GOOD = {
@@ -32,10 +32,11 @@ GOOD = {
 def validate(
     folder: Path, table: dict[str, list[str]], labels=("family", "order")
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The validated table and the warnings, by check."""
+    """What the splits need of the table, and the warnings, by check."""
     source = folder / "source.tsv"
     pd.DataFrame(table).to_csv(source, sep="\t", index=False)
-    counts = validate_metadata(source, ["1", "2"], list(labels), folder / "validated.parquet", folder / "warnings.tsv")
+    made = folder / "validated.parquet", folder / "warnings.tsv"
+    counts = validate_metadata(source, ["1", "2"], list(labels), ["bees"], *made)
     assert counts == {"in": len(table["image_file"]), "out": len(table["image_file"])}
     warnings = pd.read_csv(folder / "warnings.tsv", sep="\t", keep_default_na=False).set_index("check")
     return pq.read_table(folder / "validated.parquet").to_pandas(), warnings
@@ -46,9 +47,10 @@ def changed(column: str, row: int, value: str) -> dict[str, list[str]]:
     return GOOD | {column: [value if place == row else old for place, old in enumerate(GOOD[column])]}
 
 
-def test_good_metadata_passes_as_it_is_with_its_further_columns(tmp_path):
-    validated, warnings = validate(tmp_path, GOOD)
-    assert validated.to_dict("list") == GOOD
+def test_good_metadata_passes_and_the_splits_get_labels_and_published_roles(tmp_path):
+    validated, warnings = validate(tmp_path, GOOD | {"bees": ["train", "test", "no_split", "train"]})
+    assert list(validated) == ["image_file", "chunk_number", "family", "order", "bees"]
+    assert validated["order"].tolist() == GOOD["order"]
     assert (warnings["rows"] == 0).all() and (warnings["example"] == "").all()
 
 
@@ -105,16 +107,13 @@ def test_what_is_not_known_is_no_doubt(tmp_path, column, value):
 
 
 def test_blank_taxa_are_not_classified(tmp_path):
-    validated, _ = validate(tmp_path, changed("family", 0, "  ") | {"species": [""] * 4})
+    validated, _ = validate(tmp_path, changed("family", 0, "  "))
     assert list(validated["family"]) == [NOT_CLASSIFIED, "Phoridae", "Formicidae", NOT_CLASSIFIED]
-    assert set(validated["species"]) == {NOT_CLASSIFIED}
 
 
 def test_own_images_need_their_label_alone(tmp_path):
     own = {"image_file": ["a.jpg", "b.jpg", "c.jpg"], "chunk_number": ["1", "1", "2"], "kind": ["ant", "", "bee"]}
     validated, warnings = validate(tmp_path, own, ["kind"])
     assert list(validated["kind"]) == ["ant", NOT_CLASSIFIED, "bee"]
-    assert set(SOURCE_COLUMNS) < set(validated.columns)
-    assert set(validated["order"]) == {NOT_CLASSIFIED} and set(validated["nucraw"]) == {""}
     doubts = warnings["rows"]
     assert doubts[doubts > 0].to_dict() == {"kind is blank, read as not_classified": 1}

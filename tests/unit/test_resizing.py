@@ -75,7 +75,7 @@ def test_chunk_keeps_order_and_names_what_it_lost(tmp_path):
     images = {"b.jpg": photograph(90, 80), "note.txt": b"no image", "a.jpg": photograph(80, 90), "c.png": b""}
     make_chunk(tmp_path / "chunk.zip", images)
     places = tmp_path / "chunk.zip", tmp_path / "shard.zip", tmp_path / "quarantine.tsv"
-    assert resize_chunk(*places, RESIZE, "original_64", "3", 0.5, 2) == {"in": 4, "out": 2, "quarantined": 2}
+    assert resize_chunk(*places, RESIZE, "original_64", "3", False, 0.5, 2) == {"in": 4, "out": 2, "quarantined": 2}
     names = [member.name for member in list_members(places[1])]
     assert names == ["bioscan/images/original_64/part3/b.jpg", "bioscan/images/original_64/part3/a.jpg"]
     assert [row[:2] for row in read_rows(places[2])] == [("note.txt", "original_64"), ("c.png", "original_64")]
@@ -85,7 +85,7 @@ def test_same_bytes_for_any_number_of_threads(tmp_path):
     make_chunk(tmp_path / "chunk.zip", {f"{side}.jpg": photograph(side, 100) for side in range(70, 100)})
     for threads in (1, 4):
         places = tmp_path / "chunk.zip", tmp_path / f"{threads}.zip", tmp_path / "quarantine.tsv"
-        resize_chunk(*places, RESIZE, "original_64", "3", 0, threads)
+        resize_chunk(*places, RESIZE, "original_64", "3", False, 0, threads)
     assert (tmp_path / "1.zip").read_bytes() == (tmp_path / "4.zip").read_bytes()
 
 
@@ -93,11 +93,23 @@ def test_too_many_unreadable_images_fail_with_the_list(tmp_path):
     make_chunk(tmp_path / "chunk.zip", {"a.jpg": b"damaged", "b.jpg": photograph(80, 80)})
     places = tmp_path / "chunk.zip", tmp_path / "shard.zip", tmp_path / "quarantine.tsv"
     with pytest.raises(InputError, match=r"chunk.zip: 1 of 2 images .*a.jpg"):
-        resize_chunk(*places, RESIZE, "original_64", "3", 0.01, 1)
+        resize_chunk(*places, RESIZE, "original_64", "3", False, 0.01, 1)
 
 
 def test_a_missing_chunk_is_named(tmp_path):
     places = tmp_path / "chunk.zip", tmp_path / "shard.zip", tmp_path / "quarantine.tsv"
     with pytest.raises(InputError, match=r"chunk.zip: no such file"):
-        resize_chunk(*places, RESIZE, "original_64", "3", 0.01, 1)
+        resize_chunk(*places, RESIZE, "original_64", "3", False, 0.01, 1)
     assert not places[1].exists()
+
+
+def test_the_folders_of_a_published_zip_of_many_chunks_are_kept(tmp_path):
+    with ZipWriter(tmp_path / "1-20.zip") as archive:
+        for name in ("crops/part7/a.jpg", "part8/b.jpg", "c.jpg"):
+            archive.add(name, photograph(80, 80))
+    places = tmp_path / "1-20.zip", tmp_path / "shard.zip", tmp_path / "lost.tsv"
+    resize_chunk(*places, RESIZE, "cropped_64", "1-20", True, 0, 1)
+    folders = [
+        member.name.removeprefix("bioscan/images/cropped_64/") for member in list_members(tmp_path / "shard.zip")
+    ]
+    assert folders == ["part7/a.jpg", "part8/b.jpg", "part1-20/c.jpg"]

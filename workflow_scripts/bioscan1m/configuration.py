@@ -50,6 +50,7 @@ def _unknown_key(key: str, name: str, allowed: list[str]) -> str:
 
 def _wrong_names(config: dict[str, Any]) -> Iterator[str]:
     """What no schema can say: names that must stand elsewhere in the config and do not, shares that are no whole."""
+    yield from _wrong_entry(config["entry"], config["classifier"]["package"])
     yield from _wrong_detector_names(config["detector"])
     yield from _wrong_split_names(config["splits"]["experiments"])
     yield from _wrong_previous_release(config["splits"])
@@ -60,6 +61,15 @@ def _wrong_names(config: dict[str, Any]) -> Iterator[str]:
     for experiment in config["inference"]["experiments"] or []:
         if experiment not in config["classifier"]["trials"]:
             yield f"inference.experiments: no experiment '{experiment}' under classifier.trials"
+
+
+def _wrong_entry(entry: dict[str, Any], package: str) -> Iterator[str]:
+    if entry["from"] == "originals":
+        return
+    if not entry[entry["from"]]:
+        yield f"entry.{entry['from']}: no zip to start from; name one, or start from originals"
+    if package != "cropped_256":
+        yield f"classifier.package: '{package}' needs photographs, but entry.from is {entry['from']}: take cropped_256"
 
 
 def _wrong_detector_names(detector: dict[str, Any]) -> Iterator[str]:

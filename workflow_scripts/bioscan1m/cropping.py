@@ -57,7 +57,7 @@ def crop_chunk(
         return encode_jpeg(piece, crop["jpeg_quality"])
 
     to_crop = [member for member, keep in zip(members, has_box(table), strict=True) if keep]
-    written = rewrite_images(chunk, to_crop, transform, cropped, member_folder, unreadable, threads)
+    written = rewrite_images(chunk, to_crop, transform, cropped, lambda _: member_folder, unreadable, threads)
     write_rows(quarantine, dropped.rows + unreadable.rows)
     unreadable.check(len(members), unreadable_limit, Path(chunk).name)
     lost = len(dropped) + len(unreadable)

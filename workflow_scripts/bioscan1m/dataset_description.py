@@ -113,8 +113,7 @@ def _dataset(attributes: dict[str, str], rows: int, chunks: int, experiments: li
         "description": (
             f"{attributes['description']}: {rows} rows of specimens with their taxonomy, Barcode Index Number, DNA "
             f"barcode and image, in {chunks} chunks, and the role of each image in {len(experiments)} classification "
-            f"experiments ({', '.join(experiments)}). Packages hold the images and their crops with a shorter side of "
-            "256 pixels, and the crops in full size."
+            f"experiments ({', '.join(experiments)})."
         ),
         "license": licence_url(attributes["copyright_license"]),
         "creator": [{"@type": "Organization", "name": attributes["author"]}],

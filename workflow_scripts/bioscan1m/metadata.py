@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,6 +36,9 @@ SOURCE_COLUMNS = ("sampleid", "processid", "uri", *TAXA, "nucraw", "image_file",
 # Nearly every row has a value of its own here, so that a dictionary only costs time.
 WITHOUT_REPEATS = ("sampleid", "processid", "nucraw", "image_file")
 PUBLISHED_COLUMNS = (*SOURCE_COLUMNS[:-1], *PUBLISHED_EXPERIMENTS, "chunk_number")
+
+# One batch of rows of the file: large enough for row groups of Parquet, small enough to pass through in pieces.
+BYTES_PER_BATCH = 32 * 2**20
 
 NOT_CLASSIFIED = "not_classified"  # no taxon
 NO_SPLIT = "no_split"  # no role
@@ -83,6 +86,14 @@ def read_tsv(path: str | Path, columns: list[str] | None = None) -> pa.Table:
     return table
 
 
+def stream_tsv(path: str | Path) -> Iterator[pa.Table]:
+    """The rows of a table that `read_tsv` can read, in pieces."""
+    read, parse, convert = _options(read_header(path), None)
+    with pa.csv.open_csv(path, read, parse, convert) as batches:
+        for batch in batches:
+            yield pa.Table.from_batches([batch])
+
+
 def write_tsv(path: str | Path, table: pa.Table) -> None:
     r"""Write a table of strings as tab-separated UTF-8 with \n line ends; only values that need quotes have them."""
     write_tsv_batches(path, table.column_names, table.to_batches())
@@ -97,11 +108,36 @@ def write_tsv_batches(path: str | Path, columns: list[str], batches: Iterable[pa
 
 
 def write_parquet(path: str | Path, table: pa.Table) -> None:
-    """Write a table as Parquet that is written and read again fast: a barcode does not compress, nor repeat."""
+    """Write a table as Parquet that is written and read again fast: names of images do not compress, nor repeat."""
     compression = {name: "none" if name in WITHOUT_REPEATS else "zstd" for name in table.column_names}
     repeating = [name for name in table.column_names if name not in WITHOUT_REPEATS]
     with write_aside(path) as part:
         pq.write_table(table, part, compression=compression, use_dictionary=repeating or False)
+
+
+def complete(table: pa.Table, labels: list[str], columns: Iterable[str] = SOURCE_COLUMNS) -> pa.Table:
+    """The table with all `columns` and labels: blank and absent taxa are not_classified, other absences are empty."""
+    for name in dict.fromkeys([*columns, *labels]):
+        taxon = name in TAXA or name in labels
+        if name not in table.column_names:
+            value = pa.scalar(NOT_CLASSIFIED if taxon else "")
+            table = table.append_column(name, pa.chunked_array([pa.repeat(value, table.num_rows)]))
+        elif taxon:
+            filled = pc.if_else(is_blank(table[name]), NOT_CLASSIFIED, table[name])
+            table = table.set_column(table.column_names.index(name), name, filled)
+    return table
+
+
+def is_blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Where a column of strings has nothing but white space."""
+    return pc.equal(pc.utf8_trim_whitespace(column), "")
+
+
+def texts_of(column: pa.ChunkedArray) -> Iterator[bytes]:
+    """All letters of a column of strings, batch by batch: to look through a gigabyte in a fraction of a second."""
+    for chunk in column.chunks:
+        letters = chunk.buffers()[2]
+        yield b"" if letters is None else letters.to_pybytes()
 
 
 def rows_where(mask: pa.ChunkedArray | pa.Array) -> np.ndarray:
@@ -110,10 +146,18 @@ def rows_where(mask: pa.ChunkedArray | pa.Array) -> np.ndarray:
 
 
 def _read(path: str | Path, names: list[str], columns: list[str] | None, threads: bool) -> pa.Table:
+    read, parse, convert = _options(names, columns)
+    read.use_threads = threads
+    return pa.csv.read_csv(path, read, parse, convert)
+
+
+def _options(
+    names: list[str], columns: list[str] | None
+) -> tuple[pa.csv.ReadOptions, pa.csv.ParseOptions, pa.csv.ConvertOptions]:
     convert = pa.csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, include_columns=columns
     )
-    return pa.csv.read_csv(path, pa.csv.ReadOptions(use_threads=threads), pa.csv.ParseOptions(delimiter="\t"), convert)
+    return pa.csv.ReadOptions(block_size=BYTES_PER_BATCH), pa.csv.ParseOptions(delimiter="\t"), convert
 
 
 def _first_fault(path: str | Path, names: list[str]) -> str:
@@ -134,8 +178,7 @@ def _first_fault(path: str | Path, names: list[str]) -> str:
 def _refuse_line_ends(table: pa.Table, path: str | Path) -> None:
     """Raise InputError where a quote that nothing closes has swallowed the rows after it."""
     for name in table.column_names:
-        texts = (np.frombuffer(chunk.buffers()[2] or b"", np.uint8) for chunk in table[name].chunks)
-        if any((text == ord("\n")).any() for text in texts):
+        if any(b"\n" in text for text in texts_of(table[name])):
             row = rows_where(pc.match_substring(table[name], "\n"))[0]
             raise InputError(
                 f"{path}: row {row}: the value of {name} opens a quote that nothing closes. Mend this row."

@@ -18,13 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bioscan1m.errors import InputError
-from bioscan1m.metadata import NOT_CLASSIFIED, SOURCE_COLUMNS, TAXA, read_tsv, rows_where, write_parquet
+from bioscan1m.metadata import NOT_CLASSIFIED, TAXA, complete, is_blank, read_tsv, rows_where, texts_of, write_parquet
 from bioscan1m.tables import write_table
 
 logger = logging.getLogger(__name__)
 
 BIN_FORM = r"^BOLD:[A-Z]{3}[0-9]{4}$"
-OTHER_THAN_NUCLEOTIDES = "[^ACGTRYSWKMBDHVN-]"  # IUPAC's codes, and the gap of an alignment
+NUCLEOTIDES = "ACGTRYSWKMBDHVN-"  # IUPAC's codes, and the gap of an alignment
 NAMED = 5  # values or rows that a message names before it counts the others
 PARENT_RANKS = (("family", "order"), ("genus", "family"), ("species", "genus"))
 
@@ -38,37 +38,32 @@ class Doubt(NamedTuple):
 
 
 def validate_metadata(
-    source: str | Path, chunks: list[str], labels: list[str], validated: str | Path, warnings: str | Path
+    source: str | Path,
+    chunks: list[str] | None,
+    labels: list[str],
+    experiments: list[str],
+    validated: str | Path,
+    warnings: str | Path,
 ) -> dict[str, int]:
-    """Write the source TSV as Parquet, completed, and the table of warnings; return the count of rows.
+    """Write what the splits need of the source TSV as Parquet, and the table of warnings; return the count of rows.
 
-    `chunks` are the chunks of the manifest, `labels` the columns that experiments use. Raises InputError where a needed
+    `chunks` are the chunks of the manifest, None where any is allowed; `labels` are the columns that experiments use,
+    `experiments` their names, which the source may have as columns of published roles. Raises InputError where a needed
     column is absent, an image_file is empty, repeated or a path, or no chunk_number is in the manifest.
     """
     table = read_tsv(source)
     _refuse_missing_columns(source, table, labels)
     _refuse_bad_image_files(source, table)
-    _refuse_other_chunks(source, table, chunks)
+    if chunks is not None:
+        _refuse_other_chunks(source, table, chunks)
     doubts = list(_doubts(table, chunks, labels))
     for doubt in doubts:
         if doubt.rows:
             logger.warning("%s: %d rows (%s)", doubt.check, doubt.rows, doubt.example)
-    write_parquet(validated, complete(table, labels))
+    used = ["image_file", "chunk_number", *labels, *(name for name in experiments if name in table.column_names)]
+    write_parquet(validated, complete(table.select(list(dict.fromkeys(used))), labels, labels))
     write_table(warnings, pd.DataFrame(doubts))
     return {"in": table.num_rows, "out": table.num_rows}
-
-
-def complete(table: pa.Table, labels: list[str]) -> pa.Table:
-    """The table with all published source columns: blank and absent taxa are not_classified, other absences empty."""
-    for name in dict.fromkeys([*SOURCE_COLUMNS, *labels]):
-        taxon = name in TAXA or name in labels
-        if name not in table.column_names:
-            value = pa.scalar(NOT_CLASSIFIED if taxon else "")
-            table = table.append_column(name, pa.chunked_array([pa.repeat(value, table.num_rows)]))
-        elif taxon:
-            filled = pc.if_else(_is_blank(table[name]), NOT_CLASSIFIED, table[name])
-            table = table.set_column(table.column_names.index(name), name, filled)
-    return table
 
 
 def _refuse_missing_columns(source: str | Path, table: pa.Table, labels: list[str]) -> None:
@@ -86,13 +81,11 @@ def _refuse_missing_columns(source: str | Path, table: pa.Table, labels: list[st
 
 def _refuse_bad_image_files(source: str | Path, table: pa.Table) -> None:
     image_files = table["image_file"]
-    if len(rows := rows_where(_is_blank(image_files))):
+    if len(rows := rows_where(is_blank(image_files))):
         raise InputError(f"{source}: image_file is empty in {_listed('row', rows)}. Name the image or remove the row.")
     if len(rows := rows_where(pc.match_substring_regex(image_files, r"[/\\]"))):
         raise InputError(f"{source}: image_file is a path in {_listed('row', rows)}; give the file name alone")
-    counts = image_files.value_counts()
-    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    if len(repeated):
+    if len(repeated := _repeated_values(image_files)):
         raise InputError(
             f"{source}: image_file is not unique: {_with_rows(image_files, repeated.to_pylist())}. "
             "Each image has one row: remove the others, or rename the images."
@@ -113,22 +106,23 @@ def _is_of_other_chunk(table: pa.Table, chunks: list[str]) -> pa.ChunkedArray:
     return pc.invert(pc.is_in(table["chunk_number"], pa.array(chunks, pa.string())))
 
 
-def _doubts(table: pa.Table, chunks: list[str], labels: list[str]) -> Iterator[Doubt]:
+def _doubts(table: pa.Table, chunks: list[str] | None, labels: list[str]) -> Iterator[Doubt]:
     """Every check for which the table has the columns, passed or not."""
-    other_chunk = _is_of_other_chunk(table, chunks)
-    yield _doubt("chunk_number is not in the manifest, so the image is missing", table, ["chunk_number"], other_chunk)
+    if chunks is not None:
+        other = _is_of_other_chunk(table, chunks)
+        yield _doubt("chunk_number is not in the manifest, so the image is missing", table, ["chunk_number"], other)
     for label in labels:
-        yield _doubt(f"{label} is blank, read as {NOT_CLASSIFIED}", table, [label], _is_blank(table[label]))
+        yield _doubt(f"{label} is blank, read as {NOT_CLASSIFIED}", table, [label], is_blank(table[label]))
     if others := [name for name in TAXA if name in table.column_names and name not in labels]:
-        blank = reduce(pc.or_, (_is_blank(table[name]) for name in others))
+        blank = reduce(pc.or_, (is_blank(table[name]) for name in others))
         yield _doubt(f"another taxon is blank, read as {NOT_CLASSIFIED}", table, others, blank)
     if "uri" in table.column_names:
-        named = pc.invert(pc.or_(_is_blank(table["uri"]), pc.equal(table["uri"], NOT_CLASSIFIED)))
+        named = pc.invert(pc.or_(is_blank(table["uri"]), pc.equal(table["uri"], NOT_CLASSIFIED)))
         other_form = pc.invert(pc.match_substring_regex(table["uri"], BIN_FORM))
         yield _doubt("uri is no BIN of the form BOLD:AAA1234", table, ["uri"], pc.and_(named, other_form))
     if "nucraw" in table.column_names:
-        other_letters = pc.match_substring_regex(table["nucraw"], OTHER_THAN_NUCLEOTIDES)
-        yield _doubt("nucraw has letters that stand for no nucleotide", table, ["nucraw"], other_letters)
+        others = _has_other_letters(table["nucraw"], NUCLEOTIDES)
+        yield _doubt("nucraw has letters that stand for no nucleotide", table, ["nucraw"], others)
     if "sampleid" in table.column_names:
         yield _doubt("sampleid is there more than once", table, ["sampleid"], _is_repeated(table["sampleid"]))
     for rank, parent in PARENT_RANKS:
@@ -144,14 +138,23 @@ def _doubt(check: str, table: pa.Table, columns: list[str], mask: pa.ChunkedArra
     return Doubt(check, len(rows), f"row {rows[0]}: {', '.join(values)}")
 
 
-def _is_blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.equal(pc.utf8_trim_whitespace(column), "")
+def _repeated_values(column: pa.ChunkedArray) -> pa.Array:
+    """The values that are there more than once. Most columns of names have none, which is faster to see."""
+    if pc.count_distinct(column, mode="all").as_py() == len(column):
+        return pa.array([], column.type)
+    counts = column.value_counts()
+    return counts.field("values").filter(pc.greater(counts.field("counts"), 1))
 
 
 def _is_repeated(column: pa.ChunkedArray) -> pa.Array:
-    counts = column.value_counts()
-    repeated = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-    return pc.and_(pc.is_in(column, repeated), pc.invert(_is_blank(column)))
+    return pc.and_(pc.is_in(column, _repeated_values(column)), pc.invert(is_blank(column)))
+
+
+def _has_other_letters(column: pa.ChunkedArray, letters: str) -> pa.ChunkedArray | pa.Array:
+    """Values with letters beyond these. Mostly there are none, which is seen without a look at each value."""
+    if not any(text.translate(None, letters.encode()) for text in texts_of(column)):
+        return pa.repeat(pa.scalar(False), len(column))
+    return pc.match_substring_regex(column, f"[^{letters}]")
 
 
 def _is_torn(table: pa.Table, rank: str, parent: str) -> pa.Array:

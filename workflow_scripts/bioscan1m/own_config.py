@@ -42,6 +42,7 @@ def _own_config(labels: list[str]) -> dict[str, Any]:
     trial = f"{next(iter(config['classifier']['backbones']))}_{next(iter(config['classifier']['losses']))}"
     attributes = config["packages"]["attributes"]
     config["packages"]["attributes"] = dict.fromkeys(attributes, "not stated") | {"date": UNKNOWN_DATE}
+    config["entry"] |= {"cropped": {}, "cropped_256": {}}
     config |= {"chunks": "chunks.tsv", "metadata": {"source": "metadata.tsv", "checksum": None}}
     config["splits"] |= {"experiments": experiments}
     config["classifier"] |= {

@@ -10,6 +10,7 @@ from itertools import product
 from typing import Any
 
 PACKAGES = ("original_256", "cropped_256")
+ORIGINALS, CROPS, CROPPED_256 = "originals", "cropped", "cropped_256"  # what a run may start from
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,12 @@ class Plan:
     """The jobs of a run, by name."""
 
     def __init__(self, config: dict[str, Any], chunks: dict[str, dict[str, Any]]) -> None:
-        """`config` is the validated config, `chunks` the manifest: chunk name -> source, bytes, checksum."""
+        """`config` is the validated config, `chunks` what the run starts from: chunk name -> source, bytes, checksum.
+
+        These are the chunks of the manifest, or the zips of a published package.
+        """
         self._config = config
+        self.entry = config["entry"]["from"]
         self.sources = chunks
         self.chunks = list(chunks)
         self.split_experiments = list(config["splits"]["experiments"])
@@ -40,8 +45,30 @@ class Plan:
         self.trials = [trial for experiment in self.experiments for trial in self.trials_of(experiment)]
 
     @property
+    def from_originals(self) -> bool:
+        """Whether the run starts from photographs, which are to be cropped."""
+        return self.entry == ORIGINALS
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The packages of images of 256 pixels that can be made from what the run starts from."""
+        return PACKAGES if self.from_originals else ("cropped_256",)
+
+    @property
+    def resized_packages(self) -> tuple[str, ...]:
+        """Those of the packages whose images this run resizes."""
+        return () if self.entry == CROPPED_256 else self.packages
+
+    @property
+    def chunk_numbers(self) -> list[str] | None:
+        """What chunk_number may be in the metadata; None where a zip of the run joins many chunks."""
+        return self.chunks if self.from_originals else None
+
+    @property
     def groups(self) -> dict[str, list[str]]:
         """The chunks that share one zip of full-size crops, by the zip's name: `1-20` -> 1, 2, … 20."""
+        if not self.from_originals:
+            return {}
         size = self._config["packages"]["chunks_per_group"]
         groups = [self.chunks[start : start + size] for start in range(0, len(self.chunks), size)]
         return {f"{group[0]}-{group[-1]}": group for group in groups}
@@ -54,10 +81,11 @@ class Plan:
 
     @property
     def detectors(self) -> list[str]:
-        """Every detector of the run: the one that crops and those that are only evaluated."""
+        """Every detector of the run: the one that crops, if photographs are cropped, and those only evaluated."""
         detector = self._config["detector"]
+        used = [detector["use"]] if self.from_originals else []
         evaluated = [*detector["checkpoints"], *detector["training_sets"]] if detector["validation_sets"] else []
-        return list(dict.fromkeys([detector["use"], *detector["training_sets"], *evaluated]))
+        return list(dict.fromkeys([*used, *detector["training_sets"], *evaluated]))
 
     @property
     def detector_evaluations(self) -> list[tuple[str, str]]:

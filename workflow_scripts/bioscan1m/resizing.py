@@ -6,7 +6,7 @@ antialiasing: the step needs a fraction of the time of a full decode.
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bioscan1m.archives import Member, list_members
@@ -29,13 +29,15 @@ def resize_chunk(
     resize: dict[str, Any],
     package: str,
     chunk: str,
+    keep_folders: bool,
     unreadable_limit: float,
     threads: int,
 ) -> dict[str, int]:
     """Write the shard of resized images and the table of images that this step lost; return their counts.
 
-    Members are named `bioscan/images/{package}/part{chunk}/{image_file}`, as published. Raises InputError where more
-    than the fraction `unreadable_limit` of the images cannot be used.
+    Members are named `bioscan/images/{package}/part{chunk}/{image_file}`, as published. With `keep_folders` the last
+    folder of each member stands for `part{chunk}`, where it has one: a published zip of crops joins many chunks. Raises
+    InputError where more than the fraction `unreadable_limit` of the images cannot be used.
     """
     members = list_members(images)
     lost = Quarantine(package)
@@ -43,8 +45,11 @@ def resize_chunk(
     def transform(_: Member, data: bytes) -> bytes:
         return resize_image(data, resize)
 
-    folder = f"bioscan/images/{package}/part{chunk}"
-    written = rewrite_images(images, members, transform, shard, folder, lost, threads)
+    def folder_of(member: Member) -> str:
+        own = PurePosixPath(member.name).parent.name if keep_folders else ""
+        return f"bioscan/images/{package}/{own or f'part{chunk}'}"
+
+    written = rewrite_images(images, members, transform, shard, folder_of, lost, threads)
     lost.write(quarantine)
     lost.check(len(members), unreadable_limit, Path(images).name)
     return {"in": len(members), "out": written, "quarantined": len(lost)}

@@ -280,6 +280,8 @@ def _places_in_group(
     sizes = np.bincount(groups + 1, minlength=count + 1)
     starts = sizes.cumsum() - sizes
     places = np.empty(len(groups), np.int64)
-    keys = (ranks, groups) if last is None else (ranks, last, groups)
-    places[np.lexsort(keys)] = np.arange(len(groups)) - np.repeat(starts, sizes)
+    order = np.argsort(ranks)
+    for key in (groups,) if last is None else (last, groups):
+        order = order[np.argsort(key[order], kind="stable")]
+    places[order] = np.arange(len(groups)) - np.repeat(starts, sizes)
     return places, sizes[1:]

@@ -48,14 +48,15 @@ def rewrite_images(
     members: list[Member],
     transform: Callable[[Member, bytes], bytes],
     output: str | Path,
-    folder: str,
+    folder_of: Callable[[Member], str],
     quarantine: Quarantine,
     threads: int,
 ) -> int:
-    """Write `transform(member, data)` of members of the zip `source` as `{folder}/{image_file}` to the zip `output`.
+    """Write `transform(member, data)` of members of the zip `source` to the zip `output`.
 
-    A member that cannot be read, or whose transform raises UnreadableImage, goes to the quarantine instead. Returns
-    the number of images written. Memory: 2 * threads members and `threads` decoded images.
+    It is named `{folder_of(member)}/{image_file}` there. A member that cannot be read, or whose transform raises
+    UnreadableImage, goes to the quarantine instead. Returns the number of images written. Memory: 2 * threads members
+    and `threads` decoded images.
     """
 
     def work(member: Member) -> tuple[Member, bytes | UnreadableImage]:
@@ -74,7 +75,7 @@ def rewrite_images(
             if isinstance(data, UnreadableImage):
                 quarantine.add(member.image_file, data)
             else:
-                archive.add(f"{folder}/{member.image_file}", data)
+                archive.add(f"{folder_of(member)}/{member.image_file}", data)
                 written += 1
             progress.advance()
     return written

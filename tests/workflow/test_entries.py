@@ -1,0 +1,58 @@
+"""A run that starts from published packages ends with the same images, roles and digests as one from photographs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from workflow_runs import planned_jobs, small_config, snakemake, snakemake_succeeds, write_config
+
+pytestmark = pytest.mark.workflow
+
+SAME_BYTES = (
+    "packages/cropped_256.hdf5",
+    "packages/cropped_256.zip",
+    "metadata/BIOSCAN_Insect_Dataset_metadata.tsv",
+    "experiments/small_insect_order/data.digest.json",
+)
+
+
+def start_from(entry: str, small_run, run: Path) -> dict[str, Any]:
+    """A folder with the small run's metadata and, as the only images, what it published."""
+    shutil.copytree(small_run / "source", run / "source", ignore=shutil.ignore_patterns("*.zip"))
+    pattern = {"cropped": "bioscan_images_cropped_full_part*.zip", "cropped_256": "cropped_256.zip"}[entry]
+    zips = sorted((small_run / "results/packages").glob(pattern))
+    assert zips
+    config = small_config()
+    named = {path.stem.rpartition("part")[2]: {"source": str(path), "checksum": None} for path in zips}
+    config["entry"] |= {"from": entry, entry: named}
+    config["detector"] |= {"training_sets": [], "validation_sets": [], "checkpoints": {"unused": named[min(named)]}}
+    config["detector"]["use"] = "unused"
+    write_config(run, config)
+    return config
+
+
+@pytest.mark.parametrize(("entry", "resized"), [("cropped", 2), ("cropped_256", 0)])
+def test_the_dataset_is_that_of_the_photographs(small_run, tmp_path, entry, resized) -> None:
+    start_from(entry, small_run, tmp_path)
+    planned = planned_jobs(snakemake_succeeds(tmp_path, "all", "--dry-run", "--quiet", "rules"))
+    assert not {"detect_insects", "crop_chunk", "import_detector"} & set(planned)
+    snakemake_succeeds(tmp_path, "dataset", "results/quarantine/all.tsv")
+    for name in SAME_BYTES:
+        assert (tmp_path / "results" / name).read_bytes() == (small_run / "results" / name).read_bytes(), name
+    assert len(list((tmp_path / "results/shards").rglob("*.zip"))) == resized
+    lost = pd.read_csv(tmp_path / "results/metadata/reconciliation.tsv", sep="\t", dtype=str, keep_default_na=False)
+    assert set(lost["problem"]) <= {"row without image", "image without row"}
+
+
+def test_photographs_are_asked_of_crops(small_run, tmp_path) -> None:
+    config = start_from("cropped_256", small_run, tmp_path)
+    config["classifier"]["package"] = "original_256"
+    write_config(tmp_path, config)
+    refused = snakemake(tmp_path, "all", "--dry-run")
+    assert refused.returncode
+    assert "classifier.package: 'original_256' needs photographs, but entry.from is cropped_256" in refused.stdout
