@@ -30,6 +30,7 @@ def start_from(entry: str, small_run, run: Path) -> dict[str, Any]:
     config = small_config()
     named = {path.stem.rpartition("part")[2]: {"source": str(path), "checksum": None} for path in zips}
     config["entry"] |= {"from": entry, entry: named}
+    config["classifier"]["original_vs_cropped"]["enabled"] = False
     config["detector"] |= {"training_sets": [], "validation_sets": [], "checkpoints": {"unused": named[min(named)]}}
     config["detector"]["use"] = "unused"
     write_config(run, config)

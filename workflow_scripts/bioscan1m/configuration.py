@@ -50,7 +50,7 @@ def _unknown_key(key: str, name: str, allowed: list[str]) -> str:
 
 def _wrong_names(config: dict[str, Any]) -> Iterator[str]:
     """What no schema can say: names that must stand elsewhere in the config and do not, shares that are no whole."""
-    yield from _wrong_entry(config["entry"], config["classifier"]["package"])
+    yield from _wrong_entry(config["entry"], config["classifier"])
     yield from _wrong_detector_names(config["detector"])
     yield from _wrong_split_names(config["splits"]["experiments"])
     yield from _wrong_previous_release(config["splits"])
@@ -63,13 +63,16 @@ def _wrong_names(config: dict[str, Any]) -> Iterator[str]:
             yield f"inference.experiments: no experiment '{experiment}' under classifier.trials"
 
 
-def _wrong_entry(entry: dict[str, Any], package: str) -> Iterator[str]:
-    if entry["from"] == "originals":
+def _wrong_entry(entry: dict[str, Any], classifier: dict[str, Any]) -> Iterator[str]:
+    start = entry["from"]
+    if start == "originals":
         return
-    if not entry[entry["from"]]:
-        yield f"entry.{entry['from']}: no zip to start from; name one, or start from originals"
-    if package != "cropped_256":
-        yield f"classifier.package: '{package}' needs photographs, but entry.from is {entry['from']}: take cropped_256"
+    if not entry[start]:
+        yield f"entry.{start}: no zip to start from; name one, or start from originals"
+    if (package := classifier["package"]) != "cropped_256":
+        yield f"classifier.package: '{package}' needs photographs, but entry.from is {start}: take cropped_256"
+    if classifier.get("original_vs_cropped", {"enabled": False})["enabled"]:
+        yield f"classifier.original_vs_cropped.enabled: it needs photographs, but entry.from is {start}"
 
 
 def _wrong_detector_names(detector: dict[str, Any]) -> Iterator[str]:
