@@ -128,7 +128,7 @@ rule inference:
         rules.form_prediction_sets.output,
         rules.roll_up_predictions.output,
         rules.find_label_errors.output,
-        rules.list_unusable_images.output,
+        from_originals(rules.list_unusable_images.output),
 
 
 rule embed_images:
