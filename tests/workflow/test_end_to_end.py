@@ -296,3 +296,17 @@ def test_new_photographs_are_predicted_without_any_training(copied_run: Path, sm
     planned = planned_jobs(snakemake_succeeds(copied_run, "predict", "--dry-run", "--quiet", "rules"))
     assert planned["total"] == 7
     assert audit_run(copied_run) == 0
+
+
+def test_embeddings_are_made_on_request_of_every_image_of_an_experiment(copied_run: Path) -> None:
+    folder = copied_run / "results/experiments/small_insect_order"
+    target = str((folder / "embeddings.parquet").relative_to(copied_run))
+    planned = planned_jobs(snakemake_succeeds(copied_run, target, "--dry-run", "--quiet", "rules"))
+    assert planned == {"embed_images": 1, "total": 1}
+    snakemake_succeeds(copied_run, target)
+    embeddings = pd.read_parquet(folder / "embeddings.parquet")
+    predicted = pd.concat(pd.read_parquet(folder / f"{name}predictions.parquet") for name in ("", "validation_"))
+    held_out = embeddings[embeddings["role"] != "train"]
+    assert set(held_out["image_file"]) == set(predicted["image_file"])
+    assert (embeddings["role"] == "train").sum() > len(held_out)
+    assert embeddings["embedding"].map(len).nunique() == 1
