@@ -14,6 +14,8 @@ h1 { font-size: 1.25rem; font-weight: 600; }
 table { border-collapse: collapse; margin: 0 0 1.5rem; }
 th, td { padding: .3rem .75rem; border-bottom: 1px solid #d9e2ec; text-align: left; white-space: nowrap; }
 th { background: #f0f4f8; font-weight: 600; position: sticky; top: 0; }
+td:first-child { background: #fff; position: sticky; left: 0; }
+th:first-child { left: 0; z-index: 1; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 td.empty { color: #9aa5b1; text-align: right; }
 tr:hover td { background: #f7f9fb; }
