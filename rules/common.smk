@@ -220,19 +220,34 @@ def comparison_settings(wildcards):
     return PLAN.comparison_settings(wildcards.experiment)
 
 
+def training_processes(wildcards):
+    """Processes that share each step of one trial, with a GPU each."""
+    return PLAN.training(wildcards.experiment)["processes"]
+
+
+def comparison_processes(wildcards):
+    """Processes that share each step of one training on either package."""
+    return PLAN.comparison_settings(wildcards.experiment)["training"]["processes"]
+
+
 def cores_of(training):
-    """Cores of one training: for its numerics, or for the processes that decode its images and itself."""
+    """Cores of one process: for its numerics, or for the processes that decode its images and itself."""
     return max(training["threads"], training["workers"] + 1)
 
 
 def training_threads(wildcards):
     """Cores of one trial."""
+    return training_processes(wildcards) * test_threads(wildcards)
+
+
+def test_threads(wildcards):
+    """Cores of the test of one experiment."""
     return cores_of(PLAN.training(wildcards.experiment))
 
 
 def comparison_threads(wildcards):
     """Cores of one training on either package."""
-    return cores_of(PLAN.comparison_settings(wildcards.experiment)["training"])
+    return comparison_processes(wildcards) * cores_of(PLAN.comparison_settings(wildcards.experiment)["training"])
 
 
 def files_of_experiment(pattern):

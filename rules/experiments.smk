@@ -36,6 +36,7 @@ rule train_classifier:
     output:
         model=f"{TRIAL}/model.safetensors",
         history=f"{TRIAL}/history.tsv",
+        speed=f"{TRIAL}/speed.tsv",
         validation=f"{TRIAL}/validation.json",
         record=f"{RECORD}/train_classifier/{{experiment}}/{{backbone}}_{{loss}}_seed{{seed}}.json",
     log:
@@ -46,11 +47,12 @@ rule train_classifier:
         "../envs/torch.yaml"
     threads: training_threads
     resources:
-        gpu=1,
+        gpu=training_processes,
         mem_mb=per_attempt(32_000),
         runtime=per_attempt(1_440),
     params:
         trial=trial_settings,
+        state=unfinished,
         code=code_digest("train_classifier"),
     message:
         "Train {wildcards.backbone} with {wildcards.loss}, seed {wildcards.seed}, on {wildcards.experiment}."
@@ -96,7 +98,7 @@ rule test_classifier:
         "benchmarks/test_classifier/{experiment}.jsonl"
     conda:
         "../envs/torch.yaml"
-    threads: training_threads
+    threads: test_threads
     resources:
         gpu=1,
         mem_mb=per_attempt(32_000),

@@ -28,6 +28,7 @@ use rule train_classifier as train_for_comparison with:
     output:
         model=f"{COMPARED}/model.safetensors",
         history=f"{COMPARED}/history.tsv",
+        speed=f"{COMPARED}/speed.tsv",
         validation=f"{COMPARED}/validation.json",
         record=f"{RECORD}/train_for_comparison/{{experiment}}/{{package}}.json",
     log:
@@ -35,6 +36,8 @@ use rule train_classifier as train_for_comparison with:
     benchmark:
         "benchmarks/train_for_comparison/{experiment}/{package}.jsonl"
     threads: comparison_threads
+    resources:
+        gpu=comparison_processes,
     params:
         trial=comparison_settings,
     message:
@@ -56,7 +59,6 @@ use rule test_classifier as test_for_comparison with:
         "logs/test_for_comparison/{experiment}/{package}.log",
     benchmark:
         "benchmarks/test_for_comparison/{experiment}/{package}.jsonl"
-    threads: comparison_threads
     message:
         "Test what was trained on {wildcards.package} for {wildcards.experiment}."
 

@@ -29,5 +29,5 @@ if __name__ == "__main__":
         history = fine_tune(model, examples, preprocessor, settings, device, state, monitor)
         save_detector(model, preprocessor, made.model, made.config, made.preprocessor)
         write_history(made.history, history)
-        state.remove()
         record.images = {"in": len(examples), "out": len(examples)}
+    state.remove()  # after the record, which means done

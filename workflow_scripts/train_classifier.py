@@ -3,19 +3,30 @@
 import json
 from pathlib import Path
 
+import torch
+
 from bioscan1m.atomic import write_json
 from bioscan1m.evaluation import count_images
 from bioscan1m.job import job
-from bioscan1m.training import Trainer, describe_validation, write_history, write_model
+from bioscan1m.provenance import file_digest, software
+from bioscan1m.trained import describe_validation, write_history, write_model, write_speed
+from bioscan1m.training import train
+from bioscan1m.training_state import TrainingState
 
 if __name__ == "__main__":
     with job(snakemake) as record:
-        inputs, outputs, trial = snakemake.input, snakemake.output, snakemake.params.trial
-        record.seed = trial["seed"]
-        trained = Trainer(inputs.package, inputs.split, inputs.get("weights", []), trial).run()
+        inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
+        record.seed = params.trial["seed"]
         data = json.loads(Path(inputs.digest).read_text(encoding="utf-8"))["sha256"]
-        write_model(outputs.model, trained, {"code": snakemake.params.code, "data": data})
+        weights = inputs.get("weights", [])
+        digests = [data, *map(file_digest, weights)]
+        recipe = json.dumps([params.trial, params.code, digests, torch.cuda.is_available(), software()])
+        state = TrainingState(params.state, recipe)
+        trained = train(inputs.package, inputs.split, weights, params.trial, state)
+        write_model(outputs.model, trained, {"code": params.code, "data": data})
         write_history(outputs.history, trained.history)
+        write_speed(outputs.speed, trained.speed)
         validation = describe_validation(trained)
         write_json(outputs.validation, validation)
         record.images = count_images(validation)
+    state.remove()  # after the record, which means done

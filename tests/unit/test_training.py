@@ -8,14 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from toy_experiment import IMAGES, RESNET, make_package, make_trial
+from toy_experiment import IMAGES, RESNET, make_package, make_trial, train_and_write
 
 from bioscan1m.atomic import write_json
-from bioscan1m.classifiers import build_classifier
 from bioscan1m.errors import InputError
 from bioscan1m.evaluation import count_images, describe_test, evaluate_model, find_selected
 from bioscan1m.predictions import read_predictions, write_predictions
-from bioscan1m.training import Trained, Trainer, describe_validation, make_optimizer, write_history, write_model
+from bioscan1m.trained import describe_validation
+from bioscan1m.training import train
+from bioscan1m.training_state import TrainingState
 from bioscan1m.weights import read_recipe
 
 
@@ -25,20 +26,17 @@ def toy(tmp_path_factory) -> tuple[Path, Path]:
     return make_package(tmp_path_factory.mktemp("toy"))
 
 
-def train(toy: tuple[Path, Path], trial: dict, folder: Path) -> Trained:
-    """Train and write the three files of a trial."""
-    trained = Trainer(*toy, [], trial).run()
-    write_model(folder / "model.safetensors", trained, {"code": "c", "data": "d"})
-    write_history(folder / "history.tsv", trained.history)
-    write_json(folder / "validation.json", describe_validation(trained))
-    return trained
+@pytest.fixture
+def kept(tmp_path) -> TrainingState:
+    """Where a training keeps its state."""
+    return TrainingState(tmp_path / "unfinished", "recipe")
 
 
 @pytest.fixture(scope="module")
 def run(toy, tmp_path_factory) -> Path:
     """The folder of a trial that was trained."""
     folder = tmp_path_factory.mktemp("run")
-    train(toy, make_trial(), folder)
+    train_and_write(toy, make_trial(), folder)
     return folder
 
 
@@ -51,13 +49,13 @@ def test_it_learns(run):
 
 
 def test_the_same_trial_gives_the_same_bytes(run, toy, tmp_path):
-    train(toy, make_trial(), tmp_path)
+    train_and_write(toy, make_trial(), tmp_path)
     for name in ("model.safetensors", "history.tsv", "validation.json"):
         assert (tmp_path / name).read_bytes() == (run / name).read_bytes(), name
 
 
 def test_another_seed_gives_other_weights(run, toy, tmp_path):
-    train(toy, {**make_trial(epochs=1), "seed": 2}, tmp_path)
+    train_and_write(toy, {**make_trial(epochs=1), "seed": 2}, tmp_path)
     assert (tmp_path / "model.safetensors").read_bytes() != (run / "model.safetensors").read_bytes()
 
 
@@ -75,49 +73,42 @@ def test_history_has_every_epoch_and_no_clock(run):
     assert list(rows[0]) == ["epoch", "learning_rate", "train_loss", "validation_loss", "micro_top1", "macro_top1"]
 
 
-def test_the_best_epoch_is_the_first_with_the_highest_accuracy_and_patience_ends_the_training(toy):
-    trained = Trainer(*toy, [], make_trial(epochs=12, patience=2)).run()
+def test_the_best_epoch_is_the_first_with_the_highest_accuracy_and_patience_ends_the_training(toy, kept):
+    trained = train(*toy, [], make_trial(epochs=12, patience=2), kept)
     accuracies = [row["micro_top1"] for row in trained.history]
     assert trained.best_epoch == accuracies.index(max(accuracies)) + 1
     assert len(trained.history) == min(12, trained.best_epoch + 2)
 
 
-def test_a_loss_that_is_no_number_is_an_error_that_names_the_epoch(toy):
+def test_a_loss_that_is_no_number_is_an_error_that_says_where(toy, kept):
     trial = make_trial(optimizer="sgd", learning_rate=1e30, gamma=2)
-    with pytest.raises(InputError, match=r"no number in epoch 1; lower classifier\.training\.learning_rate"):
-        Trainer(*toy, [], trial).run()
+    with pytest.raises(InputError, match=r"in epoch 1, step \d, at a learning rate of 1e\+30; lower classif"):
+        train(*toy, [], trial, kept)
 
 
-def test_images_that_cannot_be_read_are_counted_and_listed(tmp_path):
+def test_images_that_cannot_be_read_are_counted_and_listed(tmp_path, kept):
     toy = make_package(tmp_path, missing=1, damaged=3)
-    described = describe_validation(Trainer(*toy, [], make_trial(epochs=1)).run())
+    described = describe_validation(train(*toy, [], make_trial(epochs=1), kept))
     assert [row["image_file"] for row in described["skipped"]["train"]] == [f"Coleoptera{i}.jpg" for i in range(3)]
     assert [row["image_file"] for row in described["skipped"]["validation"]] == ["Coleoptera3.jpg"]
     assert count_images(described) == {"in": 41, "out": 37, "skipped": 4}
 
 
-def test_no_readable_image_is_an_error(tmp_path):
+def test_no_readable_image_is_an_error(tmp_path, kept):
     toy = make_package(tmp_path, damaged=sum(IMAGES.values()))
     with pytest.raises(InputError, match="none of 31 training images"):
-        Trainer(*toy, [], make_trial()).run()
+        train(*toy, [], make_trial(), kept)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_optimizers_have_the_settings_of_the_config(optimizer):
-    group = make_optimizer(build_classifier(RESNET, 3, 32), make_trial(optimizer=optimizer)["training"]).defaults
-    assert (group["lr"], group["weight_decay"]) == (0.01, 1e-4)
-    if optimizer == "sgd":
-        assert group["nesterov"] is True
-
-
-def test_pretrained_weights_are_the_start(run, toy, tmp_path):
+def test_pretrained_weights_are_the_start(run, toy, tmp_path, kept):
     recipe = read_recipe(run / "model.safetensors")
     (tmp_path / "model.safetensors").write_bytes((run / "model.safetensors").read_bytes())
     write_json(tmp_path / "config.json", recipe["model"]["settings"])
     files = [tmp_path / "config.json", tmp_path / "model.safetensors"]
     described = {**RESNET, "weights": "local", "settings": {}}
-    trained = Trainer(*toy, files, make_trial(described, epochs=1, learning_rate=1e-3)).run()
-    scratch = Trainer(*toy, [], make_trial(epochs=1, learning_rate=1e-3)).run()
+    trained = train(*toy, files, make_trial(described, epochs=1, learning_rate=1e-3), kept)
+    kept.remove()
+    scratch = train(*toy, [], make_trial(epochs=1, learning_rate=1e-3), kept)
     assert trained.history[0]["train_loss"] < scratch.history[0]["train_loss"]
     assert trained.model["settings"]["hidden_sizes"] == RESNET["settings"]["hidden_sizes"]
 

@@ -12,7 +12,11 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from bioscan1m.archives import ZipWriter
+from bioscan1m.atomic import write_json
 from bioscan1m.packing import pack_hdf5
+from bioscan1m.trained import describe_validation, write_history, write_model, write_speed
+from bioscan1m.training import train
+from bioscan1m.training_state import TrainingState
 
 HUES = {"Coleoptera": (200, 60, 60), "Diptera": (60, 160, 60), "Hymenoptera": (70, 70, 210)}
 IMAGES = {"Coleoptera": 16, "Diptera": 24, "Hymenoptera": 10}
@@ -31,6 +35,7 @@ TRAINING = {
     "learning_rate": 0.01,
     "momentum": 0.9,
     "weight_decay": 1e-4,
+    "learning_rate_decay": "steps",
     "learning_rate_steps": [3],
     "learning_rate_factor": 0.1,
     "short_side": 36,
@@ -38,6 +43,11 @@ TRAINING = {
     "workers": 0,
     "cache_images": False,
     "threads": 1,
+    "precision": "auto",
+    "deterministic": False,
+    "compile": False,
+    "accumulation": 1,
+    "processes": 1,
 }
 
 
@@ -65,6 +75,17 @@ def make_trial(backbone: dict[str, Any] = RESNET, gamma: float = 0, **training: 
         "training": {**TRAINING, **training},
         "top_k": [1, 3, 5],
     }
+
+
+def train_and_write(toy: tuple[Path, Path], trial: dict, folder: Path) -> None:
+    """Train and write the files of a trial, as the rule does."""
+    kept = TrainingState(folder / "unfinished", "recipe")
+    trained = train(*toy, [], trial, kept)
+    write_model(folder / "model.safetensors", trained, {"code": "c", "data": "d"})
+    write_history(folder / "history.tsv", trained.history)
+    write_speed(folder / "speed.tsv", trained.speed)
+    write_json(folder / "validation.json", describe_validation(trained))
+    kept.remove()
 
 
 def _jpeg(label: str, seed: int) -> bytes:

@@ -16,6 +16,7 @@ from workflow_runs import REPOSITORY, small_config, snakemake_succeeds, write_co
 pytestmark = pytest.mark.workflow
 
 MODEL = "results/detector/SW-240/model.safetensors"
+TRIAL = "results/experiments/large_insect_order/resnet50_ce_seed1"
 EPOCHS = 3
 
 
@@ -32,11 +33,23 @@ def training_runs(small_run, tmp_path: Path) -> tuple[Path, Path]:
     return runs
 
 
-def kill_after_first_epoch(run: Path) -> None:
+@pytest.fixture
+def classifier_runs(small_run, tmp_path: Path) -> tuple[Path, Path]:
+    """Two copies of the small run in which one classifier is to be trained anew, for some epochs."""
+    config = small_config()
+    config["classifier"]["overrides"] = {"large_insect_order": {"epochs": EPOCHS}}
+    runs = tmp_path / "whole", tmp_path / "killed"
+    for run in runs:
+        shutil.copytree(small_run.folder, run)
+        write_config(run, config)
+    return runs
+
+
+def kill_after_first_epoch(run: Path, model: str) -> None:
     """Start the training and kill Snakemake with all its jobs when the first epoch is over."""
     command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--directory", str(run)]
     process = subprocess.Popen(
-        [*command, "--profile", "profiles/demo", MODEL],
+        [*command, "--profile", "profiles/demo", model],
         cwd=REPOSITORY,
         text=True,
         stdout=subprocess.PIPE,
@@ -50,14 +63,26 @@ def kill_after_first_epoch(run: Path) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+def trained_whole_and_killed(whole: Path, killed: Path, model: str) -> None:
+    """Train a model in one run, and in another that is killed and started again."""
+    snakemake_succeeds(whole, model)
+    kill_after_first_epoch(killed, model)
+    assert (killed / f"{model}.unfinished").exists() and not (killed / model).exists()
+    snakemake_succeeds(killed, "--unlock", model)
+    output = snakemake_succeeds(killed, model)
+    assert f"going on after epoch 1 of {EPOCHS}" in output or f"going on after epoch 2 of {EPOCHS}" in output
+    assert not (killed / f"{model}.unfinished").exists()
+
+
 def test_a_killed_training_goes_on_after_the_last_epoch_and_gives_the_same_model(training_runs) -> None:
     whole, killed = training_runs
-    snakemake_succeeds(whole, MODEL)
-    kill_after_first_epoch(killed)
-    assert (killed / f"{MODEL}.unfinished").exists() and not (killed / MODEL).exists()
-    snakemake_succeeds(killed, "--unlock", MODEL)
-    output = snakemake_succeeds(killed, MODEL)
-    assert f"going on after epoch 1 of {EPOCHS}" in output or f"going on after epoch 2 of {EPOCHS}" in output
+    trained_whole_and_killed(whole, killed, MODEL)
     for name in (MODEL, "results/detector/SW-240/history.tsv"):
         assert (killed / name).read_bytes() == (whole / name).read_bytes()
-    assert not (killed / f"{MODEL}.unfinished").exists()
+
+
+def test_a_killed_classifier_goes_on_and_gives_the_same_results(classifier_runs) -> None:
+    whole, killed = classifier_runs
+    trained_whole_and_killed(whole, killed, f"{TRIAL}/model.safetensors")
+    for name in ("model.safetensors", "history.tsv", "validation.json"):
+        assert (killed / TRIAL / name).read_bytes() == (whole / TRIAL / name).read_bytes()

@@ -21,6 +21,10 @@ from bioscan1m.weights import read_weights
 # Keys of a config.json of transformers that tell of the labels or of the file, not of the network.
 NOT_ARCHITECTURE = {"architectures", "dtype", "id2label", "label2id", "problem_type", "transformers_version"}
 
+# Parts of pretrained weights that no classifier here has need of: the pooler of transformers, and the auxiliary heads
+# of torchvision's googlenet and inception_v3, which are built with `aux_logits: false`.
+PASSED_OVER = {"pooler", "aux1", "aux2", "AuxLogits"}
+
 
 def build_classifier(backbone: dict[str, Any], classes: int, image_size: int) -> nn.Module:
     """A classifier with new weights (drawn from torch's global generator) for images (3, image_size, image_size).
@@ -68,18 +72,20 @@ def load_backbone_weights(model: nn.Module, folder: str | Path) -> None:
     file = Path(folder) / "model.safetensors"
     published = _transformers_weights(model, file) if hasattr(model, "config") else read_weights(file)
     own = model.state_dict()
-    # Batch counters are absent from old files. A pooler is the head of another task; no classifier has one.
+    # Batch counters are absent from old files. A pooler is the head of another task, and auxiliary heads only train.
     expected = {name for name in own if name not in _head(model) and not name.endswith("num_batches_tracked")}
-    unknown = {name for name in published if name not in own and "pooler" not in name.split(".")}
+    unknown = {name for name in published if name not in own and not PASSED_OVER & set(name.split("."))}
     _check_fit(file, own, published, expected, unknown)
-    model.load_state_dict({**own, **{name: published[name] for name in expected}})
+    own.update((name, published[name]) for name in expected)  # it also holds the versions of the layers
+    model.load_state_dict(own)
 
 
 def load_trained_weights(model: nn.Module, file: str | Path) -> None:
     """Load all weights of a classifier that was trained here. Raises InputError that names what does not fit."""
     own, trained = model.state_dict(), read_weights(file)
     _check_fit(file, own, trained, expected=set(own), unknown=set(trained) - set(own))
-    model.load_state_dict(trained)
+    own.update(trained)
+    model.load_state_dict(own)
 
 
 def head_layer(model: nn.Module) -> nn.Module:

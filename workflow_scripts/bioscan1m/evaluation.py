@@ -49,13 +49,14 @@ def evaluate_model(package: str | Path, split: str | Path, file: str | Path) -> 
     if recipe["classes"] != classes:
         raise InputError(f"{file}: trained for other classes than {split} has; train it again")
     training = recipe["trial"]["training"] | {"cache_images": False}  # one pass: nothing to keep
+    precision = training["precision"]
     device = prepare_device(training["threads"], recipe["trial"]["seed"])
     model = build_classifier(recipe["model"], len(classes), training["crop"])
     load_trained_weights(model, file)
     to_device(model, device)
     progress = Progress("evaluation", len(images["validation"]) + len(images["test"]))
     evaluated = {
-        role: predict(model, load_batches(package, images[role], training), images[role], classes, progress)
+        role: predict(model, load_batches(package, images[role], training), images[role], classes, progress, precision)
         for role in ("validation", "test")
     }
     predictions, skipped = ({role: pair[part] for role, pair in evaluated.items()} for part in (0, 1))
@@ -108,7 +109,12 @@ def find_selected(models: Sequence[str | Path], selection: str | Path | None) ->
 
 
 def predict(
-    model: nn.Module, batches: DataLoader, images: LabelledImages, classes: list[str], progress: Progress
+    model: nn.Module,
+    batches: DataLoader,
+    images: LabelledImages,
+    classes: list[str],
+    progress: Progress,
+    precision: str,
 ) -> tuple[Predictions, Skipped]:
     """Predictions for all images that can be read, in their order, and the others with their reasons.
 
@@ -120,7 +126,7 @@ def predict(
     for batch in batches:
         skipped += batch.skipped
         if len(batch.labels):
-            with torch.no_grad(), mixed_precision(device):
+            with torch.no_grad(), mixed_precision(device, precision):
                 output = class_logits(model, to_network_input(batch.images, device))
             logits.append(output.float().cpu().numpy())
             indices.append(batch.indices.numpy())

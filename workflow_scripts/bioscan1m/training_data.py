@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from bioscan1m.data_parallel import ALONE, Group
 from bioscan1m.device import memory_format
 from bioscan1m.errors import InputError, UnreadableImage
 from bioscan1m.images import decode, resize_shorter_side
@@ -41,6 +42,11 @@ class LabelledImages:
 
     def __len__(self) -> int:
         return len(self.image_files)
+
+    def share(self, group: Group) -> LabelledImages:
+        """The images of one process where several evaluate together: a run of consecutive ones."""
+        own = np.array_split(np.arange(len(self)), group.size)[group.rank]
+        return LabelledImages([self.image_files[place] for place in own], self.labels[own])
 
 
 class Batch(NamedTuple):
@@ -140,34 +146,57 @@ def random_crop_and_flip(pixels: np.ndarray, size: int, random: np.random.Genera
 
 
 class EpochBatches(Sampler[list[tuple[int, int]]]):
-    """Batches of keys (epoch, index): shuffled by (seed, epoch), or in order without a seed."""
+    """Batches of keys (epoch, index): shuffled by (seed, epoch), or in order without a seed.
 
-    def __init__(self, images: int, batch_size: int, seed: int | None) -> None:
+    A batch comes in `passes` parts, one after the other, and of several processes each has its own parts of it. Parts
+    are as equal as can be; those of a small last batch may be empty.
+    """
+
+    def __init__(self, images: int, batch_size: int, seed: int | None, passes: int = 1, group: Group = ALONE) -> None:
         self._images, self._batch_size, self._seed = images, batch_size, seed
+        self._passes, self._group = passes, group
         self.epoch = 0
 
     def __len__(self) -> int:
-        return math.ceil(self._images / self._batch_size)
+        return math.ceil(self._images / self._batch_size) * self._passes
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         order = np.arange(self._images)
         if self._seed is not None:
             np.random.default_rng((self._seed, self.epoch)).shuffle(order)
+        first = self._group.rank * self._passes
         for start in range(0, self._images, self._batch_size):
-            yield [(self.epoch, int(index)) for index in order[start : start + self._batch_size]]
+            batch = order[start : start + self._batch_size]
+            for part in np.array_split(batch, self._group.size * self._passes)[first : first + self._passes]:
+                yield [(self.epoch, int(index)) for index in part]
 
 
 def load_batches(
-    package: str | Path, images: LabelledImages, training: dict[str, Any], seed: int | None = None
+    package: str | Path,
+    images: LabelledImages,
+    training: dict[str, Any],
+    seed: int | None = None,
+    group: Group = ALONE,
 ) -> DataLoader:
     """Batches of images as the config's `training` says, decoded by `training["workers"]` processes.
 
     With a seed they are for training: shuffled, cropped at random and flipped; set `batch_sampler.epoch` before each
-    pass. Without, they are for evaluation: in order, cropped in the centre.
+    pass. Of a step of `training["batch_size"]` images a process has its share, in `training["accumulation"]` batches.
+    Without, they are for evaluation: in order, cropped in the centre, as many at a time as in training.
     """
+    shares = training["processes"] * training["accumulation"]
+    if training["batch_size"] < shares:
+        raise InputError(
+            f"classifier.training.batch_size: {training['batch_size']} images are too few for {shares} parts "
+            "(processes * accumulation)"
+        )
+    if seed is None:
+        sampler = EpochBatches(len(images), math.ceil(training["batch_size"] / shares), None)
+    else:
+        sampler = EpochBatches(len(images), training["batch_size"], seed, training["accumulation"], group)
     return DataLoader(
         PackageImages(package, images, training, seed),
-        batch_sampler=EpochBatches(len(images), training["batch_size"], seed),
+        batch_sampler=sampler,
         collate_fn=collate,
         num_workers=training["workers"],
         persistent_workers=training["workers"] > 0,
