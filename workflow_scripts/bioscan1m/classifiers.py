@@ -113,7 +113,8 @@ def _build_transformers(name: str, settings: dict[str, Any], classes: int, image
     known = _transformers_settings(model_class)
     if unknown := sorted(set(settings) - known):
         raise InputError(f"classifier.backbones: {name} has no settings {unknown}; there are: {sorted(known)}")
-    sizes = {"image_size": image_size} if "image_size" in known else {}
+    default = getattr(model_class.config_class(), "image_size", None)  # a number, two of them, or none at all
+    sizes = {} if default is None else {"image_size": image_size if isinstance(default, int) else [image_size] * 2}
     try:
         return model_class(model_class.config_class(**{**sizes, **settings, "num_labels": classes}))
     except Exception as error:  # wrong settings come to light as nearly anything
