@@ -37,7 +37,8 @@ class SelectedClassifier:
         """
         images = LabelledImages(list(image_files), np.zeros(len(image_files), np.int64))
         progress = Progress(self.experiment, len(images))
-        return predict(self.model, load_batches(package, images, self.training), images, self.classes, progress)
+        batches = load_batches(package, images, self.training)
+        return predict(self.model, batches, images, self.classes, progress, self.training["precision"])
 
 
 def load_selected(selection: str | Path, models: Sequence[str | Path]) -> SelectedClassifier:

@@ -140,6 +140,7 @@ class Trainer:
             self._train_and_validate(done)
             if self._group.rank == 0:
                 self._keep()
+                self._log()
 
     def _train_and_validate(self, epoch: int) -> None:
         """One epoch: its row of the history and of the speed, and its weights if it is the best so far."""
@@ -226,7 +227,7 @@ class Trainer:
         return Predictions(self._classes, image_files, truth, logits), [row for rows in skipped for row in rows]
 
     def _describe_epoch(self, epoch: int, rate: float, train_loss: float, validation: Predictions) -> dict[str, float]:
-        """A row of the history, which is logged too. Raises InputError where the validation loss is no number."""
+        """A row of the history. Raises InputError where the validation loss is no number."""
         truth, logits = validation.truth, validation.logits
         gamma = self._trial["loss_settings"]["gamma"]
         row = {
@@ -239,10 +240,14 @@ class Trainer:
         }
         if not math.isfinite(row["validation_loss"]):
             raise self._went_astray(f"on the validation images after epoch {epoch}", rate)
-        described = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
-        speed = self._speed[-1]["train_images_per_second"]
-        logger.info("epoch %d of %d: %s, %.1f images/s", epoch, self._trial["training"]["epochs"], described, speed)
         return row
+
+    def _log(self) -> None:
+        """Say how the last epoch went; it has been kept by then."""
+        row, speed = self._history[-1], self._speed[-1]["train_images_per_second"]
+        described = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
+        epochs = self._trial["training"]["epochs"]
+        logger.info("epoch %d of %d: %s, %.1f images/s", row["epoch"], epochs, described, speed)
 
     def _describe_speed(self, epoch: int, training: float, validation: float) -> dict[str, float]:
         """A row of the speed, from the seconds of both parts of an epoch."""
