@@ -40,7 +40,7 @@ rule form_prediction_sets:
 rule roll_up_predictions:
     input:
         test=collect(rules.test_classifier.output.predictions, experiment=PLAN.experiments),
-        metadata=rules.validate_metadata.output.metadata,
+        metadata=METADATA_PARQUET,
     output:
         ranks=collect("results/experiments/{experiment}/ranks.parquet", experiment=PLAN.experiments),
         accuracy="results/summary/ranks.tsv",

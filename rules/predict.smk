@@ -101,7 +101,7 @@ rule predict_photographs:
             *where_cropped([rules.detect_on_photographs.output.quarantine, rules.crop_photographs.output.quarantine]),
             f"{PHOTOGRAPHS}/quarantine/{config['classifier']['package']}.tsv",
         ],
-        metadata=rules.validate_metadata.output.metadata,
+        metadata=METADATA_PARQUET,
         selections=collect(rules.select_trial.output.selection, experiment=PLAN.predicting),
         calibrations=collect(rules.test_classifier.output.validation_predictions, experiment=PLAN.predicting),
         models=of_trials(rules.train_classifier.output.model, PLAN.predicting),
