@@ -30,7 +30,6 @@ rule train_classifier:
     input:
         package=ancient(CLASSIFIER_PACKAGE),
         split=ancient(SPLIT),
-        classes=ancient(rules.list_classes.output.classes),
         digest=rules.digest_experiment.output.digest,
         weights=ancient(backbone_weights),
     output:
@@ -203,6 +202,8 @@ rule summarise_experiments:
 
 rule experiments:
     input:
+        # Not an input of the trainings: Snakemake would not see their changed digests while this is still to be made.
+        collect(rules.list_classes.output.classes, experiment=PLAN.experiments),
         rules.summarise_experiments.output,
         collect(rules.draw_experiment.output.confusion_matrix, experiment=PLAN.experiments),
         COMPARISON_TABLES,

@@ -22,7 +22,6 @@ use rule train_classifier as train_for_comparison with:
     input:
         package=ancient("results/packages/{package}.hdf5"),
         split=ancient(SPLIT),
-        classes=ancient(rules.list_classes.output.classes),
         digest=rules.digest_for_comparison.output.digest,
         weights=ancient(comparison_weights),
     output:

@@ -139,3 +139,6 @@ def test_a_custom_task_on_labelled_photographs_is_config_only(tmp_path: Path) ->
     snakemake_succeeds(tmp_path, "experiments")
     test = pd.read_csv(tmp_path / "results/summary/test.tsv", sep="\t").iloc[0]
     assert test["micro_top1"] > test["majority_share"] + 10
+    assert not test.filter(like="published").size
+    headline = (tmp_path / "results/summary/headline.txt").read_text()
+    assert "majority class" in headline and "paper" not in headline

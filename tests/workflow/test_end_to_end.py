@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -261,6 +262,21 @@ def test_another_input_size_plans_new_boxes_and_no_training(copied_run: Path, sm
     planned = planned_jobs(snakemake_succeeds(copied_run, "dataset", "detector", "--dry-run", "--quiet", "rules"))
     assert planned["detect_insects"] == len(CHUNKS) and planned["evaluate_detector"] == 1
     assert "fine_tune_detector" not in planned
+
+
+def test_another_label_retrains_only_the_experiments_of_its_image(copied_run: Path) -> None:
+    """Two calls, as the README says: the first makes the digests, the second sees which of them came out as before."""
+    source = copied_run / "source/BIOSCAN_Insect_Dataset_metadata.tsv"
+    table = pd.read_csv(source, sep="\t", dtype=str, keep_default_na=False)
+    split = pd.read_parquet(copied_run / "results/splits/large_insect_order.parquet").set_index("image_file")
+    image_file = split.index[(split["label"] == "Hymenoptera") & (split["role"] == "train")][0]
+    table.loc[table["image_file"] == image_file, "order"] = "Coleoptera"
+    table.to_csv(source, sep="\t", index=False)
+    snakemake_succeeds(copied_run, "dataset")
+    output = snakemake_succeeds(copied_run, "experiments", "--dry-run", "--quiet", "host")
+    trained = set(re.findall(r"Train \w+ with \w+, seed \d+, on (\w+)\.", output))
+    assert "large_insect_order" in trained
+    assert not {name for name in trained if "diptera_family" in name}
 
 
 def test_changed_metadata_plan_their_users_and_no_image_job(copied_run: Path) -> None:
