@@ -33,3 +33,4 @@ rule all:
         rules.experiments.input,
         rules.inference.input,
         rules.render_tables.output.pages,
+        rules.seal_records.output,

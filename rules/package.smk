@@ -92,6 +92,7 @@ rule pack_crops:
         mem_mb=per_attempt(4_000),
         runtime=per_attempt(120),
     params:
+        supersedes=unwatched(True),  # of the same chunks in other groups
         code=code_digest("pack_zip"),
     message:
         "Pack the full-size crops of the chunks {wildcards.group}."

@@ -1,16 +1,45 @@
-"""The records of all jobs, held against the files that are there.
+"""The records of all jobs, sealed in a ledger and held against the files that are there.
 
 NEEDS  results/provenance/records/, written by every job as its last output
-MAKES  results/provenance/audit.tsv and audit.json
+MAKES  results/provenance/ledger.jsonl, audit.tsv and audit.json
 """
 
+from snakemake.io import is_flagged
 
-rule audit:
+# A record says which inputs are `ancient`: other bytes of these are no reason to run its job again.
+for job_rule in workflow.rules:
+    ancient_inputs = [name for name, item in job_rule.input.items() if is_flagged(item, "ancient")]
+    if ancient_inputs:
+        job_rule.set_params(ancient=unwatched(ancient_inputs))
+
+
+rule seal_records:
     input:
         rules.dataset.input,
         rules.detector.input,
         rules.experiments.input,
         rules.inference.input,
+    output:
+        head="results/provenance/ledger.json",
+        record=f"{RECORD}/seal_records/ledger.json",
+    log:
+        "logs/seal_records.log",
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    params:
+        signing={"key": config["provenance"]["signing_key"]},
+        code=code_digest("seal_records"),
+    message:
+        "Seal the records of all jobs in the ledger."
+    script:
+        "../workflow_scripts/seal_records.py"
+
+
+rule audit:
+    input:
+        rules.seal_records.input,
+        ledger=rules.seal_records.output.head,
     output:
         table="results/provenance/audit.tsv",
         summary="results/provenance/audit.json",
@@ -22,7 +51,8 @@ rule audit:
         ),
         record=f"{RECORD}/audit/audit.json",
     log:
-        "logs/audit.log",
+        messages="logs/audit.log",
+        findings="logs/audit.tsv",
     conda:
         "../envs/data.yaml"
     threads: 4
@@ -30,7 +60,6 @@ rule audit:
         mem_mb=per_attempt(4_000),
         runtime=per_attempt(240),
     params:
-        audited={"records": RECORD},
         code=code_digest("audit_results"),
     message:
         "Audit every file of the run."

@@ -15,30 +15,32 @@ from bioscan1m.tables import write_table
 logger = logging.getLogger(__name__)
 
 
-def audit_results(records: str, table: str, summary: str, page: str) -> None:
+def audit_results(kept: str, table: str, summary: str, page: str) -> None:
     """Audit the working directory; write all findings as TSV, their counts as JSON, what is not intact as a page.
 
-    Raises InputError that names the first files at fault, after the outputs are written.
+    The table is written twice: Snakemake removes the outputs of an audit that fails, but not `kept`. Raises InputError
+    that names the first files at fault, after all is written.
     """
-    findings = audit(".", records)
+    findings = audit(".")
     frame = pd.DataFrame([asdict(finding) for finding in findings], columns=["path", "state", "rule", "detail"])
     counts = summarise(findings)
+    write_table(kept, frame)
     write_table(table, frame)
     write_json(summary, {"files": len(findings), **counts})
     states = pd.DataFrame(counts.items(), columns=["state", "files"])
     write_text(page, html_page("Audit", [states, frame[frame["state"] != INTACT]]))
-    faults = [f"{finding.path} ({finding.state})" for finding in findings if finding.state in FAULTS]
-    for finding in findings:
-        if finding.state != INTACT:  # Snakemake removes the table of an audit that fails; its log stays
-            logger.warning("%s: %s; %s", finding.path, finding.state, finding.detail)
+    faults = [finding for finding in findings if finding.state in FAULTS]
+    for finding in faults:
+        logger.warning("%s: %s; %s", finding.path, finding.state, finding.detail)
     if faults:
+        first = ", ".join(f"{fault.path} ({fault.state})" for fault in faults[:10])
         raise InputError(
-            f"{len(faults)} files are not as their jobs left them: {', '.join(faults[:10])}. "
-            "Delete them and run again, or put the right ones back."
+            f"{len(faults)} files are not as their jobs left them: {first}. Delete them and run again, or put the "
+            f"right ones back. All findings are in {kept}"
         )
 
 
 if __name__ == "__main__":
     with job(snakemake):
         output = snakemake.output
-        audit_results(snakemake.params.audited["records"], output.table, output.summary, output.page)
+        audit_results(snakemake.log.findings, output.table, output.summary, output.page)

@@ -12,9 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from bioscan1m.audit import FAULTS, INTACT, audit, summarise
-
-RECORDS = "results/provenance/records"
+from bioscan1m.audit import FAULTS, INTACT, RECORDS, audit, summarise
 
 
 def audit_run(run: Path) -> int:
@@ -22,7 +20,7 @@ def audit_run(run: Path) -> int:
     if not (run / RECORDS).is_dir():
         sys.stderr.write(f"audit_run: {run} has no folder {RECORDS}, so it is no run of this workflow\n")
         return 2
-    findings = audit(run, RECORDS)
+    findings = audit(run)
     for finding in findings:
         if finding.state != INTACT:
             sys.stdout.write(f"{finding.state}\t{finding.path}\t{finding.rule}\t{finding.detail}\n")

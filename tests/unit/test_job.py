@@ -62,9 +62,29 @@ def test_the_record_says_what_the_job_did():
     assert (written["rule"], written["wildcards"], written["seed"]) == ("crop_chunk", {"chunk": "7"}, 5)
     assert (written["parameters"], written["code"]) == ({"crop": {"ratio": 1.4}}, "crop_chunk:0123456789abcdef")
     assert written["images"] == {"in": 400, "out": 398, "quarantined": 2}
-    assert written["inputs"] == [{"path": "chunk.zip", "bytes": 11, "sha256": file_digest("chunk.zip")}]
+    (chunk,) = written["inputs"]
+    assert chunk == {
+        "path": "chunk.zip",
+        "bytes": 11,
+        "mtime_ns": Path("chunk.zip").stat().st_mtime_ns,
+        "sha256": file_digest("chunk.zip"),
+    }
     assert [file["path"] for file in written["outputs"]] == ["cropped.zip", "table.tsv"]
     assert written["started"] <= written["ended"] and written["peak_memory_bytes"] > 2**20
+
+
+def test_the_record_says_which_inputs_are_no_reason_to_run_again():
+    with job(snakemake(ancient=["chunk", "weights"])):
+        write_outputs()
+    written = json.loads(RECORD.read_text())
+    assert written["inputs"][0]["ancient"] is True and "ancient" not in written["parameters"]
+
+
+def test_an_input_that_changes_while_the_job_runs_is_an_error_and_no_record(capfd):
+    with pytest.raises(SystemExit), job(snakemake()):
+        write_outputs()
+        Path("chunk.zip").write_bytes(b"other photographs")
+    assert not RECORD.exists() and "chunk.zip changed while the job read it" in capfd.readouterr().err
 
 
 def test_the_environment_stays_out_of_the_record(monkeypatch):

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bioscan1m.atomic import write_json
 from bioscan1m.errors import InputError
-from bioscan1m.provenance import describe_files, machine, now, peak_memory, software, source_state
+from bioscan1m.provenance import describe_files, describing_files, machine, now, peak_memory, software, source_state
+from bioscan1m.records import write_record
 from bioscan1m.sources import without_secrets
 
 logger = logging.getLogger(__name__)
@@ -35,15 +35,16 @@ def job(snakemake: Any) -> Iterator[JobRecord]:
     _configure_logging(snakemake.log[0])
     added, started = JobRecord(), now()
     try:
-        yield added
-        record = _record(snakemake, added, started)
+        with describing_files(list(snakemake.input)) as described_inputs:
+            yield added
+            record = _record(snakemake, added, started, described_inputs())
     except InputError as error:
         logger.error("%s: %s", snakemake.rule, error)
         sys.exit(1)
     except BaseException:
         logger.exception("%s failed", snakemake.rule)
         raise
-    write_json(snakemake.output.record, record)
+    write_record(snakemake.output.record, record)
 
 
 def _configure_logging(log: str) -> None:
@@ -58,12 +59,13 @@ def _configure_logging(log: str) -> None:
     logging.captureWarnings(True)
 
 
-def _record(snakemake: Any, added: JobRecord, started: str) -> dict[str, Any]:
+def _record(snakemake: Any, added: JobRecord, started: str, inputs: list[dict[str, Any]]) -> dict[str, Any]:
     parameters = dict(snakemake.params.items())
+    ancient = _paths(snakemake.input, parameters.pop("ancient", []))
     return {
         "rule": snakemake.rule,
         "wildcards": dict(snakemake.wildcards.items()),
-        "inputs": describe_files(list(snakemake.input)),
+        "inputs": [file | ({"ancient": True} if file["path"] in ancient else {}) for file in inputs],
         "outputs": describe_files([path for path in snakemake.output if path != snakemake.output.record]),
         "parameters": {name: _without_secrets(value) for name, value in parameters.items() if name != "code"},
         "code": parameters["code"],
@@ -76,6 +78,12 @@ def _record(snakemake: Any, added: JobRecord, started: str) -> dict[str, Any]:
         "ended": now(),
         "peak_memory_bytes": peak_memory(),
     }
+
+
+def _paths(files: Any, names: list[str]) -> set[str]:
+    """The paths of the inputs of these names, each of one file or of several."""
+    named = [files.get(name, []) for name in names]
+    return {path for value in named for path in ([value] if isinstance(value, str) else value)}
 
 
 def _without_secrets(value: Any) -> Any:

@@ -7,17 +7,20 @@ the environment is copied, so that no secret can slip in.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from bioscan1m.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]
 # The packages whose version can change a result.
@@ -43,15 +46,43 @@ def file_digest(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def describe_file(path: str | Path) -> dict[str, Any]:
+    """Path, size in bytes, time of the last change in nanoseconds, and SHA-256 of a file."""
+    status = Path(path).stat()
+    return {
+        "path": str(path),
+        "bytes": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        "sha256": file_digest(path),
+    }
+
+
 def describe_files(paths: list[str]) -> list[dict[str, Any]]:
-    """Path, size in bytes and SHA-256 of each file, in order."""
+    """Describe each file, in order, on all cores."""
     with ThreadPoolExecutor() as pool:
-        digests = list(pool.map(file_digest, paths))
-    sizes = [Path(path).stat().st_size for path in paths]
-    return [
-        {"path": str(path), "bytes": size, "sha256": digest}
-        for path, size, digest in zip(paths, sizes, digests, strict=True)
-    ]
+        return list(pool.map(describe_file, paths))
+
+
+@contextmanager
+def describing_files(paths: list[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Describe files in the background while the block works with them; yield a function that waits for the result.
+
+    One core is enough to hash what a job reads, and what is read at the same time is read from the disk once. The
+    function raises InputError where a file is not what it was when the block began.
+    """
+    pool = ThreadPoolExecutor(1)
+    described = [pool.submit(describe_file, path) for path in paths]
+    try:
+        yield lambda: [_unchanged(file.result()) for file in described]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _unchanged(described: dict[str, Any]) -> dict[str, Any]:
+    status = Path(described["path"]).stat()
+    if (status.st_size, status.st_mtime_ns) != (described["bytes"], described["mtime_ns"]):
+        raise InputError(f"{described['path']} changed while the job read it; run the job again")
+    return described
 
 
 def now() -> str:
@@ -93,11 +124,6 @@ def machine() -> dict[str, Any]:
 def peak_memory() -> int:
     """The largest resident memory so far of this process or of one of its children, in bytes (Linux counts KiB)."""
     return 1024 * max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-
-
-def read_record(path: str | Path) -> dict[str, Any]:
-    """Read a record."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def _git(*arguments: str) -> str | None:

@@ -1,0 +1,33 @@
+"""Seal the records of all jobs in the ledger, and sign it if the config names a key."""
+
+import logging
+from pathlib import Path
+
+from bioscan1m.atomic import write_json
+from bioscan1m.audit import LEDGER, read_sealable
+from bioscan1m.errors import InputError
+from bioscan1m.job import job
+from bioscan1m.ledger import seal
+from bioscan1m.provenance import now
+from bioscan1m.signatures import sign
+
+logger = logging.getLogger(__name__)
+
+
+def seal_records(head: str, signing_key: str | None) -> None:
+    """Add the new records of the working directory to its ledger and write the ledger's head.
+
+    Raises InputError where the ledger was changed, or where it is signed and nothing is there to sign it again.
+    """
+    if signing_key is None and Path(f"{LEDGER}.sig").is_file():
+        raise InputError(f"{LEDGER} is signed; name the key under provenance.signing_key, or remove {LEDGER}.sig")
+    ledger = seal(LEDGER, read_sealable("."), now())
+    if signing_key is not None and ledger.entries:
+        sign(LEDGER, signing_key)
+    write_json(head, ledger.head)
+    logger.info("%d records are sealed", len(ledger.entries))
+
+
+if __name__ == "__main__":
+    with job(snakemake):
+        seal_records(snakemake.output.head, snakemake.params.signing["key"])
