@@ -70,19 +70,27 @@ def describing_files(paths: list[str]) -> Iterator[Callable[[], list[dict[str, A
     One core is enough to hash what a job reads, and what is read at the same time is read from the disk once. The
     function raises InputError where a file is not what it was when the block began.
     """
+    before = [_version(path) for path in paths]
     pool = ThreadPoolExecutor(1)
-    described = [pool.submit(describe_file, path) for path in paths]
+    waiting = [pool.submit(describe_file, path) for path in paths]
+
+    def described() -> list[dict[str, Any]]:
+        files = [file.result() for file in waiting]
+        for path, version in zip(paths, before, strict=True):
+            if _version(path) != version:
+                raise InputError(f"{path} changed while the job read it; run the job again")
+        return files
+
     try:
-        yield lambda: [_unchanged(file.result()) for file in described]
+        yield described
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _unchanged(described: dict[str, Any]) -> dict[str, Any]:
-    status = Path(described["path"]).stat()
-    if (status.st_size, status.st_mtime_ns) != (described["bytes"], described["mtime_ns"]):
-        raise InputError(f"{described['path']} changed while the job read it; run the job again")
-    return described
+def _version(path: str) -> tuple[int, int]:
+    """Size and time of the last change."""
+    status = Path(path).stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def now() -> str:
