@@ -10,7 +10,9 @@ from toy_experiment import make_package, make_trial
 from bioscan1m.atomic import write_json
 from bioscan1m.errors import InputError
 from bioscan1m.selected_classifier import load_selected
-from bioscan1m.training import Trainer, write_model
+from bioscan1m.trained import write_model
+from bioscan1m.training import train
+from bioscan1m.training_state import TrainingState
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +22,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     package, split = make_package(folder, damaged=2)
     for experiment in ("small_insect_order", "other"):
         trial = make_trial(epochs=3 if experiment == "small_insect_order" else 1) | {"experiment": experiment}
-        write_model(folder / f"{experiment}.safetensors", Trainer(package, split, [], trial).run(), {})
+        trained = train(package, split, [], trial, TrainingState(folder / experiment, "recipe"))
+        write_model(folder / f"{experiment}.safetensors", trained, {})
     return folder
 
 
