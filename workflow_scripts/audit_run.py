@@ -1,35 +1,130 @@
 """Audit a run folder as it lies there, without running anything: what was changed, lost or left by no job?
 
     python workflow_scripts/audit_run.py runs/demo
+    python workflow_scripts/audit_run.py runs/demo --hash 0
+    python workflow_scripts/audit_run.py runs/demo results/packages/cropped_256.hdf5
 
-prints every file that is not intact and the counts, and ends with status 1 where a file is changed or missing. The rule
-`audit` writes the same findings into the results at the end of a run.
+The first prints every file that is not intact and the counts, the second compares sizes and times in place of hashes,
+the third says of single files who made them and from what. The status is 1 where a file is changed or missing, 2 where
+the folder is no run. The rule `audit` writes the findings into the results at the end of a run.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import difflib
+import json
 import sys
+from collections import Counter
+from dataclasses import asdict, fields
 from pathlib import Path
+from typing import Any
 
-from bioscan1m.audit import FAULTS, INTACT, RECORDS, audit, summarise
+from bioscan1m.audit import FAULTS, INTACT, RECORDS, Finding, audit, read_evidence, summarise
+from bioscan1m.lineage import jobs_behind, sources_behind
 
 
-def audit_run(run: Path) -> int:
-    """Print what the audit finds in a run folder; 0, or 1 where a file is at fault."""
+def audit_run(run: Path, share: float = 1.0, form: str = "text") -> int:
+    """Print what the audit finds in a run folder; 0, or 1 where a file is at fault, or 2 where there is no run."""
     if not (run / RECORDS).is_dir():
-        sys.stderr.write(f"audit_run: {run} has no folder {RECORDS}, so it is no run of this workflow\n")
+        sys.stderr.write(
+            f"audit_run: {run} has no folder {RECORDS}, so it is no run of this workflow, or an older one\n"
+        )
         return 2
-    findings = audit(run)
-    for finding in findings:
-        if finding.state != INTACT:
-            sys.stdout.write(f"{finding.state}\t{finding.path}\t{finding.rule}\t{finding.detail}\n")
-    counts = ", ".join(f"{files} {state}" for state, files in summarise(findings).items())
-    sys.stdout.write(f"{len(findings)} files: {counts}\n")
+    findings = audit(run, share)
+    if form == "json":
+        _print_json({"files": [asdict(finding) for finding in findings], "states": summarise(findings)})
+    else:
+        _print_table(findings, form)
     return int(any(finding.state in FAULTS for finding in findings))
 
 
-if __name__ == "__main__":
+def audit_paths(run: Path, paths: list[str], form: str = "text") -> int:
+    """Print who made the files, and from what; paths are relative to the run, or lie in it. Status as `audit_run`."""
+    names = [_in_run(run, path) for path in paths]
+    found = {finding.path: finding for finding in audit(run, paths=names)}
+    evidence = read_evidence(run)
+    known = [file["path"] for record in evidence.records for file in record.outputs]
+    answers, unknown = [], False
+    for name in names:
+        if name not in found:
+            close = difflib.get_close_matches(name, known, 3)
+            sys.stderr.write(
+                f"audit_run: {name}: no such file, and no record of one; near: {', '.join(close) or '-'}\n"
+            )
+            unknown = True
+            continue
+        jobs = jobs_behind(name, evidence.records)
+        made_by = jobs[0].content if jobs else {}
+        steps = Counter(job.rule for job in jobs)
+        sources = sources_behind(jobs, evidence.ledger)
+        answers.append(
+            asdict(found[name])
+            | {key: made_by.get(key) for key in ("ended", "code", "source", "inputs")}
+            | {"jobs": dict(steps), "sources": sources}
+        )
+    _print_json(answers) if form == "json" else sys.stdout.write("\n".join(map(_as_text, answers)))
+    return int(unknown or any(answer["state"] in FAULTS for answer in answers))
+
+
+def _in_run(run: Path, path: str) -> str:
+    """The path relative to the run, of one that is so already or of a file that lies in the run."""
+    place = Path(path)
+    if not (run / place).exists() and place.resolve().is_relative_to(run.resolve()):
+        place = place.resolve()
+    return place.relative_to(run.resolve()).as_posix() if place.is_absolute() else place.as_posix()
+
+
+def _as_text(answer: dict[str, Any]) -> str:
+    lines = [f"{answer['path']}: {answer['state']}{answer['detail'] and ', ' + answer['detail']}"]
+    if answer["ended"]:
+        commit = (answer["source"] or {}).get("commit") or "unknown"
+        lines.append(f"  made by {answer['rule']} on {answer['ended']}, code {answer['code']}, commit {commit[:12]}")
+    lines += [f"  from {count} x {rule}" for rule, count in answer["jobs"].items() if rule != answer["rule"]]
+    for source in answer["sources"]:
+        published = source["checksum"] or f"none published; sha256:{source['sha256']} at the first fetch"
+        lines.append(f"  source {source['path']} of {source['source']}, checksum {published}")
+    return "\n".join(lines) + "\n"
+
+
+def _print_table(findings: list[Finding], form: str) -> None:
+    shown = [finding for finding in findings if form == "tsv" or finding.state != INTACT]
+    columns = [field.name for field in fields(Finding)]
+    writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
+    if form == "tsv":
+        writer.writerow(columns)
+    order = columns if form == "tsv" else ["state", "path", "rule", "detail"]
+    writer.writerows([getattr(finding, column) for column in order] for finding in shown)
+    if form == "text":
+        counts = ", ".join(f"{files} {state}" for state, files in summarise(findings).items())
+        sys.stdout.write(f"{len(findings)} files: {counts}\n")
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def _share(text: str) -> float:
+    share = float(text)
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no share; it must lie between 0 and 1")
+    return share
+
+
+def main() -> int:
+    """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="the working directory of a run")
-    sys.exit(audit_run(parser.parse_args().run))
+    parser.add_argument("paths", nargs="*", help="files of the run; by default all")
+    parser.add_argument("--hash", type=_share, default=1.0, metavar="SHARE", help="share of the files to hash (1)")
+    parser.add_argument("--format", choices=["text", "tsv", "json"], default="text")
+    given = parser.parse_args()
+    sys.stdout.reconfigure(errors="backslashreplace")  # a file name can hold what is no text
+    if given.paths:
+        return audit_paths(given.run, given.paths, given.format)
+    return audit_run(given.run, given.hash, given.format)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
