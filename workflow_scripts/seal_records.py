@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from bioscan1m.atomic import write_json
-from bioscan1m.audit import LEDGER, read_sealable
+from bioscan1m.audit import LEDGER, read_sound_records
 from bioscan1m.errors import InputError
 from bioscan1m.job import job
 from bioscan1m.ledger import seal
@@ -21,7 +21,7 @@ def seal_records(head: str, signing_key: str | None) -> None:
     """
     if signing_key is None and Path(f"{LEDGER}.sig").is_file():
         raise InputError(f"{LEDGER} is signed; name the key under provenance.signing_key, or remove {LEDGER}.sig")
-    ledger = seal(LEDGER, read_sealable("."), now())
+    ledger = seal(LEDGER, read_sound_records("."), now())
     if signing_key is not None and ledger.entries:
         sign(LEDGER, signing_key)
     write_json(head, ledger.head)

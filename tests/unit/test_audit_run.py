@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from audit_run import audit_paths, audit_run
-from bioscan1m.audit import LEDGER, RECORDS, read_sealable
+from bioscan1m.audit import LEDGER, RECORDS, read_sound_records
 from bioscan1m.code_digest import code_digest
 from bioscan1m.ledger import seal
 from bioscan1m.provenance import describe_files
@@ -32,7 +32,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     source = {"source": "gdrive:abc", "checksum": None}
     for data in ("old", "newer"):
         run_job("fetch_chunk", [], CHUNK, data, source=source)
-        seal(LEDGER, read_sealable("."), "2026-02-01")
+        seal(LEDGER, read_sound_records("."), "2026-02-01")
     run_job("crop_chunk", [CHUNK], CROPPED, "crops")
     return tmp_path
 

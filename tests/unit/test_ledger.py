@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bioscan1m.audit import HEAD, LEDGER, RECORDS, audit, read_sealable
+from bioscan1m.audit import HEAD, LEDGER, RECORDS, audit, read_sound_records
 from bioscan1m.code_digest import code_digest
 from bioscan1m.errors import InputError
 from bioscan1m.ledger import read_ledger, seal
@@ -38,7 +38,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for data, ended in (("first", "2026-01-01"), ("second", "2026-01-02")):
         run_job(data, ended)
-        seal(LEDGER, read_sealable("."), "2026-02-01")
+        seal(LEDGER, read_sound_records("."), "2026-02-01")
 
 
 def test_every_record_that_ever_stood_is_kept_as_it_was():
@@ -49,7 +49,7 @@ def test_every_record_that_ever_stood_is_kept_as_it_was():
 
 def test_sealing_again_adds_nothing():
     before = Path(LEDGER).read_bytes()
-    seal(LEDGER, read_sealable("."), "2026-02-02")
+    seal(LEDGER, read_sound_records("."), "2026-02-02")
     assert Path(LEDGER).read_bytes() == before
 
 
@@ -68,7 +68,7 @@ def test_an_older_file_with_its_older_record_is_found_though_the_two_agree():
     assert "an earlier job" in next(finding.detail for finding in audit(".") if finding.path == str(OUTPUT))
     RECORD.write_text(older.content)
     assert states() == {str(OUTPUT): "changed", str(RECORD): "changed record"}
-    seal(LEDGER, read_sealable("."), "2026-02-02")
+    seal(LEDGER, read_sound_records("."), "2026-02-02")
     assert states()[str(RECORD)] == "changed record"
 
 
@@ -87,14 +87,14 @@ def test_records_from_before_there_were_digests_are_sealed_too():
     del content["digest"], content["outputs"][0]["mtime_ns"]
     content["ended"] = "2026-01-03"
     RECORD.write_text(json.dumps(content))
-    assert len(seal(LEDGER, read_sealable("."), "2026-02-02").entries) == 3
+    assert len(seal(LEDGER, read_sound_records("."), "2026-02-02").entries) == 3
     assert states() == {str(OUTPUT): "intact"}
 
 
 def test_nothing_is_sealed_into_a_changed_ledger():
     Path(LEDGER).write_text(Path(LEDGER).read_text().replace("2026-02-01", "2026-02-02", 1))
     with pytest.raises(InputError, match=r"ledger\.jsonl: line 1 .* was changed"):
-        seal(LEDGER, read_sealable("."), "2026-02-02")
+        seal(LEDGER, read_sound_records("."), "2026-02-02")
 
 
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs OpenSSH")

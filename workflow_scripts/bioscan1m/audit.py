@@ -116,7 +116,7 @@ def read_evidence(run: Path) -> Evidence:
     return Evidence(records, [*faults, *spoilt.values()], ledger, removed)
 
 
-def read_sealable(run: str | Path) -> list[Record]:
+def read_sound_records(run: str | Path) -> list[Record]:
     """The records of a run that are as their jobs wrote them, for the ledger."""
     return _read_records(Path(run))[0]
 
