@@ -33,6 +33,11 @@ predict: $(BIN)/ready
 	    --config "inference={photographs: {\"$(PHOTOGRAPHS)\": \"$$(realpath "$(IMAGES)")\"}}" --allowed-rules $(PREDICTING)
 	@echo "The table: $(abspath $(RUN))/results/predictions/$(PHOTOGRAPHS)/predictions.tsv; predictions.png is beside it"
 
+# Where does one image come from, and where did it go? `make trace IMAGE=BIOUG73200-A01.jpg`, of the demo or of RUN.
+RUN ?= $(DEMO)
+trace: $(BIN)/ready
+	@$(BIN)/python workflow_scripts/trace_image.py "$(IMAGE)" --run "$(RUN)"
+
 test: $(BIN)/ready lint
 	$(BIN)/pytest
 

@@ -40,6 +40,9 @@ PUBLISHED_COLUMNS = (*SOURCE_COLUMNS[:-1], *PUBLISHED_EXPERIMENTS, "chunk_number
 # One batch of rows of the file: large enough for row groups of Parquet, small enough to pass through in pieces.
 BYTES_PER_BATCH = 32 * 2**20
 
+# So many rows are read where one is wanted: a trace of one image reads no million of barcodes.
+ROWS_PER_GROUP = 2**16
+
 NOT_CLASSIFIED = "not_classified"  # no taxon
 NO_SPLIT = "no_split"  # no role
 
@@ -112,7 +115,9 @@ def write_parquet(path: str | Path, table: pa.Table) -> None:
     compression = {name: "none" if name in WITHOUT_REPEATS else "zstd" for name in table.column_names}
     repeating = [name for name in table.column_names if name not in WITHOUT_REPEATS]
     with write_aside(path) as part:
-        pq.write_table(table, part, compression=compression, use_dictionary=repeating or False)
+        pq.write_table(
+            table, part, compression=compression, use_dictionary=repeating or False, row_group_size=ROWS_PER_GROUP
+        )
 
 
 def complete(table: pa.Table, labels: list[str], columns: Iterable[str] = SOURCE_COLUMNS) -> pa.Table:

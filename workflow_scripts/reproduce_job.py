@@ -1,0 +1,40 @@
+"""Does the job that made a file give the same bytes again?
+
+    python workflow_scripts/reproduce_job.py runs/demo results/boxes/part1.parquet
+
+runs that one job in a scratch folder, from the inputs that its record names and with the config of the run, and leaves
+the run as it is. The status is 0 where all outputs have equal bytes, 1 where not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from contextlib import nullcontext
+from pathlib import Path
+
+from bioscan1m.errors import InputError
+from bioscan1m.reproduction import reproduce
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path, help="the working directory of a run")
+    parser.add_argument("path", help="an output of the job, relative to the run")
+    parser.add_argument("--scratch", type=Path, help="an empty folder to run in, kept; by default a temporary one")
+    given = parser.parse_args()
+    try:
+        with nullcontext(given.scratch) if given.scratch else tempfile.TemporaryDirectory() as scratch:
+            found = reproduce(given.run, given.path, scratch)
+    except InputError as error:
+        sys.stderr.write(f"reproduce_job: {error}\n")
+        return 1
+    lines = [f"equal\t{path}" for path in found.equal] + [f"different\t{path}" for path in found.different]
+    sys.stdout.write("\n".join([*lines, *found.changes]) + "\n")
+    return int(bool(found.different))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
