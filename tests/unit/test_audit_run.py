@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from audit_run import audit_paths, audit_run
-from bioscan1m.audit import LEDGER, RECORDS, read_sound_records
+from bioscan1m.audit import LEDGER, read_sound_records
 from bioscan1m.code_digest import code_digest
 from bioscan1m.ledger import seal
 from bioscan1m.provenance import describe_files
-from bioscan1m.records import write_record
+from bioscan1m.records import RECORDS, write_record
 
 CHUNK, CROPPED = "data/chunks/Teil 1.zip", "results/cropped/Käfer 1.zip"
 

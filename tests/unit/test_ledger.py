@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bioscan1m.audit import HEAD, LEDGER, RECORDS, audit, read_sound_records
+from bioscan1m.audit import HEAD, LEDGER, audit, read_sound_records
 from bioscan1m.code_digest import code_digest
 from bioscan1m.errors import InputError
 from bioscan1m.ledger import read_ledger, seal
 from bioscan1m.provenance import describe_files
-from bioscan1m.records import write_record
+from bioscan1m.records import RECORDS, write_record
 from seal_records import seal_records
 
 OUTPUT, RECORD = Path("results/cropped/part1.zip"), Path(RECORDS) / "crop_chunk/part1.json"

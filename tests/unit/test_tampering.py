@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from bioscan1m.audit import HEAD, LEDGER, RECORDS, audit
+from bioscan1m.audit import HEAD, LEDGER, audit
 from bioscan1m.code_digest import code_digest
 from bioscan1m.provenance import describe_files
-from bioscan1m.records import write_record
+from bioscan1m.records import RECORDS, write_record
 from seal_records import seal_records
 
 CHANGES = 200

@@ -19,7 +19,7 @@ from typing import Any
 from bioscan1m.code_digest import SCRIPTS, code_digest
 from bioscan1m.file_digests import digests_today
 from bioscan1m.ledger import Ledger, is_new, read_ledger
-from bioscan1m.records import EditedRecordError, Record, by_output, parse_record
+from bioscan1m.records import RECORDS, EditedRecordError, Record, by_output, parse_record
 from bioscan1m.signatures import signature_fault
 
 INTACT, CHANGED, MISSING, REMOVED, STALE, OTHER_CODE, ORPHAN, SUPERSEDED = (
@@ -36,7 +36,6 @@ UNREADABLE, CHANGED_RECORD = "unreadable record", "changed record"
 # What a job cannot have meant to leave: the audit fails on these.
 FAULTS = (CHANGED, MISSING, UNREADABLE, CHANGED_RECORD)
 FOLDERS = ("data", "results")
-RECORDS = "results/provenance/records"
 LEDGER, HEAD = "results/provenance/ledger.jsonl", "results/provenance/ledger.json"
 # The records themselves, and what is written after the audit, need no record.
 NOT_AUDITED = ("results/provenance", "results/report.html", "results/ro-crate", "results/bench")

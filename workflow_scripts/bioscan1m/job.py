@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bioscan1m.errors import InputError
-from bioscan1m.provenance import describe_files, describing_files, machine, now, peak_memory, software, source_state
+from bioscan1m.job_inputs import describing_inputs
+from bioscan1m.provenance import describe_files, machine, now, peak_memory, software, source_state
 from bioscan1m.records import write_record
 from bioscan1m.sources import without_secrets
 
@@ -35,7 +36,7 @@ def job(snakemake: Any) -> Iterator[JobRecord]:
     _configure_logging(snakemake.log[0])
     added, started = JobRecord(), now()
     try:
-        with describing_files(list(snakemake.input)) as described_inputs:
+        with describing_inputs(list(snakemake.input)) as described_inputs:
             yield added
             record = _record(snakemake, added, started, described_inputs())
     except InputError as error:

@@ -12,15 +12,11 @@ import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-
-from bioscan1m.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]
 # The packages whose version can change a result.
@@ -61,36 +57,6 @@ def describe_files(paths: list[str]) -> list[dict[str, Any]]:
     """Describe each file, in order, on all cores."""
     with ThreadPoolExecutor() as pool:
         return list(pool.map(describe_file, paths))
-
-
-@contextmanager
-def describing_files(paths: list[str]) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """Describe files in the background while the block works with them; yield a function that waits for the result.
-
-    One core is enough to hash what a job reads, and what is read at the same time is read from the disk once. The
-    function raises InputError where a file is not what it was when the block began.
-    """
-    before = [_version(path) for path in paths]
-    pool = ThreadPoolExecutor(1)
-    waiting = [pool.submit(describe_file, path) for path in paths]
-
-    def described() -> list[dict[str, Any]]:
-        files = [file.result() for file in waiting]
-        for path, version in zip(paths, before, strict=True):
-            if _version(path) != version:
-                raise InputError(f"{path} changed while the job read it; run the job again")
-        return files
-
-    try:
-        yield described
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _version(path: str) -> tuple[int, int]:
-    """Size and time of the last change."""
-    status = Path(path).stat()
-    return status.st_size, status.st_mtime_ns
 
 
 def now() -> str:

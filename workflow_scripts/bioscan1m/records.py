@@ -15,6 +15,8 @@ from typing import Any
 
 from bioscan1m.atomic import write_json
 
+RECORDS = "results/provenance/records"  # their folder in that of the run
+
 
 class EditedRecordError(ValueError):
     """A record that its job did not write so."""
