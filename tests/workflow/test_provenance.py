@@ -128,6 +128,36 @@ def test_an_unreadable_photograph_is_traced_to_its_quarantine(small_run) -> None
     assert trace["quarantine"] and trace["packages"] == [] and trace["crop"]["rectangle"] is None
 
 
+def linked(run, folder: Path, *names: str) -> Path:
+    """A run folder that has only these of the results."""
+    (folder / "results").mkdir(parents=True)
+    for name in names:
+        (folder / "results" / name).symlink_to(run / "results" / name)
+    return folder
+
+
+def test_what_a_run_does_not_have_is_left_out_of_the_trace(small_run, metadata: pd.DataFrame, tmp_path: Path) -> None:
+    packed = ("packages", "metadata", "splits", "provenance")
+    temporary = trace_image(linked(small_run, tmp_path / "a", "boxes", "cropped", *packed), metadata.index[0])
+    assert temporary["original"]["state"] == "not there any more"
+    assert temporary["original"]["checksum"].startswith("sha256:") and temporary["crop"]["crc32"]
+    published = trace_image(linked(small_run, tmp_path / "b", *packed), metadata.index[0])
+    assert published["chunk"] is None and "box" not in published
+    assert len(published["packages"]) == 2 and len(published["roles"]) == 6
+
+
+@pytest.mark.parametrize("damaged", [METADATA, "results/boxes/part1.parquet", "results/packages/cropped_256.hdf5"])
+def test_a_damaged_file_is_named(small_run, metadata: pd.DataFrame, tmp_path: Path, damaged: str) -> None:
+    run = linked(small_run, tmp_path)
+    for name in {METADATA, "results/boxes/part1.parquet", "results/packages/cropped_256.hdf5"}:
+        (run / name).parent.mkdir(exist_ok=True)
+        (run / name).symlink_to(small_run / name)
+    (run / damaged).unlink()
+    (run / damaged).write_bytes(b"PAR1 and no more")
+    done = command("trace_image", metadata.index[0], "--run", run)
+    assert done.returncode == 1 and damaged in done.stderr and "Traceback" not in done.stderr
+
+
 def test_a_package_is_followed_back_to_the_chunks(small_run) -> None:
     done = command("audit_run", small_run.folder, "results/packages/cropped_256.hdf5", "--format", "json")
     (answer,) = json.loads(done.stdout)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -71,11 +72,14 @@ def trace_image(run: str | Path, image_file: str) -> dict[str, Any]:
 def find_row(path: Path, image_file: str) -> dict[str, Any] | None:
     """The row of an image in a Parquet table with a column image_file; None where it has none or there is no table.
 
-    Of the other columns one row group is read.
+    Of the other columns one row group is read. Raises InputError where the file is damaged.
     """
     if not path.is_file():
         return None
-    table = pq.ParquetFile(path)
+    try:
+        table = pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: not a readable Parquet table ({error}); the audit says more") from None
     columns = [name for name in table.schema_arrow.names if name not in NOT_SHOWN]
     for group in range(table.num_row_groups):
         place = pc.index(table.read_row_group(group, ["image_file"])["image_file"], image_file).as_py()
@@ -96,9 +100,12 @@ def _member(run: Path, path: str, image_file: str) -> dict[str, Any]:
     """The image in a zip: member, CRC-32 and bytes; only the path where the zip is gone."""
     if not (run / path).is_file():
         return {"path": path, "state": "not there any more"}
-    with zipfile.ZipFile(run / path) as archive:
-        names = (info for info in archive.infolist() if info.filename.rpartition("/")[2] == image_file)
-        member = next(names, None)
+    try:
+        with zipfile.ZipFile(run / path) as archive:
+            names = (info for info in archive.infolist() if info.filename.rpartition("/")[2] == image_file)
+            member = next(names, None)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"{run / path}: not a readable zip file ({error}); the audit says more") from None
     if member is None:
         return {"path": path, "state": "not in it"}
     return {"path": path, "member": member.filename, "crc32": f"{member.CRC:08x}", "member_bytes": member.file_size}
