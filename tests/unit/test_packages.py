@@ -147,3 +147,10 @@ def test_bad_shards_are_named_and_leave_nothing(shards, tmp_path, pack):
     with pytest.raises(InputError, match=r"part2.zip: .*A.jpg: .*Remove this file"):
         pack(shards, package)
     assert not list(tmp_path.glob("package*"))
+
+
+def test_the_names_of_the_whole_dataset_fit_into_the_cache_of_an_open_package(package):
+    images = ImagePackage(package)
+    bytes_per_name = 32  # of BIOUG12345-A01.jpg in the heap of the group, which grows by doubling
+    file = h5py.h5i.get_file_id(images._open().id)
+    assert file.get_mdc_config().max_size >= 2 * 1_128_313 * bytes_per_name

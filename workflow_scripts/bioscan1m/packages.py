@@ -16,6 +16,16 @@ import numpy as np
 from bioscan1m.errors import InputError
 
 GROUP = "bioscan_dataset"
+# HDF5 keeps the names of a group in one block, of 32 MB for the 1.1 million images of BIOSCAN-1M. Where its cache cannot
+# hold the block (by default it ends at 32 MB), it is read again for each image: 27 ms in place of 0.1 ms.
+CACHE_BYTES = 2**27  # the most that HDF5 allows; as much of it is used as there are names
+
+
+def keep_names_in_memory(file: h5py.File) -> None:
+    """Let HDF5's cache hold the names of all images, for reading and for writing."""
+    cache = file.id.get_mdc_config()
+    cache.set_initial_size, cache.initial_size, cache.max_size = True, CACHE_BYTES, CACHE_BYTES
+    file.id.set_mdc_config(cache)
 
 
 class ImagePackage(Mapping[str, bytes]):
@@ -70,4 +80,5 @@ def _open_group(path: Path) -> h5py.Group:
         raise InputError(f"{path}: not a readable HDF5 file ({error}); remove it and make it again") from None
     if not isinstance(file.get(GROUP), h5py.Group):
         raise InputError(f"{path}: has no group {GROUP}, so it is not a package of images")
+    keep_names_in_memory(file)
     return file[GROUP]

@@ -15,7 +15,7 @@ import numpy as np
 from bioscan1m.archives import ZipWriter, list_members, read_members
 from bioscan1m.atomic import write_aside
 from bioscan1m.errors import InputError, UnreadableImage
-from bioscan1m.packages import GROUP
+from bioscan1m.packages import GROUP, keep_names_in_memory
 from bioscan1m.progress import Progress
 
 # The file format, whatever HDF5 writes by default: the same bytes everywhere, and old readers can open it.
@@ -30,6 +30,7 @@ def pack_hdf5(shards: Sequence[str | Path], package: str | Path, attributes: Map
     """
     progress = Progress(Path(package).name, _count_images(shards))
     with write_aside(package) as part, h5py.File(part, "w", libver=FORMAT) as file:
+        keep_names_in_memory(file)
         group = file.create_group(GROUP)
         for name, value in attributes.items():
             group.attrs[name.replace("_", " ").title()] = value
