@@ -16,8 +16,8 @@ import numpy as np
 from bioscan1m.errors import InputError
 
 GROUP = "bioscan_dataset"
-# HDF5 keeps the names of a group in one block, of 32 MB for the 1.1 million images of BIOSCAN-1M. Where its cache cannot
-# hold the block (by default it ends at 32 MB), it is read again for each image: 27 ms in place of 0.1 ms.
+# HDF5 keeps the names of a group in one block, of 32 MB for the 1.1 million images of BIOSCAN-1M. Where its cache (by
+# default of at most 32 MB) cannot hold the block, it is read again for each image: 27 ms in place of 0.1 ms.
 CACHE_BYTES = 2**27  # the most that HDF5 allows; as much of it is used as there are names
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bioscan1m.atomic import write_aside
+from bioscan1m.metadata import ROWS_PER_GROUP
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def write_predictions(path: str | Path, predictions: Predictions) -> None:
         metadata={"classes": json.dumps(predictions.classes, ensure_ascii=False)},
     )
     with write_aside(path) as part:
-        pq.write_table(table, part, compression="zstd")
+        pq.write_table(table, part, compression="zstd", row_group_size=ROWS_PER_GROUP)
 
 
 def read_predictions(path: str | Path) -> Predictions:

@@ -140,9 +140,14 @@ def _packages(run: Path, image_file: str, made: dict[str, tuple[Record, dict[str
     for package in PACKAGES:
         path = f"results/packages/{package}.hdf5"
         images = ImagePackage(run / path)
-        if not images.path.is_file() or image_file not in images:
+        if not images.path.is_file():
             continue
-        data = images[image_file]
+        try:
+            data = images.get(image_file)
+        except (RuntimeError, OSError, KeyError) as error:  # what HDF5 raises on a damaged file
+            raise InputError(f"{images.path}: not a readable package ({error}); the audit says more") from None
+        if data is None:
+            continue
         width, height = image_size(data)
         digest = hashlib.sha256(data).hexdigest()
         maker = made[path][0].rule if path in made else None
