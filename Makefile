@@ -5,7 +5,7 @@ BIN := .venv/bin
 DEMO := runs/demo
 SNAKEMAKE := $(BIN)/snakemake --snakefile Snakefile --directory $(DEMO) --profile profiles/demo
 
-.PHONY: demo predict test bench lint format lock clean-demo
+.PHONY: demo predict test test-slow bench lint format lock clean-demo
 
 demo: $(BIN)/ready
 	@mkdir -p $(DEMO)
@@ -34,12 +34,15 @@ predict: $(BIN)/ready
 	@echo "The table: $(abspath $(RUN))/results/predictions/$(PHOTOGRAPHS)/predictions.tsv; predictions.png is beside it"
 
 # Where does one image come from, and where did it go? `make trace IMAGE=BIOUG73200-A01.jpg`, of the demo or of RUN.
-RUN ?= $(DEMO)
 trace: $(BIN)/ready
 	@$(BIN)/python workflow_scripts/trace_image.py "$(IMAGE)" --run "$(RUN)"
 
 test: $(BIN)/ready lint
 	$(BIN)/pytest
+
+# On a real SLURM, where Debian's slurm-wlm and munge are installed and the user is root; skipped elsewhere.
+test-slow: $(BIN)/ready
+	$(BIN)/pytest -m slow
 
 # Ratios from one run, with the machine's description, in results/bench/. BIOSCAN_REAL_DATA may name real photographs.
 bench: $(BIN)/ready
