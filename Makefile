@@ -5,7 +5,7 @@ BIN := .venv/bin
 DEMO := runs/demo
 SNAKEMAKE := $(BIN)/snakemake --snakefile Snakefile --directory $(DEMO) --profile profiles/demo
 
-.PHONY: demo predict test test-slow bench lint format lock clean-demo
+.PHONY: demo predict trace test test-slow bench lint format lock clean-demo
 
 demo: $(BIN)/ready
 	@mkdir -p $(DEMO)

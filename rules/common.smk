@@ -13,13 +13,13 @@ from snakemake.exceptions import WorkflowError
 RULES = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 sys.path.insert(0, str(RULES.parent / "workflow_scripts"))
 
-from bioscan1m.code_digest import code_digest
-from bioscan1m.configuration import validate_config
+from bioscan1m.provenance.code_digest import code_digest
+from bioscan1m.plan.configuration import validate_config
 from bioscan1m.errors import InputError
-from bioscan1m.image_folders import listing_digest
-from bioscan1m.manifest import read_manifest
-from bioscan1m.plan import CROPPED_256, CROPS, ORIGINALS, PACKAGES, Plan
-from bioscan1m.sources import local_path
+from bioscan1m.fetch.image_folders import listing_digest
+from bioscan1m.plan.manifest import read_manifest
+from bioscan1m.plan.plan import CROPPED_256, CROPS, ORIGINALS, PACKAGES, Plan
+from bioscan1m.fetch.sources import local_path
 
 try:
     validate_config(config, RULES / "schemas/config.schema.yaml")

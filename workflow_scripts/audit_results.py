@@ -6,10 +6,10 @@ from dataclasses import asdict
 import pandas as pd
 
 from bioscan1m.atomic import write_json, write_text
-from bioscan1m.audit import FAULTS, INTACT, audit, summarise
 from bioscan1m.errors import InputError
 from bioscan1m.html_tables import html_page
 from bioscan1m.job import job
+from bioscan1m.provenance.audit import FAULTS, INTACT, audit, summarise
 from bioscan1m.tables import write_table
 
 logger = logging.getLogger(__name__)

@@ -21,9 +21,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from bioscan1m.audit import FAULTS, INTACT, Finding, audit, read_evidence, summarise
-from bioscan1m.lineage import jobs_behind, sources_behind
-from bioscan1m.records import RECORDS
+from bioscan1m.provenance.audit import FAULTS, INTACT, Finding, audit, read_evidence, summarise
+from bioscan1m.provenance.lineage import jobs_behind, sources_behind
+from bioscan1m.provenance.records import RECORDS
 
 
 def audit_run(run: Path, share: float = 1.0, form: str = "text") -> int:

@@ -1,7 +1,7 @@
 """Give every image its role in every experiment."""
 
 from bioscan1m.job import job
-from bioscan1m.split_tables import build_splits
+from bioscan1m.metadata.split_tables import build_splits
 
 if __name__ == "__main__":
     with job(snakemake) as record:

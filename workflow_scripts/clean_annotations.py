@@ -1,6 +1,6 @@
-"""Clean the boxes of an annotated image set; see bioscan1m/annotation_cleaning.py for what is checked."""
+"""Clean the boxes of an annotated image set; see bioscan1m/detector/annotation_cleaning.py for what is checked."""
 
-from bioscan1m.annotation_cleaning import clean_annotations
+from bioscan1m.detector.annotation_cleaning import clean_annotations
 from bioscan1m.job import job
 
 if __name__ == "__main__":

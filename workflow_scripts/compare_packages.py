@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from bioscan1m.experiment_results import read_results
+from bioscan1m.experiments.experiment_results import read_results
+from bioscan1m.experiments.package_comparison import draw_comparison, tabulate_comparison
 from bioscan1m.figures import save_figure
 from bioscan1m.job import job
-from bioscan1m.package_comparison import draw_comparison, tabulate_comparison
 from bioscan1m.tables import write_table
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Cut every insect of one chunk out of its photograph, by the boxes that the detector found."""
 
-from bioscan1m.cropping import crop_chunk
+from bioscan1m.crop.cropping import crop_chunk
 from bioscan1m.job import job
 
 if __name__ == "__main__":

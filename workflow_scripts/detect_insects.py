@@ -1,10 +1,10 @@
-"""Find the insect in every image of one chunk; see bioscan1m/detection.py for the method."""
+"""Find the insect in every image of one chunk; see bioscan1m/crop/detection.py for the method."""
 
-from bioscan1m.detection import detect_chunk
-from bioscan1m.detector import load_detector
+from bioscan1m.crop.detection import detect_chunk
+from bioscan1m.detector.detector import load_detector
 from bioscan1m.device import passes_at_a_time, prepare_device
 from bioscan1m.job import job
-from bioscan1m.provenance import file_digest
+from bioscan1m.provenance.provenance import file_digest
 
 if __name__ == "__main__":
     with job(snakemake) as record:

@@ -1,6 +1,6 @@
 """Digest the images, roles and labels of one experiment."""
 
-from bioscan1m.experiment_digest import digest_experiment
+from bioscan1m.experiments.experiment_digest import digest_experiment
 from bioscan1m.job import job
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Draw a sample of a chunk's photographs with their boxes beside the crops, for the report."""
 
-from bioscan1m.crop_gallery import draw_crops
+from bioscan1m.crop.crop_gallery import draw_crops
 from bioscan1m.job import job
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Draw the boxes of a detector that fit an image set worst."""
 
-from bioscan1m.detector_gallery import draw_gallery
+from bioscan1m.detector.detector_gallery import draw_gallery
 from bioscan1m.figures import save_figure
 from bioscan1m.job import job
 

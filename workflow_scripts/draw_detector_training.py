@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from bioscan1m.detector_curves import draw_detector_training
+from bioscan1m.detector.detector_curves import draw_detector_training
 from bioscan1m.figures import save_figure
 from bioscan1m.job import job
 

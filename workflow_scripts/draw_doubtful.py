@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from bioscan1m.boxes_table import read_boxes
-from bioscan1m.doubtful_gallery import draw_doubtful
+from bioscan1m.crop.doubtful_gallery import draw_doubtful
+from bioscan1m.detector.boxes_table import read_boxes
 from bioscan1m.figures import save_figure
 from bioscan1m.job import job
-from bioscan1m.packages import ImagePackage
+from bioscan1m.package.packages import ImagePackage
 
 if __name__ == "__main__":
     with job(snakemake) as record:

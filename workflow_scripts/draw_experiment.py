@@ -5,18 +5,18 @@ The figures are 5, A1 to A4 and the curves of A11 of the paper, for any experime
 
 import pandas as pd
 
-from bioscan1m.experiment_figures import (
+from bioscan1m.experiments.experiment_figures import (
     draw_class_accuracy,
     draw_confusion_matrix,
     draw_reliability,
     draw_training_curves,
 )
-from bioscan1m.experiment_results import read_results
+from bioscan1m.experiments.experiment_results import read_results
+from bioscan1m.experiments.misclassifications import draw_misclassified, draw_taken_for_dominant
+from bioscan1m.experiments.predictions import read_predictions
 from bioscan1m.figures import save_figure
 from bioscan1m.job import job
-from bioscan1m.misclassifications import draw_misclassified, draw_taken_for_dominant
-from bioscan1m.packages import ImagePackage
-from bioscan1m.predictions import read_predictions
+from bioscan1m.package.packages import ImagePackage
 
 if __name__ == "__main__":
     with job(snakemake):

@@ -2,11 +2,11 @@
 
 import pandas as pd
 
-from bioscan1m.embeddings import embed, show_nearest, write_embeddings
 from bioscan1m.figures import save_figure
+from bioscan1m.inference.embeddings import embed, show_nearest, write_embeddings
+from bioscan1m.inference.selected_classifier import load_selected
 from bioscan1m.job import job
-from bioscan1m.packages import ImagePackage
-from bioscan1m.selected_classifier import load_selected
+from bioscan1m.package.packages import ImagePackage
 
 if __name__ == "__main__":
     with job(snakemake) as record:

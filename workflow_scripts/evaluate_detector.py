@@ -1,9 +1,9 @@
 """Measure a detector on one image set: average precision and recall, and the surest boxes."""
 
-from bioscan1m.detector import load_detector
-from bioscan1m.detector_evaluation import evaluate, fixed_box, metrics
-from bioscan1m.detector_examples import read_examples
-from bioscan1m.detector_results import write_best_boxes, write_metrics
+from bioscan1m.detector.detector import load_detector
+from bioscan1m.detector.detector_evaluation import evaluate, fixed_box, metrics
+from bioscan1m.detector.detector_examples import read_examples
+from bioscan1m.detector.detector_results import write_best_boxes, write_metrics
 from bioscan1m.device import prepare_device
 from bioscan1m.job import job
 

@@ -1,7 +1,7 @@
 """Fetch the pretrained weights of one backbone, so that training runs without internet."""
 
+from bioscan1m.fetch.pretrained import fetch_backbone
 from bioscan1m.job import job
-from bioscan1m.pretrained import fetch_backbone
 
 if __name__ == "__main__":
     with job(snakemake):

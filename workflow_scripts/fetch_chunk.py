@@ -1,7 +1,7 @@
 """Fetch the zip of one chunk, or pack a local folder of images into it, and see that it is a whole zip."""
 
 from bioscan1m.archives import list_members
-from bioscan1m.fetching import check_zip, fetch
+from bioscan1m.fetch.fetching import check_zip, fetch
 from bioscan1m.job import job
 
 if __name__ == "__main__":

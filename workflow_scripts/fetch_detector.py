@@ -1,7 +1,7 @@
 """Fetch the detector that fine-tuning starts from: a hub id or a local folder."""
 
+from bioscan1m.fetch.pretrained import fetch_detector
 from bioscan1m.job import job
-from bioscan1m.pretrained import fetch_detector
 
 if __name__ == "__main__":
     with job(snakemake):

@@ -1,6 +1,6 @@
 """Fetch one file as it is: the source metadata, annotations, a checkpoint."""
 
-from bioscan1m.fetching import fetch
+from bioscan1m.fetch.fetching import fetch
 from bioscan1m.job import job
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
-"""Fine-tune a detector on annotated images; see bioscan1m/detector_training.py for the method."""
+"""Fine-tune a detector on annotated images; see bioscan1m/detector/detector_training.py for the method."""
 
 import json
 
-from bioscan1m.detector import load_base, save_detector
-from bioscan1m.detector_architecture import read_config, size_multiple
-from bioscan1m.detector_examples import read_examples
-from bioscan1m.detector_input import Preprocessor, read_channels
-from bioscan1m.detector_training import fine_tune, write_history
+from bioscan1m.detector.detector import load_base, save_detector
+from bioscan1m.detector.detector_architecture import read_config, size_multiple
+from bioscan1m.detector.detector_examples import read_examples
+from bioscan1m.detector.detector_input import Preprocessor, read_channels
+from bioscan1m.detector.detector_training import fine_tune, write_history
 from bioscan1m.device import prepare_device
 from bioscan1m.job import job
-from bioscan1m.provenance import file_digest, software
+from bioscan1m.provenance.provenance import file_digest, software
 from bioscan1m.training_state import TrainingState
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Make a detector of this pipeline from the released checkpoint; see bioscan1m/detector_checkpoint.py."""
+"""Make a detector of this pipeline from the released checkpoint; see bioscan1m/detector/detector_checkpoint.py."""
 
-from bioscan1m.detector import save_detector
-from bioscan1m.detector_checkpoint import read_checkpoint
-from bioscan1m.detector_input import Preprocessor
+from bioscan1m.detector.detector import save_detector
+from bioscan1m.detector.detector_checkpoint import read_checkpoint
+from bioscan1m.detector.detector_input import Preprocessor
 from bioscan1m.job import job
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Write the metadata with its split columns, in the published form."""
 
 from bioscan1m.job import job
-from bioscan1m.metadata_join import join_metadata
+from bioscan1m.metadata.metadata_join import join_metadata
 
 if __name__ == "__main__":
     with job(snakemake) as record:

@@ -1,6 +1,6 @@
 """List the classes of one experiment, and stop where there are too few to train a classifier."""
 
-from bioscan1m.experiment_classes import list_classes
+from bioscan1m.experiments.experiment_classes import list_classes
 from bioscan1m.job import job
 from bioscan1m.tables import write_table
 

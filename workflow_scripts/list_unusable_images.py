@@ -2,13 +2,13 @@
 
 import pandas as pd
 
-from bioscan1m.boxes_table import read_boxes
+from bioscan1m.detector.boxes_table import read_boxes
+from bioscan1m.experiments.predictions import read_predictions
 from bioscan1m.figures import save_figure
+from bioscan1m.inference.unusable_images import list_unusable, show_unusable
 from bioscan1m.job import job
-from bioscan1m.packages import ImagePackage
-from bioscan1m.predictions import read_predictions
+from bioscan1m.package.packages import ImagePackage
 from bioscan1m.tables import write_table
-from bioscan1m.unusable_images import list_unusable, show_unusable
 
 if __name__ == "__main__":
     with job(snakemake) as record:

@@ -19,8 +19,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bioscan1m.atomic import write_json, write_text
-from bioscan1m.code_digest import code_digest
-from bioscan1m.manifest import write_manifest
+from bioscan1m.plan.manifest import write_manifest
+from bioscan1m.provenance.code_digest import code_digest
 from bioscan1m.synthetic.dataset import PlannedWell, plan_chunk, write_annotated, write_chunk
 from bioscan1m.synthetic.records import COLUMNS, metadata_row
 

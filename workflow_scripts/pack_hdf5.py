@@ -1,7 +1,7 @@
 """Pack the resized images of all chunks into one HDF5 file, in the published layout."""
 
 from bioscan1m.job import job
-from bioscan1m.packing import pack_hdf5
+from bioscan1m.package.packing import pack_hdf5
 
 if __name__ == "__main__":
     with job(snakemake) as record:

@@ -1,18 +1,18 @@
 """Let the selected classifiers say what is on new photographs."""
 
+from bioscan1m.experiments.predictions import read_predictions
 from bioscan1m.figures import save_figure
-from bioscan1m.job import job
-from bioscan1m.packages import ImagePackage
-from bioscan1m.photograph_predictions import (
+from bioscan1m.inference.photograph_predictions import (
     join_predictions,
     list_photographs,
     prediction_columns,
     show_predictions,
 )
-from bioscan1m.predictions import read_predictions
-from bioscan1m.selected_classifier import load_selected
+from bioscan1m.inference.selected_classifier import load_selected
+from bioscan1m.job import job
+from bioscan1m.metadata.taxonomy import read_ranks
+from bioscan1m.package.packages import ImagePackage
 from bioscan1m.tables import write_table
-from bioscan1m.taxonomy import read_ranks
 
 if __name__ == "__main__":
     with job(snakemake) as record:

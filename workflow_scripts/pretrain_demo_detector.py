@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from bioscan1m.atomic import write_text
-from bioscan1m.demo_detector import draw_examples, evaluation_wells, small_detr, training_wells
-from bioscan1m.detector import load_base, load_detector, save_detector
-from bioscan1m.detector_evaluation import evaluate, metrics
-from bioscan1m.detector_input import Preprocessor
-from bioscan1m.detector_training import fine_tune
+from bioscan1m.detector.demo_detector import draw_examples, evaluation_wells, small_detr, training_wells
+from bioscan1m.detector.detector import load_base, load_detector, save_detector
+from bioscan1m.detector.detector_evaluation import evaluate, metrics
+from bioscan1m.detector.detector_input import Preprocessor
+from bioscan1m.detector.detector_training import fine_tune
 from bioscan1m.device import prepare_device
 from bioscan1m.training_state import TrainingState
 

@@ -1,7 +1,7 @@
 """Compare the rows of the metadata with the images that the chunks truly hold."""
 
 from bioscan1m.job import job
-from bioscan1m.reconciliation import images_of_boxes, images_of_zips, reconcile_images
+from bioscan1m.metadata.reconciliation import images_of_boxes, images_of_zips, reconcile_images
 
 if __name__ == "__main__":
     with job(snakemake) as record:

@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from bioscan1m.errors import InputError
-from bioscan1m.reproduction import reproduce
+from bioscan1m.provenance.reproduction import reproduce
 
 
 def main() -> int:

@@ -1,7 +1,7 @@
 """Resize the images of one chunk, photographs or crops, to the size of the packages."""
 
 from bioscan1m.job import job
-from bioscan1m.resizing import resize_chunk
+from bioscan1m.package.resizing import resize_chunk
 
 if __name__ == "__main__":
     with job(snakemake) as record:

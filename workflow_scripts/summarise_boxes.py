@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from bioscan1m.boxes_summary import draw_measures, summarise_boxes
-from bioscan1m.boxes_table import read_boxes
+from bioscan1m.crop.boxes_summary import draw_measures, summarise_boxes
+from bioscan1m.detector.boxes_table import read_boxes
 from bioscan1m.figures import save_figure
 from bioscan1m.job import job
 from bioscan1m.tables import write_table

@@ -1,9 +1,16 @@
 """Count labels, classes, roles and what train and test share, beside the paper's figures, and draw the classes."""
 
-from bioscan1m.class_distribution import draw_class_distribution
 from bioscan1m.figures import save_figure
 from bioscan1m.job import job
-from bioscan1m.statistics import class_table, imbalance_table, label_table, leakage_table, read_metadata, split_table
+from bioscan1m.metadata.class_distribution import draw_class_distribution
+from bioscan1m.metadata.statistics import (
+    class_table,
+    imbalance_table,
+    label_table,
+    leakage_table,
+    read_metadata,
+    split_table,
+)
 from bioscan1m.tables import write_table
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Put the results of all experiments into two tables beside the paper's, and the test results into a short text."""
 
 from bioscan1m.atomic import write_text
-from bioscan1m.experiment_results import read_results
+from bioscan1m.experiments.experiment_results import read_results
+from bioscan1m.experiments.results_tables import headline, summarise_tests, summarise_validations
 from bioscan1m.job import job
-from bioscan1m.results_tables import headline, summarise_tests, summarise_validations
 from bioscan1m.tables import write_table
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Test a classifier, of an experiment the selected one, and keep what it says of the validation and the test images."""
 
 from bioscan1m.atomic import write_json
-from bioscan1m.evaluation import count_images, describe_test, evaluate_model, find_selected
+from bioscan1m.experiments.evaluation import count_images, describe_test, evaluate_model, find_selected
+from bioscan1m.experiments.predictions import write_predictions
 from bioscan1m.job import job
-from bioscan1m.predictions import write_predictions
 
 if __name__ == "__main__":
     with job(snakemake) as record:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bioscan1m.errors import InputError
-from bioscan1m.trace import trace_image
+from bioscan1m.provenance.trace import trace_image
 
 
 def as_text(trace: dict[str, Any]) -> str:
@@ -54,7 +54,7 @@ def main() -> int:
     try:
         trace = trace_image(given.run, given.image)
         if given.picture:
-            from bioscan1m.trace_picture import draw_trace
+            from bioscan1m.provenance.trace_picture import draw_trace
 
             draw_trace(given.run, trace, given.picture)
     except InputError as error:

@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 
 from bioscan1m.atomic import write_json
-from bioscan1m.evaluation import count_images
+from bioscan1m.experiments.evaluation import count_images
+from bioscan1m.experiments.trained import describe_validation, write_history, write_model, write_speed
+from bioscan1m.experiments.training import train
 from bioscan1m.job import job
-from bioscan1m.provenance import file_digest, software
-from bioscan1m.trained import describe_validation, write_history, write_model, write_speed
-from bioscan1m.training import train
+from bioscan1m.provenance.provenance import file_digest, software
 from bioscan1m.training_state import TrainingState
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Validate the source metadata and write what the splits need of it, with the table of what is doubtful in it."""
 
 from bioscan1m.job import job
-from bioscan1m.metadata_validation import validate_metadata
+from bioscan1m.metadata.metadata_validation import validate_metadata
 
 if __name__ == "__main__":
     with job(snakemake) as record:

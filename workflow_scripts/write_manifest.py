@@ -18,9 +18,9 @@ import sys
 from pathlib import Path
 
 from bioscan1m.errors import InputError
-from bioscan1m.own_config import write_own_config
-from bioscan1m.own_images import plan_chunks, write_own_manifest
-from bioscan1m.own_labels import read_labels, write_own_metadata
+from bioscan1m.plan.own_config import write_own_config
+from bioscan1m.plan.own_images import plan_chunks, write_own_manifest
+from bioscan1m.plan.own_labels import read_labels, write_own_metadata
 
 logger = logging.getLogger("write_manifest")
 

@@ -23,14 +23,14 @@ from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
 from benchmark import naive
 from benchmark.harness import Stage, cores, median_seconds
 from bioscan1m.archives import ZipReader, ZipWriter, read_members
-from bioscan1m.boxes import intersection_over_union
-from bioscan1m.boxes_table import CORNERS, read_boxes
-from bioscan1m.cropping import crop_chunk, crop_rectangles, cut_out
-from bioscan1m.demo_detector import training_wells
-from bioscan1m.detection import detect_chunk
-from bioscan1m.detector import Detector, load_detector, save_detector
-from bioscan1m.detector_architecture import CLASS_NAMES
-from bioscan1m.detector_input import Preprocessor
+from bioscan1m.crop.cropping import crop_chunk, crop_rectangles, cut_out
+from bioscan1m.crop.detection import detect_chunk
+from bioscan1m.detector.boxes import intersection_over_union
+from bioscan1m.detector.boxes_table import CORNERS, read_boxes
+from bioscan1m.detector.demo_detector import training_wells
+from bioscan1m.detector.detector import Detector, load_detector, save_detector
+from bioscan1m.detector.detector_architecture import CLASS_NAMES
+from bioscan1m.detector.detector_input import Preprocessor
 from bioscan1m.device import prepare_device
 from bioscan1m.images import decode, encode_jpeg
 from bioscan1m.streams import map_in_order

@@ -11,11 +11,11 @@ import pyarrow.csv
 import yaml
 
 from benchmark.harness import Stage
-from bioscan1m.metadata import NOT_CLASSIFIED, SOURCE_COLUMNS, write_tsv
-from bioscan1m.metadata_join import join_metadata
-from bioscan1m.metadata_validation import validate_metadata
+from bioscan1m.metadata.metadata import NOT_CLASSIFIED, SOURCE_COLUMNS, write_tsv
+from bioscan1m.metadata.metadata_join import join_metadata
+from bioscan1m.metadata.metadata_validation import validate_metadata
+from bioscan1m.metadata.split_tables import build_splits
 from bioscan1m.published import published
-from bioscan1m.split_tables import build_splits
 
 ROWS = 1_128_313
 BARCODE_LETTERS = 658

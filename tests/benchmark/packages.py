@@ -14,9 +14,9 @@ from PIL import Image
 from benchmark.detector import photographs
 from benchmark.harness import Stage, cores
 from bioscan1m.archives import ZipReader, ZipWriter, read_members
-from bioscan1m.packages import GROUP
-from bioscan1m.packing import pack_hdf5, pack_zip
-from bioscan1m.resizing import resize_chunk, resize_image
+from bioscan1m.package.packages import GROUP
+from bioscan1m.package.packing import pack_hdf5, pack_zip
+from bioscan1m.package.resizing import resize_chunk, resize_image
 from bioscan1m.streams import map_in_order
 
 RESIZED_IMAGES = 76

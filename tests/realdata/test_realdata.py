@@ -20,8 +20,8 @@ import pytest
 import yaml
 
 from bioscan1m.archives import list_members
-from bioscan1m.boxes import intersection_over_union
-from bioscan1m.boxes_table import CORNERS, read_boxes
+from bioscan1m.detector.boxes import intersection_over_union
+from bioscan1m.detector.boxes_table import CORNERS, read_boxes
 from workflow_runs import REPOSITORY, demo_config, snakemake_succeeds, write_config
 
 FOLDER = os.environ.get("BIOSCAN_REAL_DATA")

@@ -38,8 +38,7 @@ def locked(python: str) -> dict[str, str]:
 
 def direct_dependencies() -> list[Requirement]:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
-    groups = [project["dependencies"], *project["optional-dependencies"].values()]
-    return [Requirement(line) for group in groups for line in group]
+    return [Requirement(line) for line in project["dependencies"] + project["optional-dependencies"]["dev"]]
 
 
 @pytest.mark.parametrize("python", PYTHONS)

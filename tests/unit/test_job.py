@@ -14,7 +14,7 @@ from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, Wildcar
 
 from bioscan1m.errors import InputError
 from bioscan1m.job import job
-from bioscan1m.provenance import file_digest
+from bioscan1m.provenance.provenance import file_digest
 
 RECORD = Path("results/provenance/records/crop_chunk/part7.json")
 LOG = Path("logs/crop_chunk/7.log")

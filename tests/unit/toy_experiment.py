@@ -13,9 +13,9 @@ from PIL import Image
 
 from bioscan1m.archives import ZipWriter
 from bioscan1m.atomic import write_json
-from bioscan1m.packing import pack_hdf5
-from bioscan1m.trained import describe_validation, write_history, write_model, write_speed
-from bioscan1m.training import train
+from bioscan1m.experiments.trained import describe_validation, write_history, write_model, write_speed
+from bioscan1m.experiments.training import train
+from bioscan1m.package.packing import pack_hdf5
 from bioscan1m.training_state import TrainingState
 
 HUES = {"Coleoptera": (200, 60, 60), "Diptera": (60, 160, 60), "Hymenoptera": (70, 70, 210)}

@@ -17,11 +17,11 @@ import pytest
 from safetensors import safe_open
 
 from audit_run import audit_run
-from bioscan1m.boxes import intersection_over_union
-from bioscan1m.boxes_table import CORNERS, FLAGS, read_boxes, read_settings
+from bioscan1m.detector.boxes import intersection_over_union
+from bioscan1m.detector.boxes_table import CORNERS, FLAGS, read_boxes, read_settings
 from bioscan1m.images import image_size
-from bioscan1m.metadata import PUBLISHED_COLUMNS
-from bioscan1m.provenance import file_digest
+from bioscan1m.metadata.metadata import PUBLISHED_COLUMNS
+from bioscan1m.provenance.provenance import file_digest
 from workflow_runs import planned_jobs, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow

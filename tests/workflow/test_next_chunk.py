@@ -130,7 +130,7 @@ def test_a_comment_or_a_docstring_runs_nothing(run: Path, checkout: Path) -> Non
 
 
 def test_a_function_of_a_shared_module_runs_its_users_and_what_follows(run: Path, checkout: Path) -> None:
-    edit(checkout / "workflow_scripts/bioscan1m/cropping.py", "canvas.paste(", "canvas.load()\n    canvas.paste(")
+    edit(checkout / "workflow_scripts/bioscan1m/crop/cropping.py", "canvas.paste(", "canvas.load()\n    canvas.paste(")
     jobs = planned(run, "dataset", checkout=checkout)
     assert {rule: jobs[rule] for rule in CROPS_OF_THREE_CHUNKS} == CROPS_OF_THREE_CHUNKS
     assert not {"fetch_chunk", "detect_insects", "fine_tune_detector", "validate_metadata"} & set(jobs)

@@ -15,11 +15,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bioscan1m.audit import HEAD, LEDGER
-from bioscan1m.ledger import read_ledger
-from bioscan1m.provenance import file_digest
-from bioscan1m.reproduction import reproduce
-from bioscan1m.trace import trace_image
+from bioscan1m.provenance.audit import HEAD, LEDGER
+from bioscan1m.provenance.ledger import read_ledger
+from bioscan1m.provenance.provenance import file_digest
+from bioscan1m.provenance.reproduction import reproduce
+from bioscan1m.provenance.trace import trace_image
 from workflow_runs import REPOSITORY
 
 pytestmark = pytest.mark.workflow

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bioscan1m.errors import InputError
-from bioscan1m.job_inputs import describing_inputs
-from bioscan1m.provenance import describe_files, machine, now, peak_memory, software, source_state
-from bioscan1m.records import write_record
-from bioscan1m.sources import without_secrets
+from bioscan1m.fetch.sources import without_secrets
+from bioscan1m.provenance.job_inputs import describing_inputs
+from bioscan1m.provenance.provenance import describe_files, machine, now, peak_memory, software, source_state
+from bioscan1m.provenance.records import write_record
 
 logger = logging.getLogger(__name__)
 

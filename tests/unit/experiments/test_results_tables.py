@@ -1,0 +1,105 @@
+"""The final tables hold our figures in percent, the paper's, and the difference; nothing is made up for other tasks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from bioscan1m.experiments.results_tables import headline, split_name, summarise_tests, summarise_validations
+from bioscan1m.tables import write_table
+
+MODEL = {"library": "torchvision", "name": "resnet50", "settings": {}, "parameters": 25_600_000}
+
+
+def run(experiment: str, backbone: str, seed: int, value: float) -> dict[str, Any]:
+    """What a validation.json says, as far as the tables need it."""
+    metrics = dict.fromkeys(("micro_top1", "macro_top1", "micro_f1", "macro_f1"), value)
+    trial = {"experiment": experiment, "backbone": backbone, "loss": "ce", "seed": seed}
+    return {**trial, "model": MODEL, "images": {"train": 70, "validation": 10}, "metrics": metrics}
+
+
+def run_on_test(experiment: str, value: float) -> dict[str, Any]:
+    """What a test.json says, as far as the tables need it."""
+    names = [f"{kind}_top{k}" for kind in ("micro", "macro") for k in (1, 3, 5, 10)] + ["micro_f1", "macro_f1"]
+    return {
+        **run(experiment, "vit_b_16", 1, value),
+        "classes": ["a", "b"],
+        "images": {"validation": 10, "test": 20},
+        "majority": {"class": "a", "share": 0.6},
+        "metrics": dict.fromkeys(names, value),
+    }
+
+
+def selection(experiment: str) -> dict[str, Any]:
+    """What a selection.json says, as far as the tables need it."""
+    return {"experiment": experiment, "differs_from_paper": None}
+
+
+def test_validation_has_mean_and_deviation_beside_the_paper():
+    runs = [run("small_insect_order", "vit_b_16", 1, 0.97), run("small_insect_order", "vit_b_16", 2, 0.99)]
+    table = summarise_validations(
+        [*runs, run("small_insect_order", "resnet50", 1, 0.5)], [run_on_test("small_insect_order", 1)]
+    )
+    row = table.iloc[0]
+    assert (row["size"], row["task"], row["seeds"], row["selected"]) == ("small", "insect_order", 2, "yes")
+    assert (row["micro_top1_mean"], row["micro_top1_std"]) == (98.0, 1.0)
+    assert (row["micro_top1_published_mean"], row["micro_top1_published_std"]) == (98.34, 0.10)
+    assert row["micro_top1_difference"] == pytest.approx(-0.34)
+    assert table["selected"].tolist() == ["yes", "no"]
+
+
+def test_the_test_table_has_every_k_and_what_the_paper_has():
+    row = summarise_tests([run_on_test("large_diptera_family", 0.9759)], [selection("large_diptera_family")]).iloc[0]
+    assert (row["micro_top1"], row["micro_top1_published"], row["micro_top1_difference"]) == (97.59, 97.59, 0.0)
+    assert row["macro_top10"] == 97.59
+    assert "macro_top10_published" not in row
+    assert (row["majority_class"], row["majority_share"], row["images"]) == ("a", 60.0, 20)
+    assert row["model"] == "resnet50, 25.60 M parameters"
+
+
+def test_an_experiment_of_ones_own_has_no_published_figures():
+    tests = [run_on_test("moths_by_genus", 0.9), run_on_test("small_insect_order", 0.9)]
+    table = summarise_tests(tests, [selection(test["experiment"]) for test in tests])
+    assert table["micro_top1_published"].isna().tolist() == [True, False]
+    assert table["task"].tolist() == ["moths_by_genus", "insect_order"]
+
+
+def test_a_run_without_experiments_of_the_paper_does_not_speak_of_it():
+    own = summarise_tests([run_on_test("moths_by_genus", 0.9)], [selection("moths_by_genus")])
+    validation = summarise_validations([run("moths_by_genus", "resnet50", 1, 0.9)], [])
+    for table in (own, validation):
+        assert not [name for name in table if "published" in name or "difference" in name or "paper" in name]
+        assert table.notna().all(axis=None)
+    assert "paper" not in headline(own) and "None" not in headline(own)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "parts"),
+    [
+        ("medium_diptera_family", ("medium", "diptera_family")),
+        ("moths", ("", "moths")),
+        ("largest_x", ("", "largest_x")),
+    ],
+)
+def test_names_are_split_into_size_and_task(experiment, parts):
+    assert split_name(experiment) == parts
+
+
+def test_the_headline_is_readable_and_the_files_are_plain_tsv(tmp_path):
+    table = summarise_tests([run_on_test("small_insect_order", 0.9)], [selection("small_insect_order")])
+    text = headline(table)
+    assert "small_insect_order" in text
+    assert "97.86" in text
+    assert max(map(len, text.splitlines())) < 200
+    write_table(tmp_path / "test.tsv", table)
+    assert pd.read_csv(tmp_path / "test.tsv", sep="\t")["micro_top1"].tolist() == [90.0]
+
+
+def test_a_run_without_experiments_has_tables_with_a_header(tmp_path):
+    tested = summarise_tests([], [])
+    for name, table in (("test", tested), ("validation", summarise_validations([], []))):
+        write_table(tmp_path / f"{name}.tsv", table)
+        assert pd.read_csv(tmp_path / f"{name}.tsv", sep="\t").empty
+    assert "no experiments" in headline(tested)

@@ -1,0 +1,42 @@
+"""A change of the images in a folder is noticed, and what is no image is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bioscan1m.errors import InputError
+from bioscan1m.fetch.image_folders import listing_digest
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "trap").mkdir()
+    for name in ("a.jpg", "trap/b.png"):
+        (tmp_path / name).write_bytes(b"image")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "c.jpg").write_bytes(b"new"),
+        lambda folder: (folder / "a.jpg").write_bytes(b"another image"),
+        lambda folder: (folder / "trap/b.png").unlink(),
+        lambda folder: (folder / "a.jpg").rename(folder / "d.jpg"),
+    ],
+    ids=["new", "changed", "removed", "renamed"],
+)
+def test_every_change_of_an_image_gives_another_digest(folder: Path, change: Callable[[Path], object]) -> None:
+    before = listing_digest(folder)
+    (folder / "notes.txt").write_text("no image")
+    assert listing_digest(folder) == before
+    change(folder)
+    assert listing_digest(folder) != before
+
+
+def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no image in this folder"):
+        listing_digest(tmp_path)

@@ -1,0 +1,163 @@
+"""The tables of roles: by the rule, or from the source's own columns, which are then held against the rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bioscan1m.errors import InputError
+from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED
+from bioscan1m.metadata.split_tables import build_splits
+
+EXPERIMENTS = {"kinds": {"label": "kind"}, "some_kinds": {"parent": "kinds", "images": 20}}
+IMAGES = 60
+
+
+def metadata(folder: Path, **columns: list[str]) -> Path:
+    """Two kinds, one of a single image, and an unknown one."""
+    kinds = ["bee", NOT_CLASSIFIED, *(["ant", "wasp", "ant"] * 20)][:IMAGES]
+    table = {
+        "image_file": [f"{n}.jpg" for n in range(IMAGES)],
+        "chunk_number": [str(n // 30 + 1) for n in range(IMAGES)],
+        "kind": kinds,
+        **columns,
+    }
+    pq.write_table(pa.table(table), folder / "validated.parquet")
+    return folder / "validated.parquet"
+
+
+def build(
+    folder: Path, source: Path, policy: str = "auto", experiments=EXPERIMENTS, previous: Path | None = None
+) -> dict[str, pd.DataFrame]:
+    """The tables of the experiments, and that of the counts."""
+    ratios = {"train": 0.7, "validation": 0.1, "test": 0.2}
+    splits = {"policy": policy, "seed": 1, "ratios": ratios, "experiments": experiments, "subset": "balanced"}
+    paths = [folder / f"{name}.parquet" for name in experiments]
+    build_splits(source, splits, paths, folder / "counts.tsv", previous)
+    tables = {name: pq.read_table(path).to_pandas() for name, path in zip(experiments, paths, strict=True)}
+    return tables | {"counts": pd.read_csv(folder / "counts.tsv", sep="\t")}
+
+
+def test_a_table_has_the_rows_with_a_role_in_the_order_of_the_metadata(tmp_path):
+    tables = build(tmp_path, metadata(tmp_path))
+    kinds = tables["kinds"]
+    assert list(kinds.columns) == ["image_file", "chunk_number", "label", "role"]
+    assert kinds["image_file"].tolist() == [f"{n}.jpg" for n in range(2, IMAGES)]
+    assert set(kinds["label"]) == {"ant", "wasp"}
+    assert kinds["role"].value_counts().to_dict() == {"train": 40, "test": 12, "validation": 6}
+    assert len(tables["some_kinds"]) == 20
+    merged = tables["some_kinds"].merge(kinds, how="left")
+    assert merged["role"].notna().all() and len(merged) == 20
+
+
+def test_counts_are_those_of_the_tables_and_of_the_rule(tmp_path):
+    tables = build(tmp_path, metadata(tmp_path))
+    counts = tables["counts"]
+    assert list(counts.columns) == ["experiment", "class", "role", "images", "by_rule", "difference"]
+    assert counts["experiment"].unique().tolist() == list(EXPERIMENTS)
+    assert counts["role"].tolist()[:3] == ["train", "validation", "test"]
+    assert (counts["difference"] == 0).all()
+    for name in EXPERIMENTS:
+        assert counts.loc[counts["experiment"] == name, "images"].sum() == len(tables[name])
+
+
+def published_columns() -> dict[str, list[str]]:
+    roles = [NO_SPLIT, NO_SPLIT, *(["train", "train", "validation", "test"] * 15)][:IMAGES]
+    return {"kinds": roles, "some_kinds": [role if n < 30 else NO_SPLIT for n, role in enumerate(roles)]}
+
+
+def test_auto_takes_the_published_columns_where_all_are_there(tmp_path):
+    columns = published_columns()
+    tables = build(tmp_path, metadata(tmp_path, **columns))
+    for name in EXPERIMENTS:
+        expected = {f"{n}.jpg": role for n, role in enumerate(columns[name]) if role != NO_SPLIT}
+        assert dict(zip(tables[name]["image_file"], tables[name]["role"], strict=True)) == expected
+    counts = tables["counts"]
+    kinds = counts[counts["experiment"] == "kinds"].groupby("role")[["images", "by_rule", "difference"]].sum()
+    assert kinds.loc["train"].tolist() == [30, 40, -10]
+    assert kinds.loc["validation"].tolist() == [14, 6, 8]
+
+
+@pytest.mark.parametrize(("policy", "missing"), [("fresh", None), ("auto", "some_kinds")])
+def test_the_rule_is_applied_where_the_policy_says_or_a_column_is_not_there(tmp_path, policy, missing):
+    columns = published_columns()
+    columns.pop(missing, None)
+    tables = build(tmp_path, metadata(tmp_path, **columns), policy)
+    assert tables["kinds"]["role"].value_counts().to_dict() == {"train": 40, "test": 12, "validation": 6}
+
+
+def test_a_published_role_without_label_is_left_out(tmp_path, caplog):
+    columns = published_columns()
+    columns["kinds"][1] = "train"
+    tables = build(tmp_path, metadata(tmp_path, **columns))
+    assert "1.jpg" not in set(tables["kinds"]["image_file"])
+    assert "kinds: 1 rows have a role but no label" in caplog.text
+
+
+def test_empty_cells_of_published_columns_are_no_role(tmp_path):
+    columns = {name: [role.replace(NO_SPLIT, "") for role in roles] for name, roles in published_columns().items()}
+    assert len(build(tmp_path, metadata(tmp_path, **columns))["kinds"]) == IMAGES - 2
+
+
+def test_another_word_than_a_role_is_named_with_its_row(tmp_path):
+    columns = published_columns()
+    columns["kinds"][5] = "training"
+    with pytest.raises(InputError, match=r"validated.parquet: kinds is 'training' in row 7, .* allowed are train, "):
+        build(tmp_path, metadata(tmp_path, **columns))
+
+
+def test_published_without_the_columns_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"splits.policy is published, but .* no column kinds, some_kinds"):
+        build(tmp_path, metadata(tmp_path), "published")
+
+
+def release(folder: Path, rows: list[str]) -> Path:
+    """A previous release as a TSV: image_file, and the roles in both experiments."""
+    path = folder / "release.tsv"
+    path.write_text("\n".join(["image_file\tkinds\tsome_kinds", *rows]) + "\n")
+    return path
+
+
+def test_a_previous_release_is_extended(tmp_path, caplog):
+    caplog.set_level("INFO")
+    rows = [f"{n}.jpg\t{'test' if n % 2 else 'train'}\t{'test' if n == 3 else NO_SPLIT}" for n in range(2, 12)]
+    previous = release(tmp_path, [*rows, "gone.jpg\ttrain\ttrain"])
+    tables = build(tmp_path, metadata(tmp_path), "extend", previous=previous)
+    roles = tables["kinds"].set_index("image_file")["role"]
+    assert all(roles[f"{n}.jpg"] == ("test" if n % 2 else "train") for n in range(2, 12))
+    assert roles.value_counts().to_dict() == {"train": 40, "test": 12, "validation": 6}
+    assert "3.jpg" in set(tables["some_kinds"]["image_file"])
+    assert "1 images of the previous release have no row any more" in caplog.text
+    assert "kinds: 10 images keep their role, 0 leave, 48 join" in caplog.text
+
+
+def test_a_previous_release_with_a_wrong_word_or_an_image_twice_is_named(tmp_path):
+    wrong = release(tmp_path, ["2.jpg\ttrain\tno_split", "3.jpg\ttrained\tno_split"])
+    with pytest.raises(InputError, match=r"release\.tsv: kinds is 'trained' in row 3"):
+        build(tmp_path, metadata(tmp_path), "extend", previous=wrong)
+    twice = release(tmp_path, ["2.jpg\ttrain\tno_split"] * 2)
+    with pytest.raises(InputError, match=r"release\.tsv: image_file is not unique: '2\.jpg'"):
+        build(tmp_path, metadata(tmp_path), "extend", previous=twice)
+
+
+@pytest.mark.parametrize("name", ["order", "kind"])
+def test_an_experiment_must_not_have_the_name_of_a_column(tmp_path, name):
+    with pytest.raises(InputError, match=rf"splits.experiments: {name} is a column of the metadata"):
+        build(tmp_path, metadata(tmp_path), experiments={name: {"label": "kind"}})
+
+
+def test_an_experiment_without_images_gives_an_empty_table(tmp_path):
+    tables = build(tmp_path, metadata(tmp_path), experiments={"none": {"label": "kind", "where": {"kind": "fly"}}})
+    assert len(tables["none"]) == 0 and len(tables["counts"]) == 0
+
+
+def test_the_same_bytes_again(tmp_path):
+    source = metadata(tmp_path)
+    build(tmp_path, source)
+    first = (tmp_path / "kinds.parquet").read_bytes()
+    build(tmp_path, source)
+    assert (tmp_path / "kinds.parquet").read_bytes() == first

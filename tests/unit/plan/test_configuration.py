@@ -1,0 +1,284 @@
+"""A mistake in the config is found before any job starts, and the message says where it is and what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from bioscan1m.errors import InputError
+from bioscan1m.plan.configuration import validate_config
+
+REPOSITORY = Path(__file__).parents[3]
+SCHEMA_FILE = REPOSITORY / "rules/schemas/config.schema.yaml"
+SCHEMA = yaml.safe_load(SCHEMA_FILE.read_text(encoding="utf-8"))
+SHIPPED = [REPOSITORY / "config.yaml", REPOSITORY / "tests/demo/config.yaml"]
+
+
+def full_config() -> dict[str, Any]:
+    """The shipped config of the full run; read anew each time, for its YAML anchors share lists."""
+    return yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
+
+
+def with_value(key: str, value: object) -> dict[str, Any]:
+    """The full config with one value, named by its keys joined with dots, set to another."""
+    config = full_config()
+    *sections, last = key.split(".")
+    section = config
+    for name in sections:
+        section = section[name]
+    section[last] = value
+    return config
+
+
+def mistakes(config: dict[str, Any]) -> list[str]:
+    """The lines of the message, one per mistake."""
+    with pytest.raises(InputError) as raised:
+        validate_config(config, SCHEMA_FILE)
+    first, *lines = str(raised.value).split("\n")
+    assert first == "The configuration has mistakes:"
+    return [line.removeprefix("  - ") for line in lines]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=["full", "demo"])
+def test_shipped_configs_are_valid(path):
+    validate_config(yaml.safe_load(path.read_text(encoding="utf-8")), SCHEMA_FILE)
+
+
+def test_both_shipped_configs_have_the_same_keys():
+    full, demo = (yaml.safe_load(path.read_text(encoding="utf-8")) for path in SHIPPED)
+    assert list(full) == list(demo)
+    assert all(list(full["classifier"][part]) == list(demo["classifier"][part]) for part in ("training", "evaluation"))
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        ("detecter", "detecter: unknown key; did you mean 'detector'?"),
+        ("crop.ration", "crop.ration: unknown key; did you mean 'ratio'?"),
+        ("crop.zzz", "crop.zzz: unknown key; allowed here: aspect, extension, jpeg_quality, pad_value, ratio, rotate"),
+        ("classifier.training.learningrate", "did you mean 'learning_rate'?"),
+        ("splits.experiments.large_insect_order.lable", "large_insect_order.lable: unknown key; did you mean 'label'?"),
+        ("splits.experiments.small_insect_order.label", "small_insect_order.label: unknown key"),
+        ("classifier.losses.focal.alpha", "classifier.losses.focal.alpha: unknown key; allowed here: gamma"),
+    ],
+)
+def test_an_unknown_key_comes_with_what_it_could_be(key, message):
+    (mistake,) = mistakes(with_value(key, 1))
+    assert mistake.startswith(key) and message in mistake
+
+
+def test_keys_that_yaml_does_not_read_as_text_are_named_too():
+    config = full_config()
+    config["crop"][True] = 1  # `yes: 1` or `on: 1`
+    config["crop"]["zzz"] = 1
+    assert [mistake.split(":")[0] for mistake in mistakes(config)] == ["crop.True", "crop.zzz"]
+
+
+def test_a_missing_key_is_named():
+    config = full_config()
+    del config["crop"]["ratio"], config["chunks"]
+    assert sorted(mistakes(config)) == ["config: 'chunks' is a required key", "crop: 'ratio' is a required key"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("crop.ratio", "wide", "crop.ratio: 'wide' is not of type 'number' (by how much the tight box grows"),
+        ("crop.ratio", 0.9, "crop.ratio: 0.9 is less than the minimum of 1"),
+        ("crop.pad_value", 256, "crop.pad_value: 256 is greater than the maximum of 255"),
+        ("resize.jpeg_quality", 96, "96 is greater than the maximum of 95"),
+        ("unreadable_limit", None, "unreadable_limit: None is not of type 'number'"),
+        ("fetch.attempts", True, "fetch.attempts: True is not of type 'integer'"),
+        ("chunks", ["a.tsv"], "chunks: ['a.tsv'] is not of type 'string'"),
+        ("detector", [], "detector: [] is not of type 'object'"),
+        ("detector.detection.below_threshold", "skip", "'skip' is not one of ['best_box', 'full_frame', 'drop']"),
+        ("classifier.trials.large_insect_order", [], "classifier.trials.large_insect_order: [] should be non-empty"),
+        ("classifier.seeds.large_insect_order", [1, 1], "has non-unique elements"),
+        ("metadata.checksum", "md5:123", "metadata.checksum: 'md5:123' does not match"),
+        ("splits.experiments", {"a b": {"label": "order"}}, "splits.experiments: 'a b' does not match"),
+        ("packages.attributes.date", "June 2023", "'June 2023' does not match"),
+        (
+            "classifier.training.learning_rate",
+            yaml.safe_load("1e-3"),
+            "'1e-3' is not of type 'number'; YAML takes a number with an exponent only with a point, as in 1.0e-3",
+        ),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(key, value, message):
+    (mistake,) = mistakes(with_value(key, value))
+    assert mistake.startswith(key) and message in mistake
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("detector.use", "relesed", "'relesed' is neither a checkpoint nor a training set; there are: ['released']"),
+        ("detector.training_sets", ["IP+IW"], "detector.training_sets: no image set 'IP'"),
+        ("detector.validation_sets", ["IP"], "detector.validation_sets: no image set 'IP'; there are: []"),
+        ("splits.experiments.small_insect_order.parent", "large", "parent: no experiment 'large', only: ['large_dip"),
+        ("splits.experiments.large_insect_order.roles_from", "x", "roles_from: no experiment 'x'"),
+        (
+            "splits.experiments.small_insect_order.parent",
+            "small_insect_order",
+            "depends on 'small_insect_order' itself",
+        ),
+        ("splits.ratios.test", 0.3, "splits.ratios: they sum to 1.1; they must sum to 1"),
+        (
+            "classifier.trials.large_insect_order",
+            ["resnet_ce"],
+            "no trial 'resnet_ce'; backbones and losses allow: ['res",
+        ),
+        ("classifier.trials.huge", ["resnet50_ce"], "classifier.trials.huge: no such experiment"),
+        ("classifier.seeds.huge", [1], "classifier.seeds.huge: no such experiment"),
+        ("classifier.overrides.huge", {"epochs": 1}, "classifier.overrides.huge: no such experiment"),
+    ],
+)
+def test_a_name_must_stand_where_it_is_looked_for(key, value, message):
+    assert any(message in mistake for mistake in mistakes(with_value(key, value)))
+
+
+def test_a_comparison_of_photographs_and_crops_is_checked_where_it_is_enabled():
+    config = with_value("classifier.original_vs_cropped.experiments", {"huge": {}})
+    config["classifier"]["original_vs_cropped"]["trial"] = "resnet_ce"
+    validate_config(config, SCHEMA_FILE)
+    config["classifier"]["original_vs_cropped"]["enabled"] = True
+    trial, experiment = mistakes(config)
+    assert trial.startswith("classifier.original_vs_cropped.trial: no trial 'resnet_ce'")
+    assert experiment.startswith("classifier.original_vs_cropped.experiments.huge: no such experiment")
+    del config["classifier"]["original_vs_cropped"]
+    validate_config(config, SCHEMA_FILE)
+
+
+def test_an_experiment_needs_seeds():
+    config = full_config()
+    del config["classifier"]["seeds"]["small_insect_order"]
+    assert mistakes(config) == [
+        "classifier.seeds: no seeds for the experiment 'small_insect_order' of classifier.trials"
+    ]
+
+
+def test_an_experiment_must_not_have_the_name_of_a_label_column():
+    config = with_value("splits.experiments.family", {"label": "genus"})
+    assert mistakes(config) == [
+        "splits.experiments.family: a column of the metadata has this name; choose another, as by_family"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("previous", "message"),
+    [
+        (None, "splits.previous: the policy extend needs the metadata TSV"),
+        ("results/metadata/last.tsv", "splits.previous: 'results/metadata/last.tsv' lies under results/"),
+    ],
+)
+def test_a_release_to_extend_is_named_and_lies_outside_of_results(previous, message):
+    config = full_config()
+    config["splits"] |= {"policy": "extend", "previous": previous}
+    (mistake,) = mistakes(config)
+    assert mistake.startswith(message)
+    config["splits"]["previous"] = "releases/last.tsv"
+    validate_config(config, SCHEMA_FILE)
+
+
+def test_a_monitor_is_an_image_set_and_a_checkpoint_has_a_name_of_its_own():
+    config = with_value("detector.fine_tuning.monitor", "IW-150-val")
+    assert mistakes(config) == ["detector.fine_tuning.monitor: no image set 'IW-150-val'; there are: []"]
+    config = full_config()
+    config["detector"]["image_sets"] = {"released": {"images": config["metadata"], "annotations": config["metadata"]}}
+    config["detector"]["training_sets"] = ["released"]
+    assert mistakes(config) == [
+        "detector.checkpoints.released: a training set has this name too; rename the checkpoint"
+    ]
+
+
+def test_experiments_that_need_each_other_are_named():
+    config = with_value("splits.experiments.large_insect_order.roles_from", "small_insect_order")
+    found = [mistake.split(":")[0] for mistake in mistakes(config)]
+    assert found == [
+        "splits.experiments.large_insect_order.roles_from",
+        "splits.experiments.small_insect_order.parent",
+    ]
+
+
+def test_two_trials_of_one_name_are_named():
+    config = full_config()
+    config["classifier"]["backbones"] |= {"a": config["classifier"]["backbones"]["resnet50"]}
+    config["classifier"]["backbones"] |= {"a_b": config["classifier"]["backbones"]["resnet50"]}
+    config["classifier"]["losses"] |= {"c": {"gamma": 0}, "b_c": {"gamma": 1}}
+    assert any("would both be called 'a_b_c'" in mistake for mistake in mistakes(config))
+
+
+def test_new_photographs_are_seen_by_experiments_that_are_trained():
+    assert mistakes(with_value("inference.experiments", ["large_insect_ordre"])) == [
+        "inference.experiments: no experiment 'large_insect_ordre' under classifier.trials"
+    ]
+
+
+def test_all_mistakes_come_at_once():
+    config = with_value("crop.ratio", "wide")
+    config["fetch"]["attemps"] = 3
+    del config["resize"]["short_side"]
+    assert len(mistakes(config)) == 3
+
+
+def test_a_users_own_task_is_valid():
+    config = full_config()
+    config["splits"]["experiments"] = {"by_sex": {"label": "sex", "where": {"order": "Diptera"}, "largest_classes": 2}}
+    config["classifier"] |= {
+        "trials": {"by_sex": ["resnet50_ce"]},
+        "seeds": {"by_sex": [0]},
+        "overrides": {"by_sex": {"epochs": 3}},
+    }
+    config["inference"]["experiments"] = ["by_sex"]
+    validate_config(config, SCHEMA_FILE)
+
+
+def test_a_run_without_trials_and_detectors_to_evaluate_is_valid():
+    config = full_config()
+    config["classifier"] |= {"trials": {}, "seeds": {}}
+    config["inference"]["experiments"] = None
+    validate_config(config, SCHEMA_FILE)
+
+
+def test_the_schema_is_a_schema():
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def described(node: dict[str, Any]) -> bool:
+    """Whether a schema has a description, itself or where it refers to."""
+    if "description" in node or "$ref" not in node:
+        return "description" in node
+    target = SCHEMA
+    for part in node["$ref"].removeprefix("#/").split("/"):
+        target = target[part]
+    return described(target)
+
+
+def undescribed(node: object, path: str = "") -> Iterator[str]:
+    """The config keys below a part of the schema that have no description."""
+    if isinstance(node, list):
+        for item in node:
+            yield from undescribed(item, path)
+    elif isinstance(node, dict):
+        for name, value in node.get("properties", {}).items():
+            if not described(value):
+                yield f"{path}.{name}"
+            yield from undescribed(value, f"{path}.{name}")
+        for name in node.keys() - {"properties"}:
+            yield from undescribed(node[name], path)
+
+
+def test_every_key_of_the_config_is_described():
+    assert sorted(undescribed(SCHEMA)) == []
+
+
+def test_what_an_experiment_may_override_is_what_training_has():
+    classifier = SCHEMA["properties"]["classifier"]["properties"]
+    assert set(classifier["overrides"]["additionalProperties"]["properties"]) == set(
+        classifier["training"]["properties"]
+    )

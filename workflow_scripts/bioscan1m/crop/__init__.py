@@ -1,0 +1,1 @@
+"""From photographs to boxes, and from boxes to crops."""

@@ -1,0 +1,207 @@
+"""Fine-tuning of a detector on annotated images, by the published recipe (paper, A7.1) or another from the config.
+
+AdamW with a smaller learning rate for the backbone, a clipped gradient, and the loss that belongs to the detector: for
+DETR class, L1 and generalised IoU of the boxes that the Hungarian algorithm matches. Empty wells teach that there is
+nothing. An epoch depends on the seed, its number and the state before it alone, so that training can go on after any
+epoch as if it had not stopped.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import logging
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import PreTrainedModel
+
+from bioscan1m.atomic import write_text
+from bioscan1m.detector.detector import Detector, normalise
+from bioscan1m.detector.detector_architecture import keep_heads_in_float32, understands_padding
+from bioscan1m.detector.detector_batch_norm import freeze_batch_norm, thaw_batch_norm
+from bioscan1m.detector.detector_batches import Batch, epoch_batches
+from bioscan1m.detector.detector_evaluation import evaluate, metrics
+from bioscan1m.detector.detector_examples import Example
+from bioscan1m.detector.detector_input import Preprocessor
+from bioscan1m.device import mixed_precision
+from bioscan1m.errors import InputError
+from bioscan1m.progress import Progress
+from bioscan1m.training_state import TrainingState
+
+logger = logging.getLogger(__name__)
+
+# The terms of the last layer; those of other layers and of denoising have more in their names.
+LOSS_TERM = re.compile(r"loss_[a-z]+")
+MONITORED = ("ap_75", "ar_50_95", "mean_iou")
+OF_BACKBONE = re.compile(r".*\bbackbone\..*")
+# The stem and the first stage of the backbone keep the features they have from pretraining, as in the original DETR.
+GENERAL_FEATURES = re.compile(r".*\bbackbone\.(conv_encoder\.)?model\.(embedder|encoder\.stages\.0)\..*")
+
+
+def fine_tune(
+    model: PreTrainedModel,
+    examples: Sequence[Example],
+    preprocessor: Preprocessor,
+    settings: dict[str, Any],
+    device: torch.device,
+    kept: TrainingState,
+    monitor: Sequence[Example] = (),
+) -> list[dict[str, float]]:
+    """Train the model in place and leave it on the CPU; return one row per epoch: the mean losses, and AP and AR.
+
+    `settings` is the config's `fine_tuning`; AP and AR are those on `monitor`, where it has images. With
+    `train_batch_norm` the backbone's batch norm learns, and all of the backbone with it; in the end it is frozen again.
+    Training goes on from what `kept` holds. Raises InputError where there is nothing to learn from, or where the loss
+    is not a number.
+    """
+    if not any(len(example.boxes) for example in examples):
+        raise InputError(f"none of the {len(examples)} training images has a box; there is nothing to learn")
+    if monitor and not any(len(example.boxes) for example in monitor):
+        raise InputError("fine_tuning.monitor: none of its images has a box; nothing can be measured on them")
+    frozen = thaw_batch_norm(model) if settings["train_batch_norm"] else {}
+    keep_heads_in_float32(model)
+    model.to(device, memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(parameter_groups(model, settings), weight_decay=settings["weight_decay"])
+    training = Training(model, optimizer, preprocessor, settings, len(examples))
+    history = training.resume(kept)
+    progress = Progress("training the detector", (settings["epochs"] - len(history)) * training.steps, "steps")
+    for epoch in range(len(history) + 1, settings["epochs"] + 1):
+        history.append(training.train_epoch(epoch, examples, progress) | training.measure(monitor))
+        kept.save({"history": history, "model": model.state_dict(), "optimizer": optimizer.state_dict()})
+        described = ", ".join(f"{name} {value:.4g}" for name, value in history[-1].items() if name != "epoch")
+        logger.info("epoch %d of %d: %s", epoch, settings["epochs"], described)
+    freeze_batch_norm(model.cpu(), frozen)
+    return history
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training on its way: what an epoch needs and changes; `images` is their number."""
+
+    model: PreTrainedModel
+    optimizer: torch.optim.Optimizer
+    preprocessor: Preprocessor
+    settings: dict[str, Any]
+    images: int
+
+    @property
+    def steps(self) -> int:
+        """Steps in an epoch."""
+        return math.ceil(self.images / self.settings["batch_size"])
+
+    def resume(self, kept: TrainingState) -> list[dict[str, float]]:
+        """Take over the state that was kept, if any; return the rows of the epochs that are done."""
+        state = kept.load()
+        if state is None:
+            return []
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        logger.info("going on after epoch %d of %d", len(state["history"]), self.settings["epochs"])
+        return state["history"]
+
+    def train_epoch(self, epoch: int, examples: Sequence[Example], progress: Progress) -> dict[str, float]:
+        """One pass over the training images; returns the learning rate of its first step and the means over all."""
+        torch.manual_seed(_seed(self.settings["seed"], epoch))  # of dropout and of denoising queries
+        self.model.train()
+        padded_boxes = not understands_padding(self.model)
+        batches = epoch_batches(examples, self.settings, epoch, self.preprocessor, padded_boxes)
+        rows = []
+        for step, batch in enumerate(batches):
+            factor = learning_rate_factor(self.settings, epoch - 1 + step / self.steps)
+            for group in self.optimizer.param_groups:
+                group["lr"] = group["base_rate"] * factor
+            try:
+                rows.append(self.train_step(batch))
+            except InputError as reason:
+                raise InputError(
+                    f"training the detector went astray in epoch {epoch}, step {step + 1}: {reason}; lower "
+                    "learning_rate or gradient_clip under detector.fine_tuning"
+                ) from None
+            progress.advance()
+        rate = self.settings["learning_rate"] * learning_rate_factor(self.settings, epoch - 1)
+        return {"epoch": epoch, "learning_rate": rate, **_means(rows)}
+
+    def train_step(self, batch: Batch) -> dict[str, float]:
+        """One step of the optimizer; returns the loss and its terms. Raises InputError before it breaks the model."""
+        loss, terms = detection_loss(self.model, batch, self.preprocessor, self.settings["precision"])
+        self.optimizer.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.settings["gradient_clip"])
+        if not (loss.isfinite() and norm.isfinite()):
+            raise InputError(f"the loss is {loss.item()} with a gradient of norm {norm.item()}")
+        self.optimizer.step()
+        return {"loss": loss.item(), **terms}
+
+    def measure(self, monitor: Sequence[Example]) -> dict[str, float]:
+        """AP, AR and mean IoU on these images at this point; nothing without images."""
+        if not monitor:
+            return {}
+        detector = Detector(self.model.eval(), self.preprocessor, self.model.device, self.settings["precision"])
+        figures = metrics(evaluate(detector, monitor, self.settings["batch_size"]))
+        return {name: figures[name] for name in MONITORED}
+
+
+def detection_loss(
+    model: PreTrainedModel, batch: Batch, preprocessor: Preprocessor, precision: str
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """The loss of a batch and its terms. Raises InputError where what the model predicts is not a number."""
+    mask = batch.mask.to(model.device)
+    pixels = normalise(batch.pixels.to(model.device), preprocessor) * mask[:, None]
+    labels = [{key: value.to(model.device) for key, value in label.items()} for label in batch.labels]
+    masked = {"pixel_mask": mask} if understands_padding(model) else {}
+    try:
+        with mixed_precision(model.device, precision):
+            found = model(pixels.contiguous(memory_format=torch.channels_last), labels=labels, **masked)
+    except ValueError as error:
+        if not str(error).startswith(("boxes1", "boxes2")):  # which is what the generalised IoU says
+            raise
+        raise InputError("the predicted boxes are not numbers, or inside out") from None
+    return found.loss, {name: term.item() for name, term in found.loss_dict.items() if LOSS_TERM.fullmatch(name)}
+
+
+def parameter_groups(model: PreTrainedModel, settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """The parameters that learn: the backbone's at its own rate, all others at the other.
+
+    transformers freezes all of its own ResNet within DETR, so what learns is set here.
+    """
+    rate, groups = settings["backbone_learning_rate"], {"others": [], "backbone": []}
+    for name, parameter in model.named_parameters():
+        if of_backbone := bool(OF_BACKBONE.fullmatch(name)):
+            general = bool(GENERAL_FEATURES.fullmatch(name)) and not settings["train_batch_norm"]
+            parameter.requires_grad_(rate > 0 and not general)
+        if parameter.requires_grad:
+            groups["backbone" if of_backbone else "others"].append(parameter)
+    rates = {"others": settings["learning_rate"], "backbone": rate}
+    return [{"params": groups[part], "base_rate": rates[part]} for part in groups if groups[part]]
+
+
+def learning_rate_factor(settings: dict[str, Any], epochs_done: float) -> float:
+    """What the learning rates are multiplied by: 1, or half a cosine from 1 to 0 over the whole training."""
+    if settings["learning_rate_decay"] == "none":
+        return 1.0
+    return (1 + math.cos(math.pi * epochs_done / settings["epochs"])) / 2
+
+
+def write_history(path: str | Path, history: Sequence[dict[str, float]]) -> None:
+    """Write one row per epoch."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(history[0]), delimiter="\t", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: f"{value:.6g}" for key, value in row.items()} for row in history)
+    write_text(path, buffer.getvalue())
+
+
+def _means(rows: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+
+
+def _seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

@@ -1,0 +1,1 @@
+"""Classifiers: trained, selected, tested, and set beside the published figures."""

@@ -1,0 +1,76 @@
+"""What the selected classifier gets wrong on the test set, with the images (figures A3 and A4 of the paper)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import ImageOps
+
+from bioscan1m.experiments.metrics import probabilities
+from bioscan1m.experiments.predictions import Predictions
+from bioscan1m.images import decode
+
+COLUMNS, ROWS = 6, 4
+THUMBNAIL = 192  # pixels of each side
+
+
+def draw_misclassified(predictions: Predictions, package: Mapping[str, bytes], title: str) -> Figure:
+    """The misclassified images of which the classifier is surest (figure A3), and how many are misclassified at all."""
+    return _draw_gallery(predictions, package, predictions.misclassified, f"{title}\n{describe_errors(predictions)}")
+
+
+def draw_taken_for_dominant(predictions: Predictions, package: Mapping[str, bytes], title: str) -> Figure:
+    """The surest of the images that are taken for the dominant class (figure A4), and their share of all errors."""
+    dominant = predictions.misclassified & (predictions.predicted == dominant_class(predictions))
+    return _draw_gallery(predictions, package, dominant, f"{title}\n{describe_taken_for_dominant(predictions)}")
+
+
+def describe_errors(predictions: Predictions) -> str:
+    """How many images are misclassified."""
+    wrong = predictions.misclassified
+    if not wrong.any():
+        return f"none of {len(wrong):,} images is misclassified"
+    return f"{wrong.sum():,} of {len(wrong):,} images are misclassified ({wrong.mean():.1%})"
+
+
+def describe_taken_for_dominant(predictions: Predictions) -> str:
+    """The share of the misclassified images that are predicted as the dominant class (A6.4)."""
+    wrong = predictions.misclassified
+    dominant = predictions.classes[dominant_class(predictions)]
+    if not wrong.any():
+        return f"none of {len(wrong):,} images is misclassified as {dominant}, the dominant class"
+    taken = (predictions.predicted[wrong] == dominant_class(predictions)).sum()
+    return (
+        f"{taken:,} of {wrong.sum():,} misclassified images are predicted as {dominant}, the dominant class "
+        f"({taken / wrong.sum():.1%})"
+    )
+
+
+def dominant_class(predictions: Predictions) -> int:
+    """The class with most images, the first of those that are equally frequent."""
+    return int(np.bincount(predictions.truth).argmax())
+
+
+def _draw_gallery(predictions: Predictions, package: Mapping[str, bytes], chosen: np.ndarray, heading: str) -> Figure:
+    """The `chosen` images (N,) bool, those first of which the classifier is surest, with true class and prediction."""
+    confidence = probabilities(predictions.logits).max(axis=1)
+    indices = np.flatnonzero(chosen)
+    surest = indices[np.argsort(-confidence[indices], kind="stable")][: COLUMNS * ROWS]
+    rows = math.ceil(len(surest) / COLUMNS)
+    figure = Figure(figsize=(2.1 * COLUMNS, 0.9 + 2.4 * rows), layout="constrained")
+    figure.suptitle(heading)
+    for place, index in enumerate(surest):
+        axes = figure.add_subplot(rows, COLUMNS, place + 1)
+        true, predicted = (predictions.classes[labels[index]] for labels in (predictions.truth, predictions.predicted))
+        _draw_image(axes, package[predictions.image_files[index]])
+        axes.set_title(f"{true}\nas {predicted}, {confidence[index]:.0%}", fontsize=8)
+    return figure
+
+
+def _draw_image(axes: Axes, data: bytes) -> None:
+    axes.imshow(np.asarray(ImageOps.pad(decode(data, THUMBNAIL), (THUMBNAIL, THUMBNAIL), color="white")))
+    axes.set_axis_off()

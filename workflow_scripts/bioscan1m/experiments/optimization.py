@@ -1,0 +1,100 @@
+"""What a step of training is made of besides the network: the optimizer, its learning rate, and what can go wrong."""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from bioscan1m.experiments.data_parallel import Group
+
+# Looking at a loss waits for the device, so it is done once in so many steps.
+STEPS_BETWEEN_CHECKS = 100
+
+
+def make_optimizer(model: nn.Module, training: dict[str, Any]) -> torch.optim.Optimizer:
+    """SGD with Nesterov momentum (table 4, released code) or AdamW (A7.3.3)."""
+    if training["optimizer"] == "adamw":
+        return torch.optim.AdamW(
+            model.parameters(), lr=training["learning_rate"], weight_decay=training["weight_decay"]
+        )
+    return torch.optim.SGD(
+        model.parameters(),
+        lr=training["learning_rate"],
+        momentum=training["momentum"],
+        nesterov=training["momentum"] > 0,
+        weight_decay=training["weight_decay"],
+    )
+
+
+def learning_rate(training: dict[str, Any], epoch: int) -> float:
+    """The rate of an epoch, counted from 1: by steps as released (x 0.1 after epochs 20 and 25), or half a cosine."""
+    done = epoch - 1
+    if training["learning_rate_decay"] == "cosine":
+        return training["learning_rate"] * (1 + math.cos(math.pi * done / training["epochs"])) / 2
+    steps = sum(done >= step for step in training["learning_rate_steps"])
+    return training["learning_rate"] * training["learning_rate_factor"] ** steps
+
+
+class EpochLoss:
+    """The losses of an epoch's steps over all processes; they stay on the device until they are looked at."""
+
+    def __init__(self, group: Group) -> None:
+        self._group, self._unseen = group, []
+        self._steps, self._images, self._sum = 0, 0, 0.0
+
+    def add(self, loss_sum: torch.Tensor, images: int) -> None:
+        """Note this process's sum of the losses of a step's images, and their number.
+
+        Raises FloatingPointError with the step's number where a loss is no number; at the latest `mean` does.
+        """
+        self._unseen.append(torch.stack([loss_sum, torch.full_like(loss_sum, images)]))
+        if len(self._unseen) == STEPS_BETWEEN_CHECKS:
+            self._look()
+
+    def mean(self) -> float:
+        """Over all images of the epoch; there must be some."""
+        self._look()
+        return self._sum / self._images
+
+    @property
+    def images(self) -> int:
+        """Images so far, over all processes."""
+        self._look()
+        return self._images
+
+    def _look(self) -> None:
+        if not self._unseen:
+            return
+        sums, images = self._group.total(torch.stack(self._unseen)).double().unbind(1)
+        if not sums.isfinite().all():
+            raise FloatingPointError(self._steps + int((~sums.isfinite()).nonzero()[0]) + 1)
+        self._steps += len(self._unseen)
+        self._images += int(images.sum())
+        self._sum += sums.sum().item()
+        self._unseen.clear()
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether torch found no memory: on a GPU it has an error of its own for that, on a CPU a message."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def images_that_fit(run: Callable[[int], object], images: int) -> int:
+    """The first of 1/2, 1/4, … of `images` for which `run` finds memory; 0 where not even one image does."""
+    while images := images // 2:
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        try:
+            run(images)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            return images
+    return 0

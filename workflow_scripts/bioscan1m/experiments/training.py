@@ -1,0 +1,335 @@
+"""Train one classifier: the loop of the paper (4.3 and table 4), with the best weights by validation accuracy.
+
+A trial knows nothing of the others: its parameters, the package and the split are all that it reads. On the CPU the
+same parameters give the same bytes. An epoch depends on the seed, its number and the state before it alone, so that a
+training that was killed goes on after its last epoch as if it had not stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from bioscan1m.device import mixed_precision, prepare_device, to_device
+from bioscan1m.errors import InputError
+from bioscan1m.experiments.classifiers import (
+    build_classifier,
+    class_logits,
+    describe_model,
+    load_backbone_weights,
+    with_published_settings,
+)
+from bioscan1m.experiments.data_parallel import ALONE, Group, run_together
+from bioscan1m.experiments.evaluation import Skipped, name_skipped, predict
+from bioscan1m.experiments.losses import focal_loss
+from bioscan1m.experiments.metrics import macro_top_k_accuracy, top_k_accuracy
+from bioscan1m.experiments.optimization import (
+    EpochLoss,
+    images_that_fit,
+    is_out_of_memory,
+    learning_rate,
+    make_optimizer,
+)
+from bioscan1m.experiments.predictions import Predictions
+from bioscan1m.experiments.trained import Trained
+from bioscan1m.experiments.training_data import Batch, load_batches, read_split, to_network_input
+from bioscan1m.progress import Progress
+from bioscan1m.training_state import TrainingState
+
+logger = logging.getLogger(__name__)
+
+
+def train(
+    package: str | Path,
+    split: str | Path,
+    weights: Sequence[str | Path],
+    trial: dict[str, Any],
+    kept: TrainingState,
+) -> Trained:
+    """Train the classifier of a trial, by as many processes as its config says; go on from the state that was kept.
+
+    `weights` are the files of a folder of pretrained weights, empty for a backbone that starts from nothing. `trial`
+    has experiment, backbone, loss, seed, backbone_settings (library, name, settings), loss_settings (gamma), training
+    (the config's) and top_k. Raises InputError for input that does not fit, for a loss that is no number, for too
+    little memory, and for a role of which no image can be read; what was kept before stays.
+    """
+    return run_together(trial["training"]["processes"], _train_along, (package, split, weights, trial, kept))
+
+
+def _train_along(group: Group, *arguments: Any) -> Trained:
+    return Trainer(*arguments, group).run()
+
+
+@dataclass
+class Best:
+    """The first epoch with the highest micro top-1 accuracy on the validation images."""
+
+    epoch: int
+    weights: dict[str, torch.Tensor]
+    image_files: list[str]
+    truth: torch.Tensor
+    logits: torch.Tensor
+
+
+class Trainer:
+    """One classifier in training: its network, its optimizer, its data, and how far it has come."""
+
+    def __init__(
+        self,
+        package: str | Path,
+        split: str | Path,
+        weights: Sequence[str | Path],
+        trial: dict[str, Any],
+        kept: TrainingState,
+        group: Group = ALONE,
+    ) -> None:
+        """As `train`; `group` are the processes that train together."""
+        training = trial["training"]
+        self._trial, self._kept, self._group = trial, kept, group
+        self._name = f"{trial['experiment']}, {trial['backbone']}_{trial['loss']}, seed {trial['seed']}"
+        self._device = prepare_device(training["threads"], trial["seed"], training["deterministic"])
+        self._classes, self._images = read_split(split)
+        self._train_batches = load_batches(package, self._images["train"], training, trial["seed"], group)
+        self._own_validation = self._images["validation"].share(group)
+        self._validation_batches = load_batches(package, self._own_validation, training)
+        folder = Path(weights[0]).parent if weights else None
+        self._model, self._described = _make_model(trial, len(self._classes), folder)
+        to_device(self._model, self._device)
+        if training["compile"]:
+            self._model.compile()
+        self._shared = group.share(self._model)
+        self._optimizer = make_optimizer(self._model, training)
+        self._history, self._speed, self._skipped, self._best = [], [], {}, None
+
+    def run(self) -> Trained:
+        """Train until the last epoch, or until `patience` epochs have brought no better validation accuracy."""
+        self._resume()
+        try:
+            self._train()
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+        else:
+            best, history, speed = self._best, self._history, self._speed
+            validation = Predictions(self._classes, best.image_files, best.truth.numpy(), best.logits.numpy())
+            images = self._images["train"]
+            return Trained(
+                self._trial,
+                self._described,
+                images,
+                history,
+                speed,
+                best.epoch,
+                best.weights,
+                validation,
+                self._skipped,
+            )
+        raise self._too_little_memory()  # here, where the error no longer holds the tensors of its step
+
+    def _train(self) -> None:
+        training, done = self._trial["training"], len(self._history)
+        images_per_epoch = len(self._images["train"]) + len(self._images["validation"])
+        left = (training["epochs"] - done) * images_per_epoch // self._group.size
+        self._progress = Progress("training", left)
+        while done < training["epochs"] and not (done and done - self._best.epoch >= training["patience"]):
+            done += 1
+            self._train_and_validate(done)
+            if self._group.rank == 0:
+                self._keep()
+                self._log()
+
+    def _train_and_validate(self, epoch: int) -> None:
+        """One epoch: its row of the history and of the speed, and its weights if it is the best so far."""
+        rate, started = learning_rate(self._trial["training"], epoch), time.perf_counter()
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        train_loss, train_skipped = self._train_epoch(epoch, rate)
+        trained = time.perf_counter()
+        validation, validation_skipped = self._validate()
+        validated = time.perf_counter()
+        self._skipped = {"train": train_skipped, "validation": validation_skipped}
+        self._speed.append(self._describe_speed(epoch, trained - started, validated - trained))
+        self._history.append(self._describe_epoch(epoch, rate, train_loss, validation))
+        if self._best is None or self._history[-1]["micro_top1"] > self._history[self._best.epoch - 1]["micro_top1"]:
+            truth, logits = torch.from_numpy(validation.truth), torch.from_numpy(validation.logits)
+            self._best = Best(epoch, _copy(self._model), validation.image_files, truth, logits)
+
+    def _train_epoch(self, epoch: int, rate: float) -> tuple[float, Skipped]:
+        """One pass over the training images: the mean loss, and the images that could not be read."""
+        torch.manual_seed(_seed(self._trial["seed"], epoch, self._group.rank))  # of dropout
+        self._shared.train()
+        self._train_batches.batch_sampler.epoch = epoch
+        losses, skipped = EpochLoss(self._group), []
+        passes = iter(self._train_batches)
+        try:
+            for batches in zip(*[passes] * self._trial["training"]["accumulation"], strict=True):
+                self._step(batches, losses)
+                skipped += [pair for batch in batches for pair in batch.skipped]
+                self._progress.advance(sum(len(batch.labels) + len(batch.skipped) for batch in batches))
+            skipped = [pair for pairs in self._group.gather(skipped) for pair in pairs]
+            named = name_skipped(self._images["train"], sorted(skipped))
+            if not losses.images:
+                raise InputError(f"none of {len(named)} training images can be read; the first: {named[0]}")
+            return losses.mean(), named
+        except FloatingPointError as step:
+            raise self._went_astray(f"in epoch {epoch}, step {step}", rate) from None
+
+    def _step(self, batches: Sequence[Batch], losses: EpochLoss) -> None:
+        """One step of the optimizer over the passes of this process and those of the others.
+
+        Each image counts the same, however the images of the step are shared out among processes and passes.
+        """
+        own = sum(len(batch.labels) for batch in batches)
+        images = int(self._group.total(torch.tensor(own)))  # on the CPU: it need not wait for a GPU
+        if not images:
+            return
+        self._optimizer.zero_grad()
+        loss_sum = torch.zeros((), device=self._device)
+        for place, batch in enumerate(batches, start=1):
+            apart = place < len(batches) and self._group.size > 1
+            with self._shared.no_sync() if apart else nullcontext():
+                loss_sum += self._pass(batch, images)
+        self._optimizer.step()
+        losses.add(loss_sum, own)
+
+    def _pass(self, batch: Batch, images: int) -> torch.Tensor:
+        """Add the gradient of a batch's part in a step of `images` images; the sum of its losses, on the device."""
+        pixels, labels = batch.images, batch.labels
+        if empty := not len(labels):
+            if self._group.size == 1:
+                return torch.zeros((), device=self._device)
+            crop = self._trial["training"]["crop"]  # the others wait for this process: it has a part of no weight
+            pixels, labels = torch.zeros(1, 3, crop, crop, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
+        loss = self._loss(self._shared, pixels, labels)
+        weight = 0 if empty else len(labels)
+        (loss * (weight * self._group.size / images)).backward()  # the processes' gradients are averaged
+        return loss.detach() * weight
+
+    def _loss(self, model: nn.Module, pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        with mixed_precision(self._device, self._trial["training"]["precision"]):
+            logits = class_logits(model, to_network_input(pixels, self._device))
+        return focal_loss(logits, labels.to(self._device), self._trial["loss_settings"]["gamma"])
+
+    def _validate(self) -> tuple[Predictions, Skipped]:
+        """Predictions for all validation images, of which each process sees its share, and those it cannot read."""
+        self._group.align_buffers(self._model)
+        precision = self._trial["training"]["precision"]
+        found = predict(
+            self._model, self._validation_batches, self._own_validation, self._classes, self._progress, precision
+        )
+        parts, skipped = zip(*self._group.gather(found), strict=True)
+        image_files = [image_file for part in parts for image_file in part.image_files]
+        truth, logits = (np.concatenate([getattr(part, name) for part in parts]) for name in ("truth", "logits"))
+        return Predictions(self._classes, image_files, truth, logits), [row for rows in skipped for row in rows]
+
+    def _describe_epoch(self, epoch: int, rate: float, train_loss: float, validation: Predictions) -> dict[str, float]:
+        """A row of the history. Raises InputError where the validation loss is no number."""
+        truth, logits = validation.truth, validation.logits
+        gamma = self._trial["loss_settings"]["gamma"]
+        row = {
+            "epoch": epoch,
+            "learning_rate": rate,
+            "train_loss": train_loss,
+            "validation_loss": focal_loss(torch.from_numpy(logits), torch.from_numpy(truth), gamma).item(),
+            "micro_top1": top_k_accuracy(truth, logits, 1),
+            "macro_top1": macro_top_k_accuracy(truth, logits, 1),
+        }
+        if not math.isfinite(row["validation_loss"]):
+            raise self._went_astray(f"on the validation images after epoch {epoch}", rate)
+        return row
+
+    def _log(self) -> None:
+        """Say how the last epoch went; it has been kept by then."""
+        row, speed = self._history[-1], self._speed[-1]["train_images_per_second"]
+        described = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
+        epochs = self._trial["training"]["epochs"]
+        logger.info("epoch %d of %d: %s, %.1f images/s", row["epoch"], epochs, described, speed)
+
+    def _describe_speed(self, epoch: int, training: float, validation: float) -> dict[str, float]:
+        """A row of the speed, from the seconds of both parts of an epoch."""
+        return {
+            "epoch": epoch,
+            "train_seconds": training,
+            "train_images_per_second": len(self._images["train"]) / training,
+            "validation_images_per_second": len(self._images["validation"]) / validation,
+        }
+
+    def _keep(self) -> None:
+        state = {
+            "history": self._history,
+            "speed": self._speed,
+            "skipped": self._skipped,
+            "best": vars(self._best),
+            "model": self._model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+        self._kept.save(state)
+
+    def _resume(self) -> None:
+        """Take over the state that was kept, if any."""
+        state = self._kept.load()
+        self._group.gather(None)  # the first process removes the state in the end: not before all have read it
+        if state is None:
+            return
+        self._model.load_state_dict(state["model"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._history, self._speed, self._skipped = (state[name] for name in ("history", "speed", "skipped"))
+        self._best = Best(**state["best"])
+        logger.info("going on after epoch %d of %d", len(self._history), self._trial["training"]["epochs"])
+
+    def _went_astray(self, where: str, rate: float) -> InputError:
+        return InputError(
+            f"{self._name}: the loss is no number {where}, at a learning rate of {rate:g}; lower "
+            "classifier.training.learning_rate in the config, for this experiment alone under classifier.overrides"
+        )
+
+    def _too_little_memory(self) -> InputError:
+        """An error that names how many images fit into the memory at a time."""
+        training = self._trial["training"]
+        images = math.ceil(training["batch_size"] / (self._group.size * training["accumulation"]))
+        crop = training["crop"]
+
+        def try_pass(images: int) -> None:
+            self._optimizer.zero_grad()
+            labels = torch.zeros(images, dtype=torch.int64)
+            self._loss(self._model, torch.zeros(images, 3, crop, crop, dtype=torch.uint8), labels).backward()
+
+        self._model.eval()  # batch norm would wait for the other processes
+        fitting = images_that_fit(try_pass, images)
+        passes = math.ceil(training["batch_size"] / (self._group.size * max(fitting, 1)))
+        advice = (
+            f"{fitting} fit: set classifier.training.accumulation in the config to {passes}, the passes of a step"
+            if fitting
+            else "not even one fits: take a smaller backbone or crop, or a machine with more memory"
+        )
+        return InputError(f"{self._name}: out of memory with {images} images of {crop} pixels in a pass; {advice}")
+
+
+def _make_model(trial: dict[str, Any], classes: int, weights: Path | None) -> tuple[nn.Module, dict[str, Any]]:
+    """The model before training, and its description."""
+    backbone = trial["backbone_settings"]
+    if weights is not None:
+        backbone = with_published_settings(backbone, weights)
+    model = build_classifier(backbone, classes, trial["training"]["crop"])
+    if weights is not None:
+        load_backbone_weights(model, weights)
+    return model, describe_model(backbone, model)
+
+
+def _copy(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The weights as they are now, on the CPU."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
+
+
+def _seed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

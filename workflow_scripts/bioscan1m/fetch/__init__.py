@@ -1,0 +1,1 @@
+"""Files from elsewhere: only the right one ever stands under its name."""

@@ -1,0 +1,149 @@
+"""Fetch one file so that only the right one ever stands under its name.
+
+The bytes go to `<path>.part`, hashed as they pass. A transfer that breaks off goes on where it stopped, in the next
+attempt or in the next job; a note beside the part says of which source, in which version, so that two files are never
+mixed. Size, checksum and content are checked before the part gets its final name.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bioscan1m.errors import InputError
+from bioscan1m.fetch.downloads import BLOCK_BYTES, Stream, TransferError, open_http, open_local, page_title
+from bioscan1m.fetch.google_drive import open_drive_file, open_drive_folder_file
+from bioscan1m.fetch.image_folders import list_images, pack_images
+from bioscan1m.fetch.part_file import PartFile
+from bioscan1m.fetch.sources import local_path, parse_checksum, scheme_of, without_secrets
+from bioscan1m.progress import Progress
+
+logger = logging.getLogger(__name__)
+
+# Another kind of store is another opener here, and its scheme in sources.py.
+OPENERS = {
+    "": open_local,
+    "file": open_local,
+    "http": open_http,
+    "https": open_http,
+    "gdrive": open_drive_file,
+    "gdrive-folder": open_drive_folder_file,
+}
+LONGEST_PAUSE = 60.0  # seconds between two attempts
+
+
+def fetch(
+    source: str,
+    path: str | Path,
+    expected_bytes: int | None = None,
+    checksum: str | None = None,
+    *,
+    attempts: int,
+    timeout: float,
+    first_pause: float = 2.0,
+    check: Callable[[Path], None] | None = None,
+) -> None:
+    """Fetch `source`, an address of sources.py, to `path`; a local folder of images is packed into a zip there.
+
+    `timeout` is in seconds without a byte. Pauses between attempts double, from `first_pause` seconds on. `check` looks
+    at the whole file before it gets its name and raises InputError. Raises InputError where the source is not to be
+    had, breaks off in each attempt (what came is kept) or is not what was expected (what came is removed).
+    """
+    path, folder = Path(path), local_path(source)
+    if folder is not None and folder.is_dir():
+        _pack(folder, path, expected_bytes, checksum)
+        return
+    logger.info("fetching %s from %s", path, without_secrets(source))
+    part = PartFile(path, source, parse_checksum(checksum)[0] if checksum else "sha256")
+    _transfer_in_attempts(source, part, expected_bytes, attempts, timeout, first_pause)
+    try:
+        part.verify(expected_bytes, checksum)
+        if check is not None:
+            check(part.file)
+    except InputError as error:
+        part.remove()
+        raise InputError(f"{path}: {error}. It came from {without_secrets(source)} and was removed") from None
+    part.finish()
+    logger.info("fetched %s: %d bytes, %s", path, part.size, part.checksum)
+
+
+def check_zip(path: Path) -> None:
+    """Raise InputError that says what came in its place where a file is no whole zip with files in it."""
+    with path.open("rb") as file:
+        start = file.read(BLOCK_BYTES)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if all(info.is_dir() for info in archive.infolist()):
+                raise InputError("the zip has no files in it; check where it comes from")
+    except zipfile.BadZipFile:
+        raise InputError(f"the file is no zip but {_describe(start)}; check where it comes from") from None
+
+
+def _describe(start: bytes) -> str:
+    """What a file is that should have been a zip, by its first bytes."""
+    if not start:
+        return "empty"
+    if start.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
+        return f"a web page ('{page_title(start.decode('utf-8', 'replace'))}')"
+    if start.startswith(b"PK"):
+        return "the beginning of one, cut off or damaged"
+    return f"something that begins with {start[:16]!r}"
+
+
+def _pack(folder: Path, path: Path, expected_bytes: int | None, checksum: str | None) -> None:
+    if expected_bytes is not None or checksum is not None:
+        raise InputError(f"{folder}: a folder has no size or checksum; leave both empty, or name a zip in its place")
+    pack_images(folder, list_images(folder), path)
+
+
+def _transfer_in_attempts(
+    source: str, part: PartFile, expected_bytes: int | None, attempts: int, timeout: float, first_pause: float
+) -> None:
+    for attempt in range(1, attempts + 1):
+        try:
+            _transfer(source, part, expected_bytes, timeout)
+            return
+        except TransferError as error:
+            logger.warning("attempt %d of %d broke off at byte %d: %s", attempt, attempts, part.size, error)
+            reason = str(error)
+        if attempt < attempts:
+            time.sleep(min(first_pause * 2 ** (attempt - 1), LONGEST_PAUSE))
+    raise InputError(
+        f"{part.path}: gave up on {without_secrets(source)} after {attempts} attempts, the last one: {reason}. The "
+        f"{part.size} bytes that came are kept; run again to go on from there (fetch.attempts and fetch.timeout in the "
+        "config say how patient to be)"
+    )
+
+
+def _transfer(source: str, part: PartFile, expected_bytes: int | None, timeout: float) -> None:
+    """Append to the part what is missing of the source; from the start where it cannot skip or has changed."""
+    with OPENERS[scheme_of(source)](source, part.size, timeout) as stream:
+        has_changed = None not in (stream.version, part.version) and stream.version != part.version
+        if stream.offset == 0 or has_changed:
+            part.restart()
+        if stream.offset == part.size:
+            _append(stream, part, expected_bytes)
+            return
+    _transfer(source, part, expected_bytes, timeout)
+
+
+def _append(stream: Stream, part: PartFile, expected_bytes: int | None) -> None:
+    """Read the stream to its end. Raises TransferError where that comes too soon."""
+    total = expected_bytes if stream.total is None else stream.total
+    if expected_bytes not in (None, total):
+        raise InputError(
+            f"{part.path}: the source has {total} bytes, expected were {expected_bytes}; correct the address or the "
+            "number of bytes in chunks.tsv"
+        )
+    if stream.offset:
+        logger.info("going on from byte %d", stream.offset)
+    progress = Progress(part.path.name, None if total is None else total - stream.offset, unit="bytes")
+    with part.appending(stream.version) as append:
+        for block in stream.blocks:
+            append(block)
+            progress.advance(len(block))
+    if total is not None and part.size < total:
+        raise TransferError(f"the source ended at byte {part.size} of {total}")

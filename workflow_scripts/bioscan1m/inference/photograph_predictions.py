@@ -1,0 +1,91 @@
+"""What the selected classifiers say of new photographs: one table with a row for each, and a figure to look at.
+
+A classifier knows only the classes of its experiment: one of Diptera families finds a family for a beetle too. The
+prediction set and the deepest safe rank say how far to rely on a prediction for images like those of the dataset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bioscan1m.detector.boxes_table import CORNERS, UNREADABLE, read_boxes
+from bioscan1m.experiments.metrics import probabilities
+from bioscan1m.experiments.predictions import Predictions
+from bioscan1m.gallery import IMAGES_PER_ROW, draw_gallery
+from bioscan1m.inference.coverage import form_sets, name_members
+from bioscan1m.metadata.taxonomy import Rank, deepest_safe
+from bioscan1m.quarantine import read_rows
+
+BOX_COLUMNS = ["image_file", "status", *CORNERS, "score"]
+ROWS = 4  # of the figure
+NAME_LENGTH = 22  # letters of a file name above its image
+
+
+def list_photographs(
+    package: Mapping[str, bytes], boxes: Sequence[str | Path], quarantine: Sequence[str | Path]
+) -> pd.DataFrame:
+    """One row per photograph: image_file, status, the box with its score, and the problem of one that is not usable.
+
+    `boxes` is the boxes table, in the order of the photographs; none where nothing was cropped: then all that is known
+    of a photograph is whether it is in the package. `quarantine` are the tables of what could not be used.
+    """
+    problems = {image_file: reason for path in quarantine for image_file, _, reason in read_rows(path)}
+    if boxes:
+        table = pd.concat(map(read_boxes, boxes))[BOX_COLUMNS]
+    else:
+        names = sorted({*package, *problems})
+        table = pd.DataFrame({"image_file": names, "status": [None if n in package else UNREADABLE for n in names]})
+    return table.assign(problem=table["image_file"].map(problems))
+
+
+def prediction_columns(
+    experiment: str, predictions: Predictions, calibration: Predictions, ranks: Sequence[Rank], level: float
+) -> pd.DataFrame:
+    """The columns of one experiment, with image_file as the index.
+
+    `predictions` are those of the photographs, `calibration` those of the validation images. The columns are named by
+    the experiment: the most probable class, its probability in percent (`_confidence`), the prediction set at the
+    level (as `_set_95`, the most probable class first), the deepest rank at which a taxon has that probability and
+    the taxon (`_rank_95` and `_taxon_95`, empty where no rank has).
+    """
+    chances = probabilities(predictions.logits)
+    safe = deepest_safe(chances, ranks, level)
+    members = name_members(predictions.classes, predictions.logits, form_sets(calibration, predictions.logits, level))
+    columns = {
+        "": [predictions.classes[place] for place in predictions.predicted],
+        "_confidence": (100 * chances.max(axis=1)).round(2),
+        f"_set_{100 * level:g}": [", ".join(names) for names in members],
+        f"_rank_{100 * level:g}": safe.rank,
+        f"_taxon_{100 * level:g}": safe.taxon,
+    }
+    return pd.DataFrame(
+        {f"{experiment}{suffix}": values for suffix, values in columns.items()}, index=predictions.image_files
+    )
+
+
+def join_predictions(photographs: pd.DataFrame, columns: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The table of photographs with the columns of all experiments, empty where a photograph could not be used."""
+    joined = photographs.set_index("image_file")
+    for one in columns:
+        joined = joined.join(one)
+    return joined.reset_index(names="image_file")
+
+
+def show_predictions(table: pd.DataFrame, package: Mapping[str, bytes], experiments: Sequence[str]) -> Figure:
+    """The first photographs, or crops of them, with the most probable class of each experiment, in their order."""
+    usable = table[table["image_file"].isin(list(package))]
+    shown = usable.head(ROWS * IMAGES_PER_ROW)
+    images = [(package[row["image_file"]], _describe(row, experiments)) for _, row in shown.iterrows()]
+    rows = [images[start : start + IMAGES_PER_ROW] for start in range(0, len(images), IMAGES_PER_ROW)]
+    title = f"{len(usable):,} of {len(table):,} photographs, by {', '.join(experiments)}"
+    return draw_gallery({title if place == 0 else " " * place: row for place, row in enumerate(rows)})
+
+
+def _describe(row: pd.Series, experiments: Sequence[str]) -> str:
+    name = row["image_file"]
+    named = name if len(name) <= NAME_LENGTH else f"{name[:NAME_LENGTH]}…"
+    return "\n".join([named, *(f"{row[one]} {row[f'{one}_confidence']:.0f} %" for one in experiments)])

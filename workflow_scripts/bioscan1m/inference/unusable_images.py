@@ -1,0 +1,92 @@
+"""Images that are of little use for training: what the boxes table and the classifiers say against each.
+
+Findings are reasons to look at an image, no verdicts. An image with several comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bioscan1m.detector.boxes_table import BELOW_THRESHOLD, UNREADABLE
+from bioscan1m.experiments.metrics import probabilities
+from bioscan1m.experiments.predictions import Predictions
+from bioscan1m.gallery import IMAGES_PER_ROW, draw_gallery
+
+COLUMNS = ["image_file", "findings", "score", "second_score", "box_share", "sharpness", "confidence"]
+# Sharpness spreads over factors, so it is compared as a logarithm; at 3 robust standard deviations below the median
+# stands one in 700 of a normal distribution.
+BLURRED_DEVIATIONS = 3
+DEVIATION_PER_MAD = 1.4826  # of a normal distribution: standard deviation / median absolute deviation
+ROWS = 3  # of the figure
+UNSURE = 50.0  # percent: where no class is more probable than all others together
+
+
+def list_unusable(boxes: pd.DataFrame, held_out: Iterable[Predictions]) -> pd.DataFrame:
+    """One row for each image with a finding, the images with most findings first, then the lowest score.
+
+    `boxes` is the boxes table, `held_out` are predictions for images outside of training, of one or more experiments.
+    `findings` are joined by commas: unreadable; no_insect (the detector's best score is not above the threshold);
+    cut_off (the box touches the border); several_insects (a second box is nearly as sure); tiny; blurred (far less
+    sharp within the box than most); unsure (the surest classifier gives no class half of the probability). `confidence`
+    is that probability in percent, empty for an image that no classifier was held from.
+    """
+    table = boxes.reset_index(drop=True)
+    table["confidence"] = table["image_file"].map(highest_confidence(held_out))
+    readable = table["status"] != UNREADABLE
+    findings = pd.DataFrame(
+        {
+            "unreadable": ~readable,
+            "no_insect": table["status"] == BELOW_THRESHOLD,
+            "cut_off": _is_true(table["touches_border"]),
+            "several_insects": _is_true(table["ambiguous"]),
+            "tiny": _is_true(table["tiny"]),
+            "blurred": readable & is_blurred(table["sharpness"]),
+            "unsure": table["confidence"] < UNSURE,
+        }
+    )
+    table["findings"] = [",".join(findings.columns[row]) for row in findings.to_numpy()]
+    table["number"] = findings.sum(axis=1)
+    found = table[table["number"] > 0].sort_values(["number", "score"], ascending=[False, True], kind="stable")
+    return found[COLUMNS].reset_index(drop=True)
+
+
+def show_unusable(unusable: pd.DataFrame, photographs: Mapping[str, bytes]) -> Figure:
+    """The first of the list in ROWS rows, with what was found; those that are not in the package cannot be shown."""
+    shown = islice((row for row in unusable.itertuples() if row.image_file in photographs), ROWS * IMAGES_PER_ROW)
+    images = [(photographs[row.image_file], _describe(row)) for row in shown]
+    rows = [images[start : start + IMAGES_PER_ROW] for start in range(0, len(images), IMAGES_PER_ROW)] or [[]]
+    title = f"{len(unusable):,} images with a finding"
+    return draw_gallery({title if place == 0 else " " * place: row for place, row in enumerate(rows)})
+
+
+def is_blurred(sharpness: pd.Series) -> pd.Series:
+    """Which of these images are far less sharp than most of them."""
+    logarithms = np.log(sharpness.clip(lower=1e-3))
+    spread = DEVIATION_PER_MAD * (logarithms - logarithms.median()).abs().median()
+    return logarithms < logarithms.median() - BLURRED_DEVIATIONS * spread
+
+
+def highest_confidence(held_out: Iterable[Predictions]) -> pd.Series:
+    """image_file -> the highest probability, in percent, that any classifier gives any class."""
+    series = [
+        pd.Series(100 * probabilities(predictions.logits).max(axis=1), index=predictions.image_files)
+        for predictions in held_out
+    ]
+    together = pd.concat([pd.Series(dtype=float), *series])
+    return together.groupby(level=0).max()
+
+
+def _describe(row: Any) -> str:
+    sure = "" if pd.isna(row.confidence) else f", classifier {row.confidence:.0f} %"
+    return row.findings.replace(",", "\n").replace("_", " ") + f"\ndetector {100 * row.score:.0f} %{sure}"
+
+
+def _is_true(flags: pd.Series) -> pd.Series:
+    """The flags, null as false."""
+    return flags.astype("boolean").fillna(False).astype(bool)

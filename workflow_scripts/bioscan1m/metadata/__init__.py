@@ -1,0 +1,1 @@
+"""The metadata: validated, split, joined with the images, counted and described."""

@@ -1,0 +1,94 @@
+"""Do the rows of the metadata and the images of the chunks name each other?
+
+Rows of chunks that this run does not have are not compared; the warnings on the metadata count them.
+An image is used by its name, so one that lies in another chunk than its row says is used all the same, and listed.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from bioscan1m.archives import list_members
+from bioscan1m.detector.boxes_table import UNREADABLE, read_boxes
+from bioscan1m.quarantine import UNREADABLE_IMAGE, read_rows
+from bioscan1m.tables import write_table
+
+logger = logging.getLogger(__name__)
+
+ROW_WITHOUT_IMAGE = "row without image"
+IMAGE_WITHOUT_ROW = "image without row"
+OTHER_CHUNK = "image in another chunk than its row says"
+CHUNK_FOLDER = re.compile(r"part([A-Za-z0-9_-]+)")  # of a member of the published packages
+
+
+def images_of_boxes(boxes: list[str | Path], chunks: list[str]) -> pd.DataFrame:
+    """image_file, chunk and whether it is unreadable, of all members of `chunks`, as their boxes tables name them."""
+    tables = (read_boxes(path)[["image_file", "status"]] for path in boxes)
+    images = pd.concat([table.assign(chunk=chunk) for chunk, table in zip(chunks, tables, strict=True)])
+    return images.assign(unreadable=images["status"] == UNREADABLE).drop(columns="status")
+
+
+def images_of_zips(zips: list[str | Path], quarantines: list[str | Path]) -> pd.DataFrame:
+    """The same of zips in the published layout, whose folders `part{chunk}` name the chunks.
+
+    `quarantines` name the images that were lost on the way to the zips. A chunk that is not known is missing.
+    """
+    members = (member for path in zips for member in list_members(path))
+    found = [(member.image_file, _chunk_of_folder(member.name), False) for member in members]
+    lost = [(image_file, None, True) for path in quarantines for image_file, _, _ in read_rows(path)]
+    return pd.DataFrame([*found, *lost], columns=["image_file", "chunk", "unreadable"])
+
+
+def reconcile_images(
+    metadata: str | Path, images: pd.DataFrame, chunks: list[str] | None, reconciliation: str | Path
+) -> dict[str, int]:
+    """Write the table of problems and return the counts of images, of those with a row, and of problems.
+
+    `images` is of `images_of_boxes` or `images_of_zips`; `chunks` are the chunks of the run, by default those of the
+    images. The table has the columns image_file, chunk and problem, in the order of chunks and names, and one row per
+    problem.
+    """
+    rows = pq.read_table(metadata, columns=["image_file", "chunk_number"]).to_pandas()
+    rows = rows.rename(columns={"chunk_number": "chunk"})
+    named = images["image_file"].map(rows.set_index("image_file")["chunk"])
+    images = images.assign(chunk=images["chunk"].fillna(named).fillna(""))
+    chunks = list(images["chunk"].unique()) if chunks is None else chunks
+    problems = pd.concat(list(_problems(rows, images, chunks)))
+    order = {chunk: place for place, chunk in enumerate(chunks)}
+    problems = problems.sort_values(["image_file", "problem"]).sort_values(
+        "chunk", key=lambda c: c.map(order), kind="stable"
+    )
+    for problem, count in problems["problem"].value_counts().items():
+        logger.warning("%s: %d; %s lists them", problem, count, reconciliation)
+    write_table(reconciliation, problems)
+    return {
+        "in": len(images),
+        "out": int(images["image_file"].isin(rows["image_file"]).sum()),
+        "problems": len(problems),
+    }
+
+
+def _problems(rows: pd.DataFrame, images: pd.DataFrame, chunks: list[str]) -> Iterator[pd.DataFrame]:
+    """The rows and images with each problem, as image_file, chunk and problem."""
+    has_row = images["image_file"].isin(rows["image_file"])
+    named_chunk = images["image_file"].map(rows.set_index("image_file")["chunk"])
+    expected = rows[rows["chunk"].isin(chunks)]
+    found = {
+        ROW_WITHOUT_IMAGE: expected[~expected["image_file"].isin(images["image_file"])],
+        IMAGE_WITHOUT_ROW: images[~has_row],
+        OTHER_CHUNK: images[has_row & (named_chunk != images["chunk"])],
+        UNREADABLE_IMAGE: images[images["unreadable"]],
+    }
+    for problem, table in found.items():
+        yield table[["image_file", "chunk"]].assign(problem=problem)
+
+
+def _chunk_of_folder(member: str) -> str | None:
+    folder = CHUNK_FOLDER.fullmatch(PurePosixPath(member).parent.name)
+    return folder[1] if folder else None

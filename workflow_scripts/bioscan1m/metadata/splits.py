@@ -1,0 +1,287 @@
+"""Which image plays which role in which experiment: the published rule (paper, 4.1), for any list of tasks.
+
+A task takes the rows with a known label, perhaps of some value of another column and of its largest classes only, and
+splits each class into training, validation and test. A row may keep the role that it has in another experiment. A
+subset draws from the roles of its parent one by one, so that each row keeps its role there too.
+
+A previous release can be extended: then every row keeps the role that it had there, in whichever experiment it had one,
+new rows fill up what the rule lacks, and a subset keeps the rows that it had as long as the rule wants so many.
+
+Chance comes from a hash of image_file, experiment and seed, which ranks the images of each class. So the result depends
+on which images there are, and neither on their order nor on the machine. It asks for no image: one that is missing or
+cannot be read keeps its role.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from bisect import bisect_left
+from dataclasses import dataclass
+from fractions import Fraction
+from graphlib import TopologicalSorter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bioscan1m.errors import InputError
+from bioscan1m.metadata.metadata import NOT_CLASSIFIED
+
+logger = logging.getLogger(__name__)
+
+ROLES = ("train", "validation", "test")
+NO_ROLE = -1
+NO_CLASS = -1
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The labels and roles of the N rows of the metadata in one experiment."""
+
+    classes: np.ndarray  # (C,) names, sorted
+    labels: np.ndarray  # (N,) int64, places in classes; NO_CLASS where the row has no part in the task
+    roles: np.ndarray  # (N,) int64, places in ROLES; NO_ROLE where the row has none
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Class and role of each row as one number, int64 (N,): 3 * label + role, NO_CLASS for rows without a role."""
+        return np.where(self.roles == NO_ROLE, NO_CLASS, self.labels * len(ROLES) + self.roles)
+
+    def counts(self) -> np.ndarray:
+        """Images per class and role: int64 (C, 3)."""
+        counts = np.bincount(self.groups + 1, minlength=len(self.classes) * len(ROLES) + 1)
+        return counts[1:].reshape(len(self.classes), len(ROLES))
+
+
+def split_counts(images: int, ratios: dict[str, float]) -> tuple[int, int, int]:
+    """Images of one class for training, validation and test; all 0 where there are too few for three parts.
+
+    Each part is the rounded share of the images, halves to the even number, and training takes what that leaves over.
+    Three to five images give one to test and one to validation.
+    """
+    if 3 <= images <= 5:
+        return images - 2, 1, 1
+    validation, test = (round(images * Fraction(str(ratios[role]))) for role in ("validation", "test"))
+    counts = images - validation - test, validation, test
+    return counts if min(counts) > 0 else (0, 0, 0)
+
+
+def fill_up(wanted: np.ndarray, has: np.ndarray) -> np.ndarray:
+    """How many more of each part, so that the parts come as near to `wanted` as can be: int64, none below 0.
+
+    There are as many more as the parts lack in all. Where one part has too many already, the others go short by the
+    same number each, as far as they lack any: then the sum of the squared differences is smallest.
+    """
+    lacks = wanted - has
+    more = lacks.sum()
+    short = bisect_left(range(lacks.max(initial=0)), -more, key=lambda level: -np.maximum(lacks - level, 0).sum())
+    added = np.maximum(lacks - short, 0)
+    added[np.flatnonzero(lacks >= short)[: more - added.sum()]] += 1
+    return added
+
+
+def balanced_shares(available: np.ndarray, quota: int) -> np.ndarray:
+    """Share `quota` images among classes: the same number of each, as far as a class has them.
+
+    Water-filling: the lowest level that gives at least the quota; the excess comes off the largest class.
+    """
+    level = bisect_left(range(available.max(initial=0)), quota, key=lambda level: np.minimum(available, level).sum())
+    return _take_off_largest(np.minimum(available, level), available, quota)
+
+
+def proportional_shares(available: np.ndarray, quota: int) -> np.ndarray:
+    """Share `quota` images among classes in proportion to what they have, but at least one of each that has any.
+
+    Largest remainders; what the rare classes get too much comes off the largest class.
+    """
+    total = max(int(available.sum()), 1)
+    exact = [Fraction(quota * int(images), total) for images in available]
+    largest_remainders = sorted(range(len(exact)), key=lambda place: int(exact[place]) - exact[place])
+    shares = np.array([int(share) for share in exact], np.int64)
+    shares[largest_remainders[: quota - shares.sum()]] += 1
+    return _take_off_largest(np.maximum(shares, np.minimum(available, 1)), available, quota)
+
+
+SHARES = {"balanced": balanced_shares, "proportional": proportional_shares}
+
+
+def assign_roles(
+    metadata: pd.DataFrame, splits: dict[str, Any], previous: dict[str, np.ndarray] | None = None
+) -> dict[str, Assignment]:
+    """The roles of every row in every experiment of `splits`, which is that part of the config.
+
+    `metadata` has N rows with image_file and the columns that the experiments name; `previous` are the roles that these
+    rows had in a previous release, by experiment: int64 (N,), places in ROLES. Raises InputError where a subset is too
+    small to have every class in every role, or where the previous release gives an image two roles.
+    """
+    experiments, ratios = splits["experiments"], splits["ratios"]
+    hashes = _hashes(metadata["image_file"].tolist())
+    had = {name: np.full(len(metadata), NO_ROLE) for name in experiments} | (previous or {})
+    kept = _kept_roles(metadata, experiments, had)
+    assigned: dict[str, Assignment] = {}
+    for name in _parents_first(experiments):
+        experiment, ranks = experiments[name], _ranks(hashes, name, splits["seed"])
+        if "parent" in experiment:
+            parent = assigned[experiment["parent"]]
+            quotas = split_counts(experiment["images"], ratios)
+            shares = _subset_shares(name, parent.counts(), quotas, splits["subset"])
+            assigned[name] = _draw_subset(parent, shares, ranks, had[name] != NO_ROLE)
+        else:
+            inherited = assigned.get(experiment.get("roles_from"))
+            assigned[name] = _split_task(metadata, experiment, ratios, ranks, inherited, kept[name])
+    return {name: assigned[name] for name in experiments}
+
+
+def task_of(name: str, experiments: dict[str, Any]) -> dict[str, Any]:
+    """The task that an experiment belongs to: its own, or that of the parent it is drawn from."""
+    experiment = experiments[name]
+    return task_of(experiment["parent"], experiments) if "parent" in experiment else experiment
+
+
+def label_places(labels: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """The sorted names of the classes, and each row's place among them, NO_CLASS where it has no label."""
+    places, classes = pd.factorize(labels, sort=True)
+    return np.array(list(classes), dtype=object), places.astype(np.int64)
+
+
+def _parents_first(experiments: dict[str, Any]) -> list[str]:
+    needs = {name: [e[key] for key in ("parent", "roles_from") if key in e] for name, e in experiments.items()}
+    return list(TopologicalSorter(needs).static_order())
+
+
+def _hashes(image_files: list[str]) -> np.ndarray:
+    """64 bits of BLAKE2 of each name."""
+    digests = (hashlib.blake2b(image_file.encode(), digest_size=8).digest() for image_file in image_files)
+    return np.frombuffer(b"".join(digests), "<u8")
+
+
+def _ranks(hashes: np.ndarray, experiment: str, seed: int) -> np.ndarray:
+    """The ranks of the images in one experiment: their hashes mixed with its name and the seed (SplitMix64)."""
+    (salt,) = _hashes([f"{seed}:{experiment}"])
+    mixed = hashes ^ salt
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31))
+
+
+def _split_task(
+    metadata: pd.DataFrame,
+    task: dict[str, Any],
+    ratios: dict[str, float],
+    ranks: np.ndarray,
+    inherited: Assignment | None,
+    kept: np.ndarray,
+) -> Assignment:
+    """Split each class by the rule; `kept` (N,) are roles that rows must not lose, NO_ROLE where a row is free."""
+    classes, labels = label_places(_labels(metadata, task))
+    inherits = np.zeros(len(labels), bool) if inherited is None else inherited.roles != NO_ROLE
+    own = np.where(inherits, NO_CLASS, labels)
+    sizes = np.bincount(own + 1, minlength=len(classes) + 1)[1:]
+    parts = np.array([split_counts(int(images), ratios) for images in sizes], np.int64).reshape(-1, len(ROLES))
+    has_parts = parts.any(axis=1)
+    takes_part = has_parts | (np.bincount(labels[inherits] + 1, minlength=len(classes) + 1)[1:] > 0)
+    roles = np.where(np.append(takes_part, False)[own], kept, NO_ROLE)  # what is appended is for NO_CLASS
+    has = Assignment(classes, labels, roles).counts() * has_parts[:, None]
+    free = np.where((roles == NO_ROLE) & np.append(has_parts, False)[own], own, NO_CLASS)
+    places, _ = _places_in_group(free, len(classes), ranks)
+    ends = np.array([fill_up(*one) for one in zip(parts, has, strict=True)]).reshape(-1, len(ROLES)).cumsum(axis=1)
+    split = np.flatnonzero(free != NO_CLASS)
+    roles[split] = (places[split, None] >= ends[labels[split]]).sum(axis=1)
+    if inherited is not None:
+        roles = np.where(inherits & (labels != NO_CLASS), inherited.roles, roles)
+    return Assignment(classes, labels, roles)
+
+
+def _kept_roles(
+    metadata: pd.DataFrame, experiments: dict[str, Any], had: dict[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """For each experiment the roles (N,) that rows had in it or in one that shares its roles, else NO_ROLE."""
+    kept = {}
+    for related in _related(experiments):
+        roles = np.full(len(metadata), NO_ROLE)
+        for name in related:
+            clash = (roles != NO_ROLE) & (had[name] != NO_ROLE) & (roles != had[name])
+            if clash.any():
+                row = np.flatnonzero(clash)[0]
+                raise InputError(
+                    f"the previous release gives {metadata['image_file'].iloc[row]} the roles {ROLES[roles[row]]} and "
+                    f"{ROLES[had[name][row]]} ({name}); an image has one role in experiments that share their images"
+                )
+            roles = np.where(roles == NO_ROLE, had[name], roles)
+        kept |= dict.fromkeys(related, roles)
+    return kept
+
+
+def _related(experiments: dict[str, Any]) -> list[list[str]]:
+    """The experiments in groups that share roles, by parent or roles_from."""
+    groups: list[list[str]] = []
+    for name in _parents_first(experiments):
+        linked = {experiments[name].get(key) for key in ("parent", "roles_from")}
+        joined = [group for group in groups if linked & set(group)]
+        groups = [group for group in groups if group not in joined]
+        groups.append([other for group in joined for other in group] + [name])
+    return groups
+
+
+def _labels(metadata: pd.DataFrame, task: dict[str, Any]) -> pd.Series:
+    """The label of each row that has a part in the task, missing in all others."""
+    labels = metadata[task["label"]]
+    chosen = labels != NOT_CLASSIFIED
+    for column, value in task.get("where", {}).items():
+        chosen &= metadata[column] == value
+    if "largest_classes" in task:
+        sizes = labels[chosen].value_counts().sort_index().sort_values(ascending=False, kind="stable")
+        chosen &= labels.isin(sizes.index[: task["largest_classes"]])
+    return labels.where(chosen)
+
+
+def _draw_subset(parent: Assignment, shares: np.ndarray, ranks: np.ndarray, preferred: np.ndarray) -> Assignment:
+    """`shares` images of each class and role of the parent, int64 (C, 3): preferred ones, then those of lowest rank."""
+    groups = parent.groups
+    places, _ = _places_in_group(groups, shares.size, ranks, ~preferred)
+    members = np.flatnonzero(groups != NO_CLASS)
+    drawn = members[places[members] < shares.ravel()[groups[members]]]
+    roles = np.full(len(groups), NO_ROLE)
+    roles[drawn] = parent.roles[drawn]
+    return Assignment(parent.classes, parent.labels, roles)
+
+
+def _subset_shares(name: str, available: np.ndarray, quotas: tuple[int, int, int], subset: str) -> np.ndarray:
+    """Images of each class and role, int64 (C, 3), whose sums are the quotas where so many are available."""
+    shares = np.zeros_like(available)
+    for place, (images, quota) in enumerate(zip(available.T, quotas, strict=True)):
+        if quota < (images > 0).sum():
+            raise InputError(
+                f"splits.experiments.{name}.images: too few; its {ROLES[place]} part has {quota} images for "
+                f"{(images > 0).sum()} classes"
+            )
+        shares[:, place] = SHARES[subset](images, min(quota, images.sum()))
+    if shares.sum() < sum(quotas):
+        logger.warning("%s: the parent has too few images: %d are drawn, not %d", name, shares.sum(), sum(quotas))
+    return shares
+
+
+def _take_off_largest(shares: np.ndarray, available: np.ndarray, quota: int) -> np.ndarray:
+    """The shares with what they sum to above the quota taken off the largest class, and the next while one is left."""
+    shares = shares.copy()
+    for place in np.argsort(-available, kind="stable"):
+        shares[place] -= min(shares.sum() - quota, max(shares[place] - 1, 0))
+    return shares
+
+
+def _places_in_group(
+    groups: np.ndarray, count: int, ranks: np.ndarray, last: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each row's place among the rows of its group, lowest rank first, and the sizes of the `count` groups.
+
+    Rows for which `last` is true come after all others of the group. A row of group NO_CLASS has a place of no meaning.
+    """
+    sizes = np.bincount(groups + 1, minlength=count + 1)
+    starts = sizes.cumsum() - sizes
+    places = np.empty(len(groups), np.int64)
+    order = np.argsort(ranks)
+    for key in (groups,) if last is None else (last, groups):
+        order = order[np.argsort(key[order], kind="stable")]
+    places[order] = np.arange(len(groups)) - np.repeat(starts, sizes)
+    return places, sizes[1:]

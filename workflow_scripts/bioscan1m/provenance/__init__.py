@@ -1,0 +1,1 @@
+"""How every file was made: records, the ledger, the audit, the trace of an image."""

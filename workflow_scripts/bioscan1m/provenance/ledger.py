@@ -1,0 +1,146 @@
+"""The ledger: a copy of every record that ever stood, in a chain of hashes, so that history can neither change nor end.
+
+Records are overwritten when a job runs again and can be lost; what was sealed stays. Each line is JSON: the record's
+path and SHA-256, its text, when it was sealed, the hash of the line before, and the hash of all of these. A changed,
+lost or moved line no longer fits its neighbours. How far the chain went when it was last written stands in the head, a
+small file beside it; whoever wants to be sure of the writer too signs the ledger (signatures.py).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bioscan1m.atomic import write_aside
+from bioscan1m.errors import InputError
+from bioscan1m.provenance.records import Record, parse_record
+
+FIRST = "0" * 64  # what stands for the line before the first
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line: `content` is the text of the record, `sha256` that of its bytes."""
+
+    record: str
+    sha256: str
+    sealed: str
+    content: str
+    previous: str
+    hash: str
+
+    def parsed(self) -> Record:
+        """The record that was sealed."""
+        return parse_record(self.record, self.content.encode())
+
+
+class Ledger:
+    """The lines of a ledger that can be trusted, and what is wrong with the others."""
+
+    def __init__(self, entries: list[Entry], faults: list[str]) -> None:
+        self.entries = entries
+        self.faults = faults
+        self.newest = {entry.record: entry for entry in entries}
+        self.places = {(entry.record, entry.sha256): entry for entry in entries}
+        self._makers: dict[tuple[str, str], Entry] | None = None
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """How far the chain goes: the number of its lines and the hash of the last one."""
+        return {"entries": len(self.entries), "hash": self.entries[-1].hash if self.entries else FIRST}
+
+    def maker_of(self, path: str, sha256: str) -> Entry | None:
+        """The last sealed record that names a file with these bytes as an output."""
+        if self._makers is None:
+            self._makers = {
+                (file["path"], file["sha256"]): entry for entry in self.entries for file in entry.parsed().outputs
+            }
+        return self._makers.get((path, sha256))
+
+
+def read_ledger(path: str | Path, head: str | Path | None = None) -> Ledger:
+    """Read a ledger and check its chain, and that it goes as far as the JSON file `head` says. None is empty."""
+    entries, faults, previous = [], [], FIRST
+    for number, line in enumerate(_lines(path), 1):
+        try:
+            entry = Entry(**json.loads(line))
+            entry.parsed()
+        except (ValueError, TypeError, AttributeError) as error:
+            faults.append(f"line {number} is no entry ({error})")
+            previous = None
+            continue
+        if entry.hash != _hash(asdict(entry)) or entry.sha256 != hashlib.sha256(entry.content.encode()).hexdigest():
+            faults.append(f"line {number} ({entry.record}) was changed: its hash is another one")
+        elif previous is not None and entry.previous != previous:
+            faults.append(f"line {number} ({entry.record}) does not follow the line before it")
+        entries.append(entry)
+        previous = entry.hash
+    if head is not None and Path(head).is_file():
+        faults += _faults_of_head(entries, Path(head))
+    return Ledger(entries, faults)
+
+
+def seal(path: str | Path, records: list[Record], time: str) -> Ledger:
+    """Add the records that the ledger does not have, in the order in which their jobs ended; return the ledger.
+
+    A record that is not younger than the sealed one of its path is left out: it was edited or put back, as the audit
+    will say. Raises InputError where the ledger has been changed.
+    """
+    ledger = read_ledger(path)
+    if ledger.faults:
+        raise InputError(f"{path}: {'; '.join(ledger.faults[:3])}. Put back a copy of the ledger, or move it away")
+    new = sorted((r for r in records if is_new(r, ledger)), key=lambda record: (record.ended, record.path))
+    added, previous = [], ledger.head["hash"]
+    for record in new:
+        added.append(_entry(record, time, previous))
+        previous = added[-1].hash
+    if added:
+        lines = "".join(json.dumps(asdict(entry), ensure_ascii=False) + "\n" for entry in added)
+        before = Path(path).read_bytes() if Path(path).is_file() else b""
+        with write_aside(path) as part:
+            part.write_bytes(before + lines.encode())
+    return Ledger([*ledger.entries, *added], [])
+
+
+def is_new(record: Record, ledger: Ledger) -> bool:
+    """Whether a record is of a job that ran after what was sealed under its path."""
+    sealed = ledger.newest.get(record.path)
+    return sealed is None or (
+        (record.path, record.sha256) not in ledger.places and record.ended > sealed.parsed().ended
+    )
+
+
+def _entry(record: Record, time: str, previous: str) -> Entry:
+    said = {
+        "record": record.path,
+        "sha256": record.sha256,
+        "sealed": time,
+        "content": record.text,
+        "previous": previous,
+    }
+    return Entry(**said, hash=_hash(said))
+
+
+def _hash(entry: dict[str, Any]) -> str:
+    rest = {key: value for key, value in entry.items() if key != "hash"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _lines(path: str | Path) -> list[bytes]:
+    return Path(path).read_bytes().splitlines() if Path(path).is_file() else []
+
+
+def _faults_of_head(entries: list[Entry], head: Path) -> list[str]:
+    try:
+        said = json.loads(head.read_bytes())
+        count, last = int(said["entries"]), said["hash"]
+    except (ValueError, KeyError, TypeError) as error:
+        return [f"{head.name} cannot be read ({error})"]
+    if len(entries) < count:
+        return [f"it has {len(entries)} lines, and had {count}"]
+    if count and entries[count - 1].hash != last:
+        return [f"line {count} is not the one that {head.name} names"]
+    return []
