@@ -245,6 +245,11 @@ def test_threads(wildcards):
     return cores_of(PLAN.training(wildcards.experiment))
 
 
+def predicting_threads(wildcards):
+    """Cores of the predictions on new photographs: the classifiers look at them one after the other."""
+    return max((cores_of(PLAN.training(experiment)) for experiment in PLAN.predicting), default=1)
+
+
 def comparison_threads(wildcards):
     """Cores of one training on either package."""
     return comparison_processes(wildcards) * cores_of(PLAN.comparison_settings(wildcards.experiment)["training"])

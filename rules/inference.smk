@@ -154,7 +154,7 @@ rule embed_images:
         "benchmarks/embed_images/{experiment}.jsonl"
     conda:
         "../envs/torch.yaml"
-    threads: training_threads
+    threads: test_threads
     resources:
         gpu=1,
         mem_mb=per_attempt(64_000),

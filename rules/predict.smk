@@ -115,7 +115,7 @@ rule predict_photographs:
         "benchmarks/predict_photographs/{chunk}.jsonl"
     conda:
         "../envs/torch.yaml"
-    threads: 4
+    threads: predicting_threads
     resources:
         gpu=1,
         mem_mb=per_attempt(32_000),

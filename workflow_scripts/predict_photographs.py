@@ -23,7 +23,7 @@ if __name__ == "__main__":
         columns = []
         for selection, calibration_file in zip(inputs.selections, inputs.calibrations, strict=True):
             classifier = load_selected(selection, inputs.models)
-            predictions, _ = classifier.predict(inputs.package, usable)
+            predictions, _ = classifier.look_at(inputs.package, usable)
             calibration = read_predictions(calibration_file)
             ranks = read_ranks(inputs.metadata, params.labels[classifier.experiment], classifier.classes)
             columns.append(

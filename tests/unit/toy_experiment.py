@@ -27,6 +27,18 @@ RESNET = {
     "weights": None,
     "settings": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"},
 }
+VIT = {
+    "library": "transformers",
+    "name": "ViTForImageClassification",
+    "weights": None,
+    "settings": {
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 16,
+        "patch_size": 8,
+    },
+}
 TRAINING = {
     "epochs": 4,
     "patience": 4,

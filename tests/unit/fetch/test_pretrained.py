@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from loopback import serving
+from toy_experiment import VIT
 
 from bioscan1m.detector.detector_input import CHANNEL_MEAN, CHANNEL_STD, Preprocessor, read_channels, write_preprocessor
 from bioscan1m.errors import InputError
@@ -20,17 +21,6 @@ from bioscan1m.fetch.pretrained import fetch_backbone, fetch_detector
 from bioscan1m.weights import read_weights
 
 SCRIPTS = Path(__file__).parents[3] / "workflow_scripts"
-VIT = {
-    "library": "transformers",
-    "name": "ViTForImageClassification",
-    "settings": {
-        "hidden_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 16,
-        "patch_size": 8,
-    },
-}
 SQUEEZENET = {"library": "torchvision", "name": "squeezenet1_1", "weights": "IMAGENET1K_V1", "settings": {}}
 
 

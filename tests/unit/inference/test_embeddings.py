@@ -9,25 +9,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from toy_experiment import RESNET, make_package, make_trial
+from toy_experiment import RESNET, VIT, make_package, make_trial
 
 from bioscan1m.experiments.classifiers import build_classifier, head_layer
+from bioscan1m.experiments.trained_classifier import TrainedClassifier
 from bioscan1m.inference.embeddings import Embeddings, embed, nearest, show_nearest, write_embeddings
-from bioscan1m.inference.selected_classifier import SelectedClassifier
 from bioscan1m.package.packages import ImagePackage
 
 CLASSES = ["Coleoptera", "Diptera", "Hymenoptera"]
-VIT = {
-    "library": "transformers",
-    "name": "ViTForImageClassification",
-    "settings": {
-        "hidden_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 16,
-        "patch_size": 8,
-    },
-}
 SQUEEZENET = {"library": "torchvision", "name": "squeezenet1_1", "settings": {}}
 
 
@@ -38,9 +27,9 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
     return package, pd.read_parquet(split)
 
 
-def classifier(backbone: dict) -> SelectedClassifier:
+def classifier(backbone: dict) -> TrainedClassifier:
     torch.manual_seed(1)
-    return SelectedClassifier("toy", CLASSES, make_trial()["training"], build_classifier(backbone, 3, 32))
+    return TrainedClassifier({"classes": CLASSES, "trial": make_trial()}, build_classifier(backbone, 3, 32))
 
 
 def test_the_head_makes_the_logits_out_of_the_embeddings(toy):
@@ -48,7 +37,7 @@ def test_the_head_makes_the_logits_out_of_the_embeddings(toy):
     seen = classifier(RESNET)
     embeddings, skipped = embed(seen, package, split["image_file"])
     assert embeddings.image_files == split["image_file"].tolist()[1:] and len(skipped) == 1
-    predictions, _ = seen.predict(package, split["image_file"])
+    predictions, _ = seen.look_at(package, split["image_file"])
     logits = head_layer(seen.model)(torch.from_numpy(embeddings.vectors))
     assert np.allclose(logits.detach().numpy(), predictions.logits, atol=1e-5)
 

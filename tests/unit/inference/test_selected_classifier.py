@@ -38,7 +38,7 @@ def test_the_classifier_of_the_experiment_predicts_what_can_be_read(run):
     classifier = load_selected(selection(run, "small_insect_order"), models)
     assert classifier.experiment == "small_insect_order"
     names = ["Diptera3.jpg", "Coleoptera0.jpg", "Hymenoptera4.jpg", "Coleoptera9.jpg"]
-    found, skipped = classifier.predict(run / "package.hdf5", names)
+    found, skipped = classifier.look_at(run / "package.hdf5", names)
     assert found.image_files == ["Diptera3.jpg", "Hymenoptera4.jpg", "Coleoptera9.jpg"]
     assert [found.classes[place] for place in found.predicted] == ["Diptera", "Hymenoptera", "Coleoptera"]
     assert [row["image_file"] for row in skipped] == ["Coleoptera0.jpg"]

@@ -1,4 +1,4 @@
-"""What a classifier says of the images of a role, and the test of the classifier that was selected.
+"""The test of a trained classifier, of an experiment the one that was selected.
 
 Each image is decoded once: the logits are kept, and every metric and figure is drawn from them.
 """
@@ -12,21 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
-from torch.utils.data import DataLoader
 
-from bioscan1m.device import mixed_precision, prepare_device, to_device
 from bioscan1m.errors import InputError
-from bioscan1m.experiments.classifiers import build_classifier, class_logits, load_trained_weights
 from bioscan1m.experiments.metrics import class_accuracy, confusion_matrix, reliability_curve, summarise
 from bioscan1m.experiments.predictions import Predictions
-from bioscan1m.experiments.training_data import LabelledImages, load_batches, read_split, to_network_input
+from bioscan1m.experiments.trained_classifier import Skipped, load_trained
+from bioscan1m.experiments.training_data import read_split
 from bioscan1m.progress import Progress
 from bioscan1m.weights import read_recipe
-
-# image_file and reason of each image that could not be used
-Skipped = list[dict[str, str]]
 
 
 @dataclass(frozen=True)
@@ -44,23 +37,14 @@ def evaluate_model(package: str | Path, split: str | Path, file: str | Path) -> 
 
     Raises InputError where it was trained for other classes than those of the split.
     """
-    recipe = read_recipe(file)
     classes, images = read_split(split)
-    if recipe["classes"] != classes:
+    if read_recipe(file)["classes"] != classes:
         raise InputError(f"{file}: trained for other classes than {split} has; train it again")
-    training = recipe["trial"]["training"] | {"cache_images": False}  # one pass: nothing to keep
-    precision = training["precision"]
-    device = prepare_device(training["threads"], recipe["trial"]["seed"])
-    model = build_classifier(recipe["model"], len(classes), training["crop"])
-    load_trained_weights(model, file)
-    to_device(model, device)
+    classifier = load_trained(file)
     progress = Progress("evaluation", len(images["validation"]) + len(images["test"]))
-    evaluated = {
-        role: predict(model, load_batches(package, images[role], training), images[role], classes, progress, precision)
-        for role in ("validation", "test")
-    }
+    evaluated = {role: classifier.predict(package, images[role], progress) for role in ("validation", "test")}
     predictions, skipped = ({role: pair[part] for role, pair in evaluated.items()} for part in (0, 1))
-    return Tested(recipe, classes[majority_class(images["train"].labels)], predictions, skipped)
+    return Tested(classifier.recipe, classes[majority_class(images["train"].labels)], predictions, skipped)
 
 
 def describe_test(tested: Tested, top_k: Sequence[int]) -> dict[str, Any]:
@@ -106,42 +90,6 @@ def find_selected(models: Sequence[str | Path], selection: str | Path | None) ->
         if all(trial[key] == selected[key] for key in ("backbone", "loss", "seed")):
             return file
     raise InputError(f"no model of the selected trial {selected} among {', '.join(map(str, models))}; train it first")
-
-
-def predict(
-    model: nn.Module,
-    batches: DataLoader,
-    images: LabelledImages,
-    classes: list[str],
-    progress: Progress,
-    precision: str,
-) -> tuple[Predictions, Skipped]:
-    """Predictions for all images that can be read, in their order, and the others with their reasons.
-
-    Raises InputError where not one image can be read.
-    """
-    model.eval()
-    device = next(model.parameters()).device
-    indices, logits, skipped = [], [], []
-    for batch in batches:
-        skipped += batch.skipped
-        if len(batch.labels):
-            with torch.no_grad(), mixed_precision(device, precision):
-                output = class_logits(model, to_network_input(batch.images, device))
-            logits.append(output.float().cpu().numpy())
-            indices.append(batch.indices.numpy())
-        progress.advance(len(batch.labels) + len(batch.skipped))
-    if not logits:
-        raise InputError(f"none of {len(images)} images can be read; the first: {name_skipped(images, skipped[:1])}")
-    places = np.concatenate(indices)
-    image_files = [images.image_files[index] for index in places]
-    predictions = Predictions(classes, image_files, images.labels[places], np.concatenate(logits))
-    return predictions, name_skipped(images, skipped)
-
-
-def name_skipped(images: LabelledImages, skipped: Sequence[tuple[int, str]]) -> Skipped:
-    """The images that could not be used by name, each with the reason."""
-    return [{"image_file": images.image_files[index], "reason": reason} for index, reason in skipped]
 
 
 def count_images(described: dict[str, Any]) -> dict[str, int]:

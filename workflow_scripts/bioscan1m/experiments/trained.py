@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from bioscan1m.atomic import write_text
-from bioscan1m.experiments.evaluation import Skipped, describe_majority, majority_class
+from bioscan1m.experiments.evaluation import describe_majority, majority_class
 from bioscan1m.experiments.metrics import summarise
 from bioscan1m.experiments.predictions import Predictions
+from bioscan1m.experiments.trained_classifier import Skipped
 from bioscan1m.experiments.training_data import LabelledImages
 from bioscan1m.weights import write_weights
 

@@ -12,7 +12,6 @@ import math
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +29,7 @@ from bioscan1m.experiments.classifiers import (
     with_published_settings,
 )
 from bioscan1m.experiments.data_parallel import ALONE, Group, run_together
-from bioscan1m.experiments.evaluation import Skipped, name_skipped, predict
 from bioscan1m.experiments.losses import focal_loss
-from bioscan1m.experiments.metrics import macro_top_k_accuracy, top_k_accuracy
 from bioscan1m.experiments.optimization import (
     EpochLoss,
     images_that_fit,
@@ -42,7 +39,9 @@ from bioscan1m.experiments.optimization import (
 )
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.experiments.trained import Trained
+from bioscan1m.experiments.trained_classifier import Skipped, name_skipped, predict
 from bioscan1m.experiments.training_data import Batch, load_batches, read_split, to_network_input
+from bioscan1m.experiments.training_history import TrainingHistory, describe_epoch
 from bioscan1m.progress import Progress
 from bioscan1m.training_state import TrainingState
 
@@ -68,17 +67,6 @@ def train(
 
 def _train_along(group: Group, *arguments: Any) -> Trained:
     return Trainer(*arguments, group).run()
-
-
-@dataclass
-class Best:
-    """The first epoch with the highest micro top-1 accuracy on the validation images."""
-
-    epoch: int
-    weights: dict[str, torch.Tensor]
-    image_files: list[str]
-    truth: torch.Tensor
-    logits: torch.Tensor
 
 
 class Trainer:
@@ -109,7 +97,7 @@ class Trainer:
             self._model.compile()
         self._shared = group.share(self._model)
         self._optimizer = make_optimizer(self._model, training)
-        self._history, self._speed, self._skipped, self._best = [], [], {}, None
+        self._history = TrainingHistory()
 
     def run(self) -> Trained:
         """Train until the last epoch, or until `patience` epochs have brought no better validation accuracy."""
@@ -120,20 +108,7 @@ class Trainer:
             if not is_out_of_memory(error):
                 raise
         else:
-            best, history, speed = self._best, self._history, self._speed
-            validation = Predictions(self._classes, best.image_files, best.truth.numpy(), best.logits.numpy())
-            images = self._images["train"]
-            return Trained(
-                self._trial,
-                self._described,
-                images,
-                history,
-                speed,
-                best.epoch,
-                best.weights,
-                validation,
-                self._skipped,
-            )
+            return self._outcome()
         raise self._too_little_memory()  # here, where the error no longer holds the tensors of its step
 
     def _train(self) -> None:
@@ -141,12 +116,11 @@ class Trainer:
         images_per_epoch = len(self._images["train"]) + len(self._images["validation"])
         left = (training["epochs"] - done) * images_per_epoch // self._group.size
         self._progress = Progress("training", left)
-        while done < training["epochs"] and not (done and done - self._best.epoch >= training["patience"]):
-            done += 1
-            self._train_and_validate(done)
+        while not self._history.is_over(training):
+            self._train_and_validate(len(self._history) + 1)
             if self._group.rank == 0:
                 self._keep()
-                self._log()
+                self._history.log(training["epochs"])
 
     def _train_and_validate(self, epoch: int) -> None:
         """One epoch: its row of the history and of the speed, and its weights if it is the best so far."""
@@ -157,12 +131,27 @@ class Trainer:
         trained = time.perf_counter()
         validation, validation_skipped = self._validate()
         validated = time.perf_counter()
-        self._skipped = {"train": train_skipped, "validation": validation_skipped}
-        self._speed.append(self._describe_speed(epoch, trained - started, validated - trained))
-        self._history.append(self._describe_epoch(epoch, rate, train_loss, validation))
-        if self._best is None or self._history[-1]["micro_top1"] > self._history[self._best.epoch - 1]["micro_top1"]:
-            truth, logits = torch.from_numpy(validation.truth), torch.from_numpy(validation.logits)
-            self._best = Best(epoch, _copy(self._model), validation.image_files, truth, logits)
+        try:
+            row = describe_epoch(epoch, rate, train_loss, validation, self._trial["loss_settings"]["gamma"])
+        except FloatingPointError:
+            raise self._went_astray(f"on the validation images after epoch {epoch}", rate) from None
+        self._history.skipped = {"train": train_skipped, "validation": validation_skipped}
+        self._history.speed.append(self._describe_speed(epoch, trained - started, validated - trained))
+        self._history.add(row, validation, lambda: _copy(self._model))
+
+    def _outcome(self) -> Trained:
+        history, best = self._history, self._history.best
+        return Trained(
+            self._trial,
+            self._described,
+            self._images["train"],
+            history.learned,
+            history.speed,
+            best.epoch,
+            best.weights,
+            Predictions(self._classes, best.image_files, best.truth.numpy(), best.logits.numpy()),
+            history.skipped,
+        )
 
     def _train_epoch(self, epoch: int, rate: float) -> tuple[float, Skipped]:
         """One pass over the training images: the mean loss, and the images that could not be read."""
@@ -232,29 +221,6 @@ class Trainer:
         truth, logits = (np.concatenate([getattr(part, name) for part in parts]) for name in ("truth", "logits"))
         return Predictions(self._classes, image_files, truth, logits), [row for rows in skipped for row in rows]
 
-    def _describe_epoch(self, epoch: int, rate: float, train_loss: float, validation: Predictions) -> dict[str, float]:
-        """A row of the history. Raises InputError where the validation loss is no number."""
-        truth, logits = validation.truth, validation.logits
-        gamma = self._trial["loss_settings"]["gamma"]
-        row = {
-            "epoch": epoch,
-            "learning_rate": rate,
-            "train_loss": train_loss,
-            "validation_loss": focal_loss(torch.from_numpy(logits), torch.from_numpy(truth), gamma).item(),
-            "micro_top1": top_k_accuracy(truth, logits, 1),
-            "macro_top1": macro_top_k_accuracy(truth, logits, 1),
-        }
-        if not math.isfinite(row["validation_loss"]):
-            raise self._went_astray(f"on the validation images after epoch {epoch}", rate)
-        return row
-
-    def _log(self) -> None:
-        """Say how the last epoch went; it has been kept by then."""
-        row, speed = self._history[-1], self._speed[-1]["train_images_per_second"]
-        described = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
-        epochs = self._trial["training"]["epochs"]
-        logger.info("epoch %d of %d: %s, %.1f images/s", row["epoch"], epochs, described, speed)
-
     def _describe_speed(self, epoch: int, training: float, validation: float) -> dict[str, float]:
         """A row of the speed, from the seconds of both parts of an epoch."""
         return {
@@ -266,10 +232,7 @@ class Trainer:
 
     def _keep(self) -> None:
         state = {
-            "history": self._history,
-            "speed": self._speed,
-            "skipped": self._skipped,
-            "best": vars(self._best),
+            "history": self._history.state(),
             "model": self._model.state_dict(),
             "optimizer": self._optimizer.state_dict(),
         }
@@ -283,8 +246,7 @@ class Trainer:
             return
         self._model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self._history, self._speed, self._skipped = (state[name] for name in ("history", "speed", "skipped"))
-        self._best = Best(**state["best"])
+        self._history = TrainingHistory.of_state(state["history"])
         logger.info("going on after epoch %d of %d", len(self._history), self._trial["training"]["epochs"])
 
     def _went_astray(self, where: str, rate: float) -> InputError:

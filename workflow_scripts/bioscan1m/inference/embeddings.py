@@ -18,9 +18,8 @@ from matplotlib.figure import Figure
 
 from bioscan1m.atomic import write_aside
 from bioscan1m.experiments.classifiers import head_layer
-from bioscan1m.experiments.evaluation import Skipped
+from bioscan1m.experiments.trained_classifier import Skipped, TrainedClassifier
 from bioscan1m.gallery import IMAGES_PER_ROW, draw_gallery
-from bioscan1m.inference.selected_classifier import SelectedClassifier
 
 QUERIES = 8  # of the figure
 
@@ -33,9 +32,7 @@ class Embeddings:
     vectors: np.ndarray  # (images, length) float32
 
 
-def embed(
-    classifier: SelectedClassifier, package: str | Path, image_files: Sequence[str]
-) -> tuple[Embeddings, Skipped]:
+def embed(classifier: TrainedClassifier, package: str | Path, image_files: Sequence[str]) -> tuple[Embeddings, Skipped]:
     """The embeddings of those images of the package that can be read, in their order, and the others with reasons.
 
     Each image is decoded once. Raises InputError where no image can be read.
@@ -47,7 +44,7 @@ def embed(
 
     hook = head_layer(classifier.model).register_forward_pre_hook(keep)
     try:
-        predictions, skipped = classifier.predict(package, image_files)
+        predictions, skipped = classifier.look_at(package, image_files)
     finally:
         hook.remove()
     return Embeddings(predictions.image_files, np.concatenate(vectors)), skipped

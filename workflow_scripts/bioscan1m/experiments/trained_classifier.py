@@ -1,0 +1,102 @@
+"""A classifier read back from its file, and what it says of images; each image is decoded once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+from bioscan1m.device import mixed_precision, prepare_device, to_device
+from bioscan1m.errors import InputError
+from bioscan1m.experiments.classifiers import build_classifier, class_logits, load_trained_weights
+from bioscan1m.experiments.predictions import Predictions
+from bioscan1m.experiments.training_data import LabelledImages, load_batches, to_network_input
+from bioscan1m.progress import Progress
+from bioscan1m.weights import read_recipe
+
+# image_file and reason of each image that could not be used
+Skipped = list[dict[str, str]]
+
+
+@dataclass(frozen=True)
+class TrainedClassifier:
+    """A trained network on its device, with its recipe: classes, trial and true model."""
+
+    recipe: dict[str, Any]  # as in the model's file
+    model: nn.Module
+
+    @property
+    def experiment(self) -> str:
+        """The experiment whose images it learned from."""
+        return self.recipe["trial"]["experiment"]
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes in the order of the logits."""
+        return self.recipe["classes"]
+
+    def predict(self, package: str | Path, images: LabelledImages, progress: Progress) -> tuple[Predictions, Skipped]:
+        """As the function `predict`, on images of a package, with the settings of its training."""
+        training = self.recipe["trial"]["training"] | {"cache_images": False}  # one pass: nothing to keep
+        batches = load_batches(package, images, training)
+        return predict(self.model, batches, images, self.classes, progress, training["precision"])
+
+    def look_at(self, package: str | Path, image_files: Sequence[str]) -> tuple[Predictions, Skipped]:
+        """The same for images without labels, whose true classes in the predictions mean nothing."""
+        images = LabelledImages(list(image_files), np.zeros(len(image_files), np.int64))
+        return self.predict(package, images, Progress(self.experiment, len(images)))
+
+
+def load_trained(file: str | Path) -> TrainedClassifier:
+    """The classifier of a file, ready on the device, with the threads of its training.
+
+    Raises InputError where the file is damaged or its weights are not those of its recipe.
+    """
+    recipe = read_recipe(file)
+    training = recipe["trial"]["training"]
+    device = prepare_device(training["threads"], recipe["trial"]["seed"])
+    model = build_classifier(recipe["model"], len(recipe["classes"]), training["crop"])
+    load_trained_weights(model, file)
+    return TrainedClassifier(recipe, to_device(model, device))
+
+
+def predict(
+    model: nn.Module,
+    batches: DataLoader,
+    images: LabelledImages,
+    classes: list[str],
+    progress: Progress,
+    precision: str,
+) -> tuple[Predictions, Skipped]:
+    """Predictions for all images that can be read, in their order, and the others with their reasons.
+
+    Raises InputError where not one image can be read.
+    """
+    model.eval()
+    device = next(model.parameters()).device
+    indices, logits, skipped = [], [], []
+    for batch in batches:
+        skipped += batch.skipped
+        if len(batch.labels):
+            with torch.no_grad(), mixed_precision(device, precision):
+                output = class_logits(model, to_network_input(batch.images, device))
+            logits.append(output.float().cpu().numpy())
+            indices.append(batch.indices.numpy())
+        progress.advance(len(batch.labels) + len(batch.skipped))
+    if not logits:
+        raise InputError(f"none of {len(images)} images can be read; the first: {name_skipped(images, skipped[:1])}")
+    places = np.concatenate(indices)
+    image_files = [images.image_files[index] for index in places]
+    predictions = Predictions(classes, image_files, images.labels[places], np.concatenate(logits))
+    return predictions, name_skipped(images, skipped)
+
+
+def name_skipped(images: LabelledImages, skipped: Sequence[tuple[int, str]]) -> Skipped:
+    """The images that could not be used by name, each with the reason."""
+    return [{"image_file": images.image_files[index], "reason": reason} for index, reason in skipped]
