@@ -7,46 +7,16 @@ import io
 import logging
 import os
 import zipfile
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from loopback import cut, page, serving, status, whole, without_ranges
+from transfers import BLOCK, DATA, MD5, OTHER, SHA256, get, is_alone, nothing_is_left, ranges
 
 from bioscan1m.archives import list_members
 from bioscan1m.errors import InputError
-from bioscan1m.fetch import google_drive
-from bioscan1m.fetch.downloads import BLOCK_BYTES
 from bioscan1m.fetch.fetching import check_zip, fetch
-
-BLOCK = BLOCK_BYTES
-DATA = bytes(range(256)) * 2000
-SHA256 = "sha256:" + hashlib.sha256(DATA).hexdigest()
-MD5 = "md5:" + hashlib.md5(DATA).hexdigest()
-OTHER = bytes(reversed(DATA))
-
-
-def get(source, path, expected_bytes=None, checksum=SHA256, attempts=4, **settings):
-    fetch(str(source), path, expected_bytes, checksum, attempts=attempts, timeout=5, first_pause=0.001, **settings)
-
-
-def ranges(server) -> list[str | None]:
-    return [request.headers.get("Range") for request in server.requests]
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "data" / "file.zip"
-
-
-def is_alone(path) -> bool:
-    return list(path.parent.iterdir()) == [path]
-
-
-def nothing_is_left(path) -> bool:
-    return not path.parent.exists() or list(path.parent.iterdir()) == []
-
 
 # --- local files and folders ---------------------------------------------------------------------------------------
 
@@ -313,56 +283,3 @@ def test_a_zip_that_is_no_zip_is_told_and_removed(tmp_path, path, data, told):
     with pytest.raises(InputError, match=rf"{path}: .*{told}.*source\.zip"):
         get(source, path, checksum=None, check=check_zip)
     assert nothing_is_left(path)
-
-
-# --- Google Drive, played by the loopback server -------------------------------------------------------------------
-
-
-def drive(monkeypatch, server, **files):
-    """Point the code at the loopback server, and its one folder at these files."""
-    monkeypatch.setattr(google_drive, "DRIVE", server.address)
-    listing = [SimpleNamespace(path=name, id=file) for name, file in files.items()]
-    monkeypatch.setattr(google_drive.gdown, "download_folder", lambda **_: listing)
-
-
-def confirmation(request):
-    form = (
-        '<form id="download-form" action="http://127.0.0.1:{port}/download" method="get">'
-        '<input type="hidden" name="id" value="abc"><input type="hidden" name="confirm" value="t"></form>'
-    )
-    page("Google Drive - Virus scan warning", form.format(port=request.server.server_port))(request)
-
-
-def test_drives_page_about_large_files_is_confirmed_and_the_download_resumes(path, monkeypatch):
-    with serving(confirmation, cut(DATA, BLOCK), confirmation, whole(DATA)) as server:
-        drive(monkeypatch, server)
-        get("gdrive:abc", path)
-    assert path.read_bytes() == DATA
-    assert "id=abc" in server.requests[0].path
-    assert server.requests[1].path == "/download?id=abc&confirm=t"
-    assert ranges(server) == [None, None, None, f"bytes={BLOCK}-"]
-
-
-def test_a_small_file_of_drive_needs_no_confirmation(path, monkeypatch):
-    with serving(whole(DATA)) as server:
-        drive(monkeypatch, server)
-        get("gdrive:abc", path)
-    assert path.read_bytes() == DATA
-
-
-def test_drives_quota_page_is_told(path, monkeypatch):
-    quota = page("Google Drive - Quota exceeded", '<p class="uc-error-subcaption">Too many users …</p>')
-    with serving(quota) as server, pytest.raises(InputError, match=r"gdrive:abc: .*Quota exceeded.*24 hours"):
-        drive(monkeypatch, server)
-        get("gdrive:abc", path)
-    assert nothing_is_left(path)
-
-
-def test_a_file_of_a_drive_folder_is_found_by_its_name(path, monkeypatch):
-    with serving(whole(DATA)) as server:
-        drive(monkeypatch, server, **{"other.ckpt": "1", "inner/crop tool.ckpt": "xyz"})
-        get("gdrive-folder:folder/inner/crop tool.ckpt", path)
-        with pytest.raises(InputError, match=r"no file of this name; it has: inner/crop tool\.ckpt, other\.ckpt"):
-            get("gdrive-folder:folder/absent.ckpt", path)
-    assert path.read_bytes() == DATA
-    assert "id=xyz" in server.requests[0].path

@@ -25,7 +25,11 @@ PASSING_TROUBLES = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus
 
 
 class TransferError(Exception):
-    """A transfer broke off and may be taken up again; the message is the reason."""
+    """A transfer broke off and may be taken up again, after `pause` seconds or later; the message is the reason."""
+
+    def __init__(self, reason: str, pause: float = 0) -> None:
+        super().__init__(reason)
+        self.pause = pause
 
 
 @dataclass(frozen=True)
@@ -33,18 +37,23 @@ class Stream:
     """The bytes of a source from `offset` on: the offset that was asked for, or 0 where the source cannot skip.
 
     `total` is the size of the whole source in bytes, None where it is unknown. `version` changes when the source does;
-    None where the source does not tell.
+    None where the source does not tell. `checksum` is that of the whole source, as chunks.tsv writes it; None where the
+    source states none.
     """
 
     blocks: Iterable[bytes]
     offset: int
     total: int | None
     version: str | None
+    checksum: str | None = None
 
 
 @contextmanager
 def open_local(source: str, offset: int, timeout: float) -> Iterator[Stream]:  # noqa: ARG001 (all openers take it)
-    """Open a local file; `source` is a path or a file:// address."""
+    """Open a local file; `source` is a path or a file:// address.
+
+    It is copied, not linked: a link would change with a source that is written to in place, and nobody would notice.
+    """
     path = local_path(source)
     if not path.is_file():
         raise InputError(f"{path}: no such file; a relative path starts at the folder of the run, {Path.cwd()}")
@@ -100,10 +109,10 @@ def get(session: requests.Session, url: str, timeout: float, offset: int = 0) ->
         return response
     response.close()
     if status in PASSING_TROUBLES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise TransferError(f"the server answered {status} {response.reason}")
+        raise TransferError(f"the server answered {status} {response.reason}", _pause(response))
     raise InputError(
         f"{without_secrets(url)}: the server answered {status} {response.reason}; check the address in chunks.tsv or "
-        "the config, and whether the file is public"
+        "the config, and whether the file is public (if not: a login in ~/.netrc, or a token of the hub in HF_TOKEN)"
     )
 
 
@@ -131,13 +140,28 @@ def _read_answer(response: requests.Response, offset: int) -> Stream | None:
     version = response.headers.get("ETag") or response.headers.get("Last-Modified")
     blocks = _blocks(response)
     if response.status_code == HTTPStatus.OK:
-        return Stream(blocks, 0, _content_length(response), version)
+        return Stream(blocks, 0, _content_length(response), version, _stated_checksum(response))
     start, total = _content_range(response)
     if response.status_code == HTTPStatus.PARTIAL_CONTENT and start == offset:
-        return Stream(blocks, offset, total, version)
+        return Stream(blocks, offset, total, version, _stated_checksum(response))
     if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and total == offset:
-        return Stream((), offset, total, version)  # nothing is missing
+        return Stream((), offset, total, version, _stated_checksum(response))  # nothing is missing
     return None
+
+
+def _stated_checksum(response: requests.Response) -> str | None:
+    """The SHA-256 that the Hugging Face hub gives of a large file when it leads to the place where that lies."""
+    for answer in (*response.history, response):
+        digits = answer.headers.get("X-Linked-Etag", "").strip('"')
+        if re.fullmatch(r"[0-9a-f]{64}", digits):
+            return f"sha256:{digits}"
+    return None
+
+
+def _pause(response: requests.Response) -> float:
+    """Seconds that a server asks to wait; it may also name a time of day, which is passed over."""
+    seconds = response.headers.get("Retry-After", "")
+    return float(seconds) if seconds.isdecimal() else 0.0
 
 
 def _content_length(response: requests.Response) -> int | None:

@@ -17,7 +17,9 @@ from bioscan1m.errors import InputError
 from bioscan1m.fetch.downloads import BLOCK_BYTES, Stream, TransferError, open_http, open_local, page_title
 from bioscan1m.fetch.google_drive import open_drive_file, open_drive_folder_file
 from bioscan1m.fetch.image_folders import list_images, pack_images
+from bioscan1m.fetch.object_stores import open_object
 from bioscan1m.fetch.part_file import PartFile
+from bioscan1m.fetch.repositories import open_hub_file, open_zenodo_file
 from bioscan1m.fetch.sources import local_path, parse_checksum, scheme_of, without_secrets
 from bioscan1m.progress import Progress
 
@@ -31,6 +33,10 @@ OPENERS = {
     "https": open_http,
     "gdrive": open_drive_file,
     "gdrive-folder": open_drive_folder_file,
+    "zenodo": open_zenodo_file,
+    "hf": open_hub_file,
+    "s3": open_object,
+    "gs": open_object,
 }
 LONGEST_PAUSE = 60.0  # seconds between two attempts
 
@@ -48,9 +54,10 @@ def fetch(
 ) -> None:
     """Fetch `source`, an address of sources.py, to `path`; a local folder of images is packed into a zip there.
 
-    `timeout` is in seconds without a byte. Pauses between attempts double, from `first_pause` seconds on. `check` looks
-    at the whole file before it gets its name and raises InputError. Raises InputError where the source is not to be
-    had, breaks off in each attempt (what came is kept) or is not what was expected (what came is removed).
+    `timeout` is in seconds without a byte. Pauses between attempts double, from `first_pause` seconds on, unless the
+    server asks for longer ones. Without a `checksum`, one that the source states is held against the file. `check`
+    looks at the whole file before it gets its name and raises InputError. Raises InputError where the source is not to
+    be had, breaks off in each attempt (what came is kept) or is not what was expected (what came is removed).
     """
     path, folder = Path(path), local_path(source)
     if folder is not None and folder.is_dir():
@@ -58,9 +65,9 @@ def fetch(
         return
     logger.info("fetching %s from %s", path, without_secrets(source))
     part = PartFile(path, source, parse_checksum(checksum)[0] if checksum else "sha256")
-    _transfer_in_attempts(source, part, expected_bytes, attempts, timeout, first_pause)
+    stated = _transfer_in_attempts(source, part, expected_bytes, attempts, timeout, first_pause)
     try:
-        part.verify(expected_bytes, checksum)
+        part.verify(expected_bytes, checksum or stated)
         if check is not None:
             check(part.file)
     except InputError as error:
@@ -101,24 +108,24 @@ def _pack(folder: Path, path: Path, expected_bytes: int | None, checksum: str | 
 
 def _transfer_in_attempts(
     source: str, part: PartFile, expected_bytes: int | None, attempts: int, timeout: float, first_pause: float
-) -> None:
+) -> str | None:
+    """Returns the checksum that the source states of itself, if any."""
     for attempt in range(1, attempts + 1):
         try:
-            _transfer(source, part, expected_bytes, timeout)
-            return
+            return _transfer(source, part, expected_bytes, timeout)
         except TransferError as error:
             logger.warning("attempt %d of %d broke off at byte %d: %s", attempt, attempts, part.size, error)
-            reason = str(error)
+            trouble = error
         if attempt < attempts:
-            time.sleep(min(first_pause * 2 ** (attempt - 1), LONGEST_PAUSE))
+            time.sleep(min(max(first_pause * 2 ** (attempt - 1), trouble.pause), LONGEST_PAUSE))
     raise InputError(
-        f"{part.path}: gave up on {without_secrets(source)} after {attempts} attempts, the last one: {reason}. The "
+        f"{part.path}: gave up on {without_secrets(source)} after {attempts} attempts, the last one: {trouble}. The "
         f"{part.size} bytes that came are kept; run again to go on from there (fetch.attempts and fetch.timeout in the "
         "config say how patient to be)"
     )
 
 
-def _transfer(source: str, part: PartFile, expected_bytes: int | None, timeout: float) -> None:
+def _transfer(source: str, part: PartFile, expected_bytes: int | None, timeout: float) -> str | None:
     """Append to the part what is missing of the source; from the start where it cannot skip or has changed."""
     with OPENERS[scheme_of(source)](source, part.size, timeout) as stream:
         has_changed = None not in (stream.version, part.version) and stream.version != part.version
@@ -126,8 +133,8 @@ def _transfer(source: str, part: PartFile, expected_bytes: int | None, timeout: 
             part.restart()
         if stream.offset == part.size:
             _append(stream, part, expected_bytes)
-            return
-    _transfer(source, part, expected_bytes, timeout)
+            return stream.checksum
+    return _transfer(source, part, expected_bytes, timeout)
 
 
 def _append(stream: Stream, part: PartFile, expected_bytes: int | None) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bioscan1m.atomic import write_json
 from bioscan1m.errors import InputError
+from bioscan1m.fetch.sources import parse_checksum
 
 
 class PartFile:
@@ -70,9 +71,10 @@ class PartFile:
         """Raise InputError where size or checksum are not those expected; None expects nothing."""
         if expected_bytes not in (None, self.size):
             raise InputError(f"the file has {self.size} bytes, expected were {expected_bytes}; fetch it again")
-        if checksum is not None and checksum.lower() != self.checksum:
+        found = self.checksum if checksum is None else self._checksum_by(parse_checksum(checksum)[0])
+        if checksum is not None and checksum.lower() != found:
             raise InputError(
-                f"the file has the checksum {self.checksum}, expected was {checksum}; fetch it again, and if that "
+                f"the file has the checksum {found}, expected was {checksum}; fetch it again, and if that "
                 "does not help, the source has changed: correct the checksum in chunks.tsv or the config"
             )
 
@@ -82,6 +84,13 @@ class PartFile:
             os.fsync(file.fileno())
         self.file.replace(self.path)
         self._note.unlink(missing_ok=True)
+
+    def _checksum_by(self, algorithm: str) -> str:
+        """The checksum by any algorithm; one that a source states after the bytes is worth reading them once more."""
+        if algorithm == self._algorithm:
+            return self.checksum
+        with self.file.open("rb") as file:
+            return f"{algorithm}:{hashlib.file_digest(file, algorithm).hexdigest()}"
 
     def _read_note(self) -> dict[str, str | None]:
         try:

@@ -19,6 +19,10 @@ SCHEMES = {
     "http": "http://host/path",
     "gdrive": "gdrive:<file id>",
     "gdrive-folder": "gdrive-folder:<folder id>/<file name>",
+    "zenodo": "zenodo:<record>/<file name>",
+    "hf": "hf://datasets/<owner>/<name>@<revision>/<path>",
+    "s3": "s3://<bucket>/<key>",
+    "gs": "gs://<bucket>/<key>",
 }
 CHECKSUM_FORM = "md5:<32 hex digits> or sha256:<64 hex digits>"
 

@@ -1,0 +1,72 @@
+"""Open objects of s3:// and gs:// through fsspec. Its packages for them are not part of the installation.
+
+Who asks is read from the environment by these packages: the AWS_ variables and files, or Google's application default
+credentials. fsspec's own variables hold the rest, such as FSSPEC_S3_ANON=true for a public bucket.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from fsspec.core import url_to_fs
+
+from bioscan1m.errors import InputError
+from bioscan1m.fetch.downloads import BLOCK_BYTES, Stream, TransferError
+from bioscan1m.fetch.sources import scheme_of
+
+PACKAGES = {"s3": "s3fs", "gs": "gcsfs"}
+# Of one request: little is lost when it breaks off, and there are not so many requests that they take the time.
+REQUEST_BYTES = 2**24
+
+
+@contextmanager
+def open_object(source: str, offset: int, timeout: float) -> Iterator[Stream]:
+    """Open `s3://<bucket>/<key>` or `gs://<bucket>/<key>`; `timeout` is in seconds without a byte."""
+    with _troubles_of(source):
+        store, key = url_to_fs(source, skip_instance_cache=True, **_settings(source, timeout))
+        found = store.info(key)
+        if found["type"] != "file":
+            raise InputError(f"{source}: a folder of the store, not a file; name one object")
+        file = store.open(key, "rb", block_size=REQUEST_BYTES, cache_type="readahead")
+    with file:
+        start = offset if offset <= found["size"] else 0
+        file.seek(start)
+        version = found.get("ETag") or found.get("etag")
+        yield Stream(_blocks(file, source), start, found["size"], version)
+
+
+def _settings(source: str, timeout: float) -> dict[str, object]:
+    if scheme_of(source) == "gs":
+        return {}
+    return {"config_kwargs": {"connect_timeout": timeout, "read_timeout": timeout}}
+
+
+def _blocks(file: IO[bytes], source: str) -> Iterator[bytes]:
+    with _troubles_of(source):
+        yield from iter(lambda: file.read(BLOCK_BYTES), b"")
+
+
+@contextmanager
+def _troubles_of(source: str) -> Iterator[None]:
+    """Turn the errors of a store into ours; their own texts stay out, for they may quote a signed address."""
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except ImportError:
+        package = PACKAGES[scheme_of(source)]
+        raise InputError(
+            f"{source}: this kind of address needs the package {package}; install it by `pip install {package}`"
+        ) from None
+    except FileNotFoundError:
+        raise InputError(f"{source}: no such object; check bucket and key in chunks.tsv or the config") from None
+    except Exception as error:
+        # The packages name their errors of login in many ways, and cannot be imported where they are not installed.
+        if isinstance(error, PermissionError) or "Credentials" in type(error).__name__:
+            raise InputError(
+                f"{source}: the store refuses access; set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
+                "(s3), GOOGLE_APPLICATION_CREDENTIALS (gs), or FSSPEC_S3_ANON=true for a public bucket of s3"
+            ) from None
+        raise TransferError(f"the store failed ({type(error).__name__})") from None
