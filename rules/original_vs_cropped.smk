@@ -37,6 +37,8 @@ use rule train_classifier as train_for_comparison with:
     threads: comparison_threads
     resources:
         gpu=comparison_processes,
+        mem_mb=per_attempt(32_000),
+        runtime=per_attempt(1_440),
     params:
         trial=comparison_settings,
     message:

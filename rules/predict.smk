@@ -17,6 +17,7 @@ use rule fetch_chunk as fetch_photographs with:
         record=f"{RECORD}/fetch_photographs/{{chunk}}.json",
     log:
         "logs/fetch_photographs/{chunk}.log",
+    localrule: True  # not taken over from fetch_chunk
     params:
         source=lambda wildcards: PLAN.photographs[wildcards.chunk],
         listing=photographs_of_folder,

@@ -38,12 +38,15 @@ def adapt_profile(folder: Path, **settings: Any) -> Path:
     return folder
 
 
-def on_the_cluster(site: Path, run: Path, *arguments: str) -> subprocess.Popen[str]:
+def on_the_cluster(
+    site: Path, run: Path, *arguments: str, environment: dict[str, str] | None = None
+) -> subprocess.Popen[str]:
     """`snakemake --profile slurm` from the folder that has the profile, on the folder `run`."""
     command = [sys.executable, "-m", "snakemake", "--profile", "slurm", "--snakefile", str(REPOSITORY / "Snakefile")]
     return subprocess.Popen(
         [*command, "--directory", str(run), *arguments],
         cwd=site,
+        env=environment,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
