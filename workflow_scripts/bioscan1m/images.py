@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 from PIL import Image
 
@@ -12,6 +13,9 @@ from bioscan1m.errors import UnreadableImage
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
 # An original has 6.2 million pixels; far beyond it lies a decompression bomb.
 LARGEST_PIXELS = 200_000_000
+# Of processor time, so that a busy machine makes no difference; the largest image takes 3. A small file can have
+# thousands of progressive scans, each over all pixels.
+LONGEST_SECONDS = 20.0
 # libjpeg writes no longer side.
 LONGEST_JPEG_SIDE = 65_500
 # The smallest and largest value of a 16-bit greyscale image map to 0 and 255.
@@ -79,6 +83,19 @@ def encode_jpeg(image: Image.Image, quality: int) -> bytes:
     return buffer.getvalue()
 
 
+class _TimedBytes(io.BytesIO):
+    """The bytes of one image, as long as it does not take too long: Pillow decodes while it reads."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._end = time.thread_time() + LONGEST_SECONDS
+
+    def read(self, size: int | None = -1) -> bytes:
+        if time.thread_time() > self._end:
+            raise UnreadableImage(f"took more than {LONGEST_SECONDS:.0f} s to decode")
+        return super().read(size)
+
+
 def _require_jpeg_size(size: tuple[int, int]) -> None:
     if max(size) > LONGEST_JPEG_SIDE:
         raise UnreadableImage(f"{size[0]}x{size[1]} pixels do not fit a JPEG, whose sides end at {LONGEST_JPEG_SIDE}")
@@ -88,8 +105,8 @@ def _open(data: bytes) -> Image.Image:
     if not data:
         raise UnreadableImage("empty file")
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except MemoryError:
+        image = Image.open(_TimedBytes(data), formats=FORMATS)
+    except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # Pillow's plugins raise nearly anything on damaged data
         raise UnreadableImage(_reason(error, data)) from None

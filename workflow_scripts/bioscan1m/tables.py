@@ -1,15 +1,31 @@
-"""Tables as the results have them: TSV with a header, without an index, the same bytes everywhere."""
+"""Tables as the results have them: TSV with a header, without an index, the same bytes everywhere; and Parquet."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from bioscan1m.atomic import write_text
+from bioscan1m.errors import InputError
 
 
 def write_table(path: str | Path, table: pd.DataFrame, decimals: int | None = None) -> None:
     """Write a table; floats with so many decimals, or as many as they need."""
     form = None if decimals is None else f"%.{decimals}f"
     write_text(path, table.to_csv(sep="\t", index=False, float_format=form, lineterminator="\n"))
+
+
+def read_parquet(path: str | Path, columns: list[str] | None = None, schema: pa.Schema | None = None) -> pa.Table:
+    """Read a Parquet table, or some of its columns. Raises InputError that names the file where it is damaged."""
+    try:
+        table = pq.read_table(path, columns=columns, schema=schema)
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{path}: not a readable table ({reason}); remove it, and the next run makes it again"
+        ) from None
+    return table

@@ -14,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bioscan1m.atomic import write_aside
+from bioscan1m.errors import InputError
+from bioscan1m.tables import read_parquet
 
 DETECTED = "detected"
 BELOW_THRESHOLD = "below_threshold"
@@ -47,9 +49,13 @@ def write_boxes(path: str | Path, frame: pd.DataFrame, settings: dict[str, Any])
 
 def read_boxes(path: str | Path) -> pd.DataFrame:
     """Read the table; corners and score are NaN where there is no box."""
-    return pq.read_table(path, schema=SCHEMA).to_pandas()
+    return read_parquet(path, schema=SCHEMA).to_pandas()
 
 
 def read_settings(path: str | Path) -> dict[str, Any]:
-    """How the boxes of a table were made."""
-    return json.loads(pq.read_schema(path).metadata[b"detection"])
+    """How the boxes of a table were made. Raises InputError where the table does not say it."""
+    described = read_parquet(path, ["image_file"]).schema.metadata
+    try:
+        return json.loads(described[b"detection"])
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{path}: not a table of boxes as the detection writes it; remove it and run again") from None

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -20,6 +19,7 @@ from bioscan1m.detector.boxes import crop_rectangle
 from bioscan1m.detector.boxes_table import CORNERS
 from bioscan1m.figures import EXTENDED, TIGHT, TRUTH, outline_box
 from bioscan1m.images import decode
+from bioscan1m.tables import read_parquet
 
 IMAGES = 24
 COLUMNS = 6
@@ -32,7 +32,7 @@ def draw_gallery(archive: str | Path, annotations: str | Path, best_boxes: str |
 
     `archive` and `annotations` are the image set, `best_boxes` is what the evaluation found in it.
     """
-    found = pd.read_parquet(best_boxes).dropna(subset="iou").sort_values("iou", kind="stable").head(IMAGES)
+    found = read_parquet(best_boxes).to_pandas().dropna(subset="iou").sort_values("iou", kind="stable").head(IMAGES)
     pairs = pair_with_members(archive, read_annotations(annotations))
     known = {member.image_file: (member, annotated.boxes) for member, annotated in pairs}
     rows = math.ceil(len(found) / COLUMNS)

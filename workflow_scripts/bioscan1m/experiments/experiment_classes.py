@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from bioscan1m.errors import InputError
 from bioscan1m.metadata.splits import ROLES
+from bioscan1m.tables import read_parquet
 
 LEAST_CLASSES = 2
 
@@ -22,7 +22,7 @@ def list_classes(split: str | Path, experiment: str, label: str) -> pd.DataFrame
     `label` is the metadata column of the classes. Raises InputError, which names the keys to change, where there are
     fewer than two classes or a role has no image.
     """
-    table = pq.read_table(split, columns=["label", "role"]).to_pandas()
+    table = read_parquet(split, columns=["label", "role"]).to_pandas()
     counts = pd.crosstab(table["label"], table["role"]).reindex(columns=ROLES, fill_value=0)
     key = f"splits.experiments.{experiment}"
     if len(counts) < LEAST_CLASSES:

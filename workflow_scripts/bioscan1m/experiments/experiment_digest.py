@@ -8,11 +8,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from bioscan1m.atomic import write_json
 from bioscan1m.package.packages import ImagePackage
 from bioscan1m.progress import Progress
+from bioscan1m.tables import read_parquet
 
 MISSING = "missing"
 IMAGES_PER_STEP = 1000
@@ -24,7 +23,7 @@ def digest_experiment(split: str | Path, package: str | Path, experiment: str, d
     `sha256` is over one line `image_file, role, label, SHA-256 of the image's bytes` per row of the split, separated by
     tabs and sorted by image_file; an image that the package lacks has the word missing for its digest.
     """
-    table = pq.read_table(split, columns=["image_file", "role", "label"]).sort_by("image_file")
+    table = read_parquet(split, columns=["image_file", "role", "label"]).sort_by("image_file")
     images, progress = ImagePackage(package), Progress(f"digest {experiment}", table.num_rows)
     total, missing = hashlib.sha256(), 0
     for batch in table.to_batches(IMAGES_PER_STEP):

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from bioscan1m.atomic import write_aside
 from bioscan1m.metadata.metadata import ROWS_PER_GROUP
+from bioscan1m.tables import read_parquet
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def write_predictions(path: str | Path, predictions: Predictions) -> None:
 
 def read_predictions(path: str | Path) -> Predictions:
     """Read what `write_predictions` wrote."""
-    table = pq.read_table(path)
+    table = read_parquet(path)
     classes = json.loads(table.schema.metadata[b"classes"])
     place = {name: index for index, name in enumerate(classes)}
     return Predictions(

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -27,6 +26,7 @@ from bioscan1m.experiments.data_parallel import ALONE, Group
 from bioscan1m.images import decode, resize_shorter_side
 from bioscan1m.package.packages import ImagePackage
 from bioscan1m.progress import Progress
+from bioscan1m.tables import read_parquet
 
 # Of the RGB channels of the dataset, as published with its reader package.
 CHANNEL_MEAN = (0.7251, 0.7289, 0.7296)
@@ -63,7 +63,7 @@ def read_split(path: str | Path) -> tuple[list[str], dict[str, LabelledImages]]:
 
     Raises InputError where the table has no images of one of the roles train, validation and test.
     """
-    table = pq.read_table(path, columns=["image_file", "label", "role"])
+    table = read_parquet(path, columns=["image_file", "label", "role"])
     classes = sorted(pc.unique(table["label"]).to_pylist())
     labels = pc.index_in(table["label"], value_set=pa.array(classes, pa.string())).to_numpy().astype(np.int64)
     images = {role: _of_role(table, labels, role) for role in ("train", "validation", "test")}

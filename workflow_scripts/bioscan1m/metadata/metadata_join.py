@@ -20,6 +20,7 @@ from bioscan1m.metadata.metadata import (
     stream_tsv,
     write_tsv_batches,
 )
+from bioscan1m.tables import read_parquet
 
 
 def join_metadata(
@@ -38,7 +39,7 @@ def join_metadata(
     published order, further ones of the source after them; blank taxa are not_classified. A row without a role in an
     experiment says no_split. The rows pass through in pieces: all of them would take gigabytes of memory.
     """
-    image_files = pq.read_table(validated, columns=["image_file"])["image_file"].combine_chunks()
+    image_files = read_parquet(validated, columns=["image_file"])["image_file"].combine_chunks()
     roles = pa.table({name: _roles(image_files, split) for name, split in zip(experiments, splits, strict=True)})
     columns = order_columns(read_header(metadata), experiments)
     schema = pa.schema([(name, pa.string()) for name in columns])
@@ -69,7 +70,7 @@ def _also_written(
 
 def _roles(image_files: pa.Array, split: str | Path) -> pa.Array:
     """The role of each image, no_split where the split does not name it."""
-    table = pq.read_table(split, columns=["image_file", "role"])
+    table = read_parquet(split, columns=["image_file", "role"])
     places = pc.index_in(image_files, table["image_file"])
     return pc.fill_null(table["role"].combine_chunks().take(places), NO_SPLIT)
 

@@ -12,12 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from bioscan1m.archives import list_members
 from bioscan1m.detector.boxes_table import UNREADABLE, read_boxes
 from bioscan1m.quarantine import UNREADABLE_IMAGE, read_rows
-from bioscan1m.tables import write_table
+from bioscan1m.tables import read_parquet, write_table
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +53,7 @@ def reconcile_images(
     images. The table has the columns image_file, chunk and problem, in the order of chunks and names, and one row per
     problem.
     """
-    rows = pq.read_table(metadata, columns=["image_file", "chunk_number"]).to_pandas()
+    rows = read_parquet(metadata, columns=["image_file", "chunk_number"]).to_pandas()
     rows = rows.rename(columns={"chunk_number": "chunk"})
     named = images["image_file"].map(rows.set_index("image_file")["chunk"])
     images = images.assign(chunk=images["chunk"].fillna(named).fillna(""))

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from bioscan1m.errors import InputError
 from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED, SOURCE_COLUMNS, read_header, read_tsv, write_parquet
 from bioscan1m.metadata.splits import NO_ROLE, ROLES, Assignment, assign_roles, label_places, task_of
-from bioscan1m.tables import write_table
+from bioscan1m.tables import read_parquet, write_table
 
 logger = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ def _task_columns(experiments: dict[str, Any]) -> list[str]:
 
 def _read(metadata: str | Path, experiments: dict[str, Any], published: bool) -> pd.DataFrame:
     columns = ["image_file", "chunk_number", *_task_columns(experiments), *(experiments if published else ())]
-    return pq.read_table(metadata, columns=list(dict.fromkeys(columns))).to_pandas()
+    return read_parquet(metadata, columns=list(dict.fromkeys(columns))).to_pandas()
 
 
 def _roles_table(frame: pd.DataFrame, assignment: Assignment) -> pa.Table:

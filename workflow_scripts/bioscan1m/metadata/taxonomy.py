@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from bioscan1m.metadata.metadata import NOT_CLASSIFIED, RANKS
+from bioscan1m.tables import read_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def read_ranks(metadata: str | Path, label: str, classes: Sequence[str]) -> list
     own = Rank(label, list(classes), np.arange(len(classes)))
     if not above:
         return [own]
-    table = pq.read_table(metadata, columns=[label, *above]).to_pandas()
+    table = read_parquet(metadata, columns=[label, *above]).to_pandas()
     rows = table[table[label].isin(classes)].astype(str)
     ranks = [_rank_of(rows, label, name, classes) for name in above]
     return [*(rank for rank in ranks if rank is not None), own]

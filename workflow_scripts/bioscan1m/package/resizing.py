@@ -47,7 +47,7 @@ def resize_chunk(
 
     def folder_of(member: Member) -> str:
         own = PurePosixPath(member.name).parent.name if keep_folders else ""
-        return f"bioscan/images/{package}/{own or f'part{chunk}'}"
+        return f"bioscan/images/{package}/{f'part{chunk}' if own in ('', '.', '..') else own}"
 
     written = rewrite_images(images, members, transform, shard, folder_of, lost, threads)
     lost.write(quarantine)
