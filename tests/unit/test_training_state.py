@@ -49,7 +49,8 @@ def test_a_job_killed_while_it_writes_leaves_the_state_before(tmp_path):
 import os, signal, sys, torch
 from bioscan1m import training_state
 def half(state, part):
-    part.write_bytes(b"half")
+    part.write(b"half")
+    part.flush()
     os.kill(os.getpid(), signal.SIGKILL)
 torch.save = half
 training_state.TrainingState(sys.argv[1], "one").save({"epoch": 2})

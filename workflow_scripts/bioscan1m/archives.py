@@ -126,11 +126,12 @@ class ZipWriter(AbstractContextManager):
 
     def __init__(self, path: str | Path) -> None:
         self._path = path
-        self._stack = ExitStack()
 
     def __enter__(self) -> ZipWriter:
-        part = self._stack.enter_context(write_aside(self._path))
-        self._zip = self._stack.enter_context(zipfile.ZipFile(part, "w", zipfile.ZIP_STORED))
+        with ExitStack() as opening:
+            part = opening.enter_context(write_aside(self._path))
+            self._zip = opening.enter_context(zipfile.ZipFile(part, "w", zipfile.ZIP_STORED))
+            self._stack = opening.pop_all()
         return self
 
     def __exit__(self, *error: object) -> bool | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bioscan1m.disk_troubles import advice_on_disk
 from bioscan1m.errors import InputError
 from bioscan1m.fetch.sources import without_secrets
 from bioscan1m.provenance.job_inputs import describing_inputs
@@ -31,6 +32,7 @@ class JobRecord:
 def job(snakemake: Any) -> Iterator[JobRecord]:
     """Log to the rule's log file and to standard error, turn bad input into one message, write the record at the end.
 
+    A full disk, and what else the disk may refuse, is one message as well.
     `snakemake` is the object that Snakemake gives to a script; its outputs must have a file named `record`.
     """
     _configure_logging(snakemake.log[0])
@@ -38,14 +40,17 @@ def job(snakemake: Any) -> Iterator[JobRecord]:
     try:
         with describing_inputs(list(snakemake.input)) as described_inputs:
             yield added
-            record = _record(snakemake, added, started, described_inputs())
+            write_record(snakemake.output.record, _record(snakemake, added, started, described_inputs()))
     except InputError as error:
         logger.error("%s: %s", snakemake.rule, error)
         sys.exit(1)
-    except BaseException:
-        logger.exception("%s failed", snakemake.rule)
-        raise
-    write_record(snakemake.output.record, record)
+    except BaseException as error:
+        advice = advice_on_disk(error, list(snakemake.input))
+        if advice is None:
+            logger.exception("%s failed", snakemake.rule)
+            raise
+        logger.error("%s: %s", snakemake.rule, advice)
+        sys.exit(1)
 
 
 def _configure_logging(log: str) -> None:

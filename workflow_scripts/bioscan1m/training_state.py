@@ -29,8 +29,9 @@ class TrainingState:
 
     def save(self, state: Mapping[str, Any]) -> None:
         """Keep tensors and plain values (state dicts, numbers, lists); what was kept before is replaced at once."""
-        with write_aside(self._path) as part:
-            torch.save({"recipe": self._recipe, "state": dict(state)}, part)
+        # To a file that Python opened: by its path torch would not say why the disk refuses.
+        with write_aside(self._path) as part, part.open("wb") as file:
+            torch.save({"recipe": self._recipe, "state": dict(state)}, file)
 
     def load(self) -> dict[str, Any] | None:
         """What was kept last, with tensors on the CPU; None where there is nothing of this recipe that can be read."""
