@@ -39,6 +39,7 @@ wildcard_constraints:
     seed=r"\d+",
     detector=r"[A-Za-z0-9_.+-]+",
     image_set=r"[A-Za-z0-9_.-]+",
+    checkpoint=r"[A-Za-z0-9_.-]+",
 
 
 def from_originals(*files):
@@ -73,6 +74,8 @@ SPLIT = "results/splits/{experiment}.parquet"
 CLASSIFIER_PACKAGE = f"results/packages/{config['classifier']['package']}.hdf5"
 TRIAL = "results/experiments/{experiment}/{backbone}_{loss}_seed{seed}"
 COMPARED = "results/original_vs_cropped/{experiment}/{package}"
+RELEASED = "results/released/{experiment}/{checkpoint}"
+RELEASED_TABLES = ["results/summary/released.tsv"] if PLAN.released else []
 COMPARISON_TABLES = ["results/summary/original_vs_cropped.tsv"] if PLAN.comparisons else []
 RECORD = "results/provenance/records"
 

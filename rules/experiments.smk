@@ -207,3 +207,4 @@ rule experiments:
         rules.summarise_experiments.output,
         collect(rules.draw_experiment.output.confusion_matrix, experiment=PLAN.experiments),
         COMPARISON_TABLES,
+        RELEASED_TABLES,

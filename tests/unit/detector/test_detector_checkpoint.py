@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import argparse
-import os
-import tempfile
-from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from small_detectors import PREPROCESSOR, SMALL_TRANSFORMER, write_detector
@@ -113,65 +108,3 @@ def test_another_kind_of_model_is_refused(tmp_path):
     state = {f"model.{name}": tensor for name, tensor in torch.nn.Linear(3, 2).state_dict().items()}
     with pytest.raises(InputError, match=r"a.ckpt: not a DETR for object detection"):
         read_checkpoint(write_checkpoint(tmp_path / "a.ckpt", state))
-
-
-class Harmful:
-    """What a malicious file does when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple:
-        return os.mkdir, (str(self.path),)
-
-
-class Calling(Harmful):
-    """The same by a function that no list of forbidden modules has."""
-
-    def __reduce__(self) -> tuple:
-        return tempfile.mkdtemp, ("", self.path.name, str(self.path.parent))
-
-
-def test_a_file_that_would_run_commands_is_refused(tmp_path):
-    path = write_checkpoint(tmp_path / "a.ckpt", {}, callbacks=Harmful(tmp_path / "ran"))
-    with pytest.raises(InputError, match=r"a.ckpt: refused, since it holds more than tensors") as error:
-        read_checkpoint(path)
-    assert "posix" in str(error.value) and "weights_only" not in str(error.value)
-    assert not (tmp_path / "ran").exists()
-
-
-def test_code_in_a_file_is_not_run(tmp_path, small):
-    path = write_checkpoint(tmp_path / "a.ckpt", small, callbacks=Calling(tmp_path / "ran"))
-    assert read_checkpoint(path).config.num_labels == 1
-    assert not list(tmp_path.glob("ran*"))
-
-
-class AttributeDict(dict):
-    """Lightning keeps a module's settings in a class of its own, a dict."""
-
-
-def test_settings_that_lightning_keeps_are_passed_over(tmp_path, small):
-    settings = AttributeDict(lr=1e-4, weight_decay=1e-4, folder=Path("wells"), run=argparse.Namespace(epochs=10))
-    state = {"ModelCheckpoint{'monitor': 'validation_loss'}": {"best": torch.tensor(0.4), "folder": Path("out")}}
-    numbers = {"scalar": np.float64(0.5), "array": np.arange(3), "type": np.dtype("int64"), "step": partial(max, 1)}
-    path = write_checkpoint(tmp_path / "a.ckpt", small, hyper_parameters=settings, callbacks=state, loops=numbers)
-    assert read_checkpoint(path).config.id2label == {0: "insect"}
-
-
-@pytest.mark.parametrize("content", [b"", b"<html>quota exceeded</html>", b"PK\x03\x04 cut off"])
-def test_a_file_that_is_no_checkpoint_is_named(tmp_path, content):
-    path = tmp_path / "a.ckpt"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=r"a\.ckpt"):
-        read_checkpoint(path)
-
-
-def test_a_checkpoint_without_state_and_a_missing_file_are_named(tmp_path):
-    torch.save({"epoch": 1}, tmp_path / "a.ckpt")
-    with pytest.raises(InputError, match="no state_dict"):
-        read_checkpoint(tmp_path / "a.ckpt")
-    torch.save({"state_dict": {"model.class_labels_classifier.weight": 1.5}}, tmp_path / "a.ckpt")
-    with pytest.raises(InputError, match=r"no tensors: \['model.class_labels_classifier.weight'\]"):
-        read_checkpoint(tmp_path / "a.ckpt")
-    with pytest.raises(InputError, match="no such file"):
-        read_checkpoint(tmp_path / "b.ckpt")

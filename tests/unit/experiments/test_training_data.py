@@ -13,8 +13,7 @@ from toy_experiment import IMAGES, TRAINING, make_package
 
 from bioscan1m.errors import InputError
 from bioscan1m.experiments.training_data import (
-    CHANNEL_MEAN,
-    CHANNEL_STD,
+    DATASET_CHANNELS,
     EpochBatches,
     PackageImages,
     central_crop,
@@ -135,6 +134,7 @@ def test_a_crop_larger_than_the_image_is_an_error(toy):
 
 def test_channels_are_normalised_with_the_published_figures():
     images = torch.randint(0, 256, (2, 3, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    normalised = to_network_input(images, torch.device("cpu"))
-    expected = (images / 255 - torch.tensor(CHANNEL_MEAN).view(3, 1, 1)) / torch.tensor(CHANNEL_STD).view(3, 1, 1)
+    normalised = to_network_input(images, torch.device("cpu"), DATASET_CHANNELS)
+    mean, deviation = (torch.tensor(part).view(3, 1, 1) for part in DATASET_CHANNELS)
+    expected = (images / 255 - mean) / deviation
     torch.testing.assert_close(normalised, expected)

@@ -12,7 +12,9 @@ import torch
 from toy_experiment import RESNET, VIT, make_package, make_trial
 
 from bioscan1m.experiments.classifiers import build_classifier, head_layer
+from bioscan1m.experiments.trained import describe_recipe
 from bioscan1m.experiments.trained_classifier import TrainedClassifier
+from bioscan1m.experiments.training_data import DATASET_CHANNELS
 from bioscan1m.inference.embeddings import Embeddings, embed, nearest, show_nearest, write_embeddings
 from bioscan1m.package.packages import ImagePackage
 
@@ -29,7 +31,8 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, pd.DataFrame]:
 
 def classifier(backbone: dict) -> TrainedClassifier:
     torch.manual_seed(1)
-    return TrainedClassifier({"classes": CLASSES, "trial": make_trial()}, build_classifier(backbone, 3, 32))
+    recipe = describe_recipe(CLASSES, make_trial(), backbone, DATASET_CHANNELS)
+    return TrainedClassifier(recipe, build_classifier(backbone, 3, 32))
 
 
 def test_the_head_makes_the_logits_out_of_the_embeddings(toy):

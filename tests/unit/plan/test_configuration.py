@@ -142,6 +142,13 @@ def test_a_name_must_stand_where_it_is_looked_for(key, value, message):
     assert any(message in mistake for mistake in mistakes(with_value(key, value)))
 
 
+def test_a_released_classifier_needs_an_experiment_and_a_backbone_of_the_config():
+    entry = {"experiment": "huge", "backbone": "resnet", "source": "a.tar", "checksum": None}
+    experiment, backbone = mistakes(with_value("classifier.checkpoints", {"authors": entry}))
+    assert experiment.startswith("classifier.checkpoints.authors.experiment: no experiment 'huge'")
+    assert backbone.startswith("classifier.checkpoints.authors.backbone: no backbone 'resnet'; there are: ['resnet50'")
+
+
 def test_a_comparison_of_photographs_and_crops_is_checked_where_it_is_enabled():
     config = with_value("classifier.original_vs_cropped.experiments", {"huge": {}})
     config["classifier"]["original_vs_cropped"]["trial"] = "resnet_ce"

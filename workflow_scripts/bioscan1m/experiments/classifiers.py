@@ -9,6 +9,7 @@ transformers takes seconds. Weights are read from a local folder, because comput
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,19 @@ def build_classifier(backbone: dict[str, Any], classes: int, image_size: int) ->
         model = _build_transformers(name, settings, classes, image_size)
     _check_output(model, name, classes, image_size)
     return model
+
+
+def start_classifier(
+    backbone: dict[str, Any], classes: int, image_size: int, weights: str | Path | None
+) -> tuple[nn.Module, dict[str, Any]]:
+    """A classifier to be trained and its description; `weights` is a folder of pretrained ones, or None."""
+    if weights is None:
+        model = build_classifier(backbone, classes, image_size)
+    else:
+        backbone = with_published_settings(backbone, weights)
+        model = build_classifier(backbone, classes, image_size)
+        load_backbone_weights(model, weights)
+    return model, describe_model(backbone, model)
 
 
 def class_logits(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
@@ -73,7 +87,7 @@ def load_backbone_weights(model: nn.Module, folder: str | Path) -> None:
     published = _transformers_weights(model, file) if hasattr(model, "config") else read_weights(file)
     own = model.state_dict()
     # Batch counters are absent from old files. A pooler is the head of another task, and auxiliary heads only train.
-    expected = {name for name in own if name not in _head(model) and not name.endswith("num_batches_tracked")}
+    expected = {name for name in own if name not in head_weights(model) and not name.endswith("num_batches_tracked")}
     unknown = {name for name in published if name not in own and not PASSED_OVER & set(name.split("."))}
     _check_fit(file, own, published, expected, unknown)
     own.update((name, published[name]) for name in expected)  # it also holds the versions of the layers
@@ -82,15 +96,26 @@ def load_backbone_weights(model: nn.Module, folder: str | Path) -> None:
 
 def load_trained_weights(model: nn.Module, file: str | Path) -> None:
     """Load all weights of a classifier that was trained here. Raises InputError that names what does not fit."""
-    own, trained = model.state_dict(), read_weights(file)
-    _check_fit(file, own, trained, expected=set(own), unknown=set(trained) - set(own))
-    own.update(trained)
+    load_all_weights(model, read_weights(file), file)
+
+
+def load_all_weights(model: nn.Module, weights: Mapping[str, torch.Tensor], source: str | Path) -> None:
+    """Load weights that must be all of the model's. Raises InputError that names `source` and what does not fit."""
+    own = model.state_dict()
+    _check_fit(source, own, weights, expected=set(own), unknown=set(weights) - set(own))
+    own.update(weights)
     model.load_state_dict(own)
 
 
 def head_layer(model: nn.Module) -> nn.Module:
     """The last linear or convolutional layer, which makes the logits out of the embedding of an image."""
     return [layer for layer in model.modules() if isinstance(layer, nn.Linear | nn.Conv2d)][-1]
+
+
+def head_weights(model: nn.Module) -> set[str]:
+    """Names of the weights of the last layer."""
+    (name,) = (name for name, layer in model.named_modules() if layer is head_layer(model))
+    return {f"{name}.weight", f"{name}.bias"}
 
 
 def describe_model(backbone: dict[str, Any], model: nn.Module) -> dict[str, Any]:
@@ -153,12 +178,6 @@ def _check_output(model: nn.Module, name: str, classes: int, image_size: int) ->
         raise InputError(f"classifier.backbones: {name} gives an output of shape {shape}, not (1, {classes})")
 
 
-def _head(model: nn.Module) -> set[str]:
-    """Names of the weights of the head."""
-    (name,) = (name for name, layer in model.named_modules() if layer is head_layer(model))
-    return {f"{name}.weight", f"{name}.bias"}
-
-
 def _transformers_weights(model: nn.Module, file: Path) -> dict[str, torch.Tensor]:
     """The weights of a file under the names of the installed transformers, which renames those of older files.
 
@@ -184,7 +203,7 @@ def _transformers_weights(model: nn.Module, file: Path) -> dict[str, torch.Tenso
 def _check_fit(
     file: str | Path,
     own: dict[str, torch.Tensor],
-    found: dict[str, torch.Tensor],
+    found: Mapping[str, torch.Tensor],
     expected: set[str],
     unknown: set[str],
 ) -> None:

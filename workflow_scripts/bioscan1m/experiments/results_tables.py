@@ -47,6 +47,18 @@ def summarise_tests(tests: Sequence[dict[str, Any]], selections: Sequence[dict[s
     )
 
 
+def summarise_released(tests: Sequence[dict[str, Any]], checkpoints: Sequence[str]) -> pd.DataFrame:
+    """One row per released classifier, which `checkpoints` name: the test metrics beside those of table 5.
+
+    How the authors trained it is not in the file, so that there is neither a loss nor a seed.
+    """
+    rows = [
+        {"checkpoint": name, **describe_test(test), **_test_metrics(test)}
+        for name, test in zip(checkpoints, tests, strict=True)
+    ]
+    return results_table(rows).drop(columns=["loss", "seed"])
+
+
 def headline(tests: pd.DataFrame) -> str:
     """The test table in a few columns of plain text."""
     if tests.empty:

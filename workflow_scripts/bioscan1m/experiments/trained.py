@@ -15,7 +15,7 @@ from bioscan1m.experiments.evaluation import describe_majority, majority_class
 from bioscan1m.experiments.metrics import summarise
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.experiments.trained_classifier import Skipped
-from bioscan1m.experiments.training_data import LabelledImages
+from bioscan1m.experiments.training_data import DATASET_CHANNELS, Channels, LabelledImages
 from bioscan1m.weights import write_weights
 
 HISTORY_COLUMNS = ("epoch", "learning_rate", "train_loss", "validation_loss", "micro_top1", "macro_top1")
@@ -60,9 +60,16 @@ def describe_validation(trained: Trained) -> dict[str, Any]:
 
 
 def write_model(path: str | Path, trained: Trained, digests: dict[str, str]) -> None:
-    """Write the best epoch's weights with their recipe: classes, trial, true model, digests of code and data."""
-    recipe = {"classes": trained.validation.classes, "trial": trained.trial, "model": trained.model, **digests}
-    write_weights(path, trained.weights, recipe)
+    """Write the best epoch's weights with their recipe, to which the digests of code and data belong."""
+    recipe = describe_recipe(trained.validation.classes, trained.trial, trained.model, DATASET_CHANNELS)
+    write_weights(path, trained.weights, recipe | digests)
+
+
+def describe_recipe(
+    classes: Sequence[str], trial: dict[str, Any], model: dict[str, Any], channels: Channels
+) -> dict[str, Any]:
+    """What a model's file says of it: its classes in the order of the logits, its trial, what it is, what it sees."""
+    return {"classes": classes, "trial": trial, "model": model, "channels": channels._asdict()}
 
 
 def write_history(path: str | Path, history: Sequence[dict[str, float]]) -> None:

@@ -16,7 +16,7 @@ from bioscan1m.device import mixed_precision, prepare_device, to_device
 from bioscan1m.errors import InputError
 from bioscan1m.experiments.classifiers import build_classifier, class_logits, load_trained_weights
 from bioscan1m.experiments.predictions import Predictions
-from bioscan1m.experiments.training_data import LabelledImages, load_batches, to_network_input
+from bioscan1m.experiments.training_data import Channels, LabelledImages, load_batches, to_network_input
 from bioscan1m.progress import Progress
 from bioscan1m.weights import read_recipe
 
@@ -26,7 +26,7 @@ Skipped = list[dict[str, str]]
 
 @dataclass(frozen=True)
 class TrainedClassifier:
-    """A trained network on its device, with its recipe: classes, trial and true model."""
+    """A trained network on its device, with its recipe: classes, trial, true model, and the channels of its input."""
 
     recipe: dict[str, Any]  # as in the model's file
     model: nn.Module
@@ -45,7 +45,8 @@ class TrainedClassifier:
         """As the function `predict`, on images of a package, with the settings of its training."""
         training = self.recipe["trial"]["training"] | {"cache_images": False}  # one pass: nothing to keep
         batches = load_batches(package, images, training)
-        return predict(self.model, batches, images, self.classes, progress, training["precision"])
+        channels = Channels(**self.recipe["channels"])
+        return predict(self.model, batches, images, self.classes, progress, training["precision"], channels)
 
     def look_at(self, package: str | Path, image_files: Sequence[str]) -> tuple[Predictions, Skipped]:
         """The same for images without labels, whose true classes in the predictions mean nothing."""
@@ -60,7 +61,7 @@ def load_trained(file: str | Path) -> TrainedClassifier:
     """
     recipe = read_recipe(file)
     training = recipe["trial"]["training"]
-    device = prepare_device(training["threads"], recipe["trial"]["seed"])
+    device = prepare_device(training["threads"], seed=0)  # nothing is drawn
     model = build_classifier(recipe["model"], len(recipe["classes"]), training["crop"])
     load_trained_weights(model, file)
     return TrainedClassifier(recipe, to_device(model, device))
@@ -73,6 +74,7 @@ def predict(
     classes: list[str],
     progress: Progress,
     precision: str,
+    channels: Channels,
 ) -> tuple[Predictions, Skipped]:
     """Predictions for all images that can be read, in their order, and the others with their reasons.
 
@@ -85,7 +87,7 @@ def predict(
         skipped += batch.skipped
         if len(batch.labels):
             with torch.no_grad(), mixed_precision(device, precision):
-                output = class_logits(model, to_network_input(batch.images, device))
+                output = class_logits(model, to_network_input(batch.images, device, channels))
             logits.append(output.float().cpu().numpy())
             indices.append(batch.indices.numpy())
         progress.advance(len(batch.labels) + len(batch.skipped))

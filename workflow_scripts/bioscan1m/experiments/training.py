@@ -21,13 +21,7 @@ from torch import nn
 
 from bioscan1m.device import mixed_precision, prepare_device, to_device
 from bioscan1m.errors import InputError
-from bioscan1m.experiments.classifiers import (
-    build_classifier,
-    class_logits,
-    describe_model,
-    load_backbone_weights,
-    with_published_settings,
-)
+from bioscan1m.experiments.classifiers import class_logits, start_classifier
 from bioscan1m.experiments.data_parallel import ALONE, Group, run_together
 from bioscan1m.experiments.losses import focal_loss
 from bioscan1m.experiments.optimization import (
@@ -40,7 +34,7 @@ from bioscan1m.experiments.optimization import (
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.experiments.trained import Trained
 from bioscan1m.experiments.trained_classifier import Skipped, name_skipped, predict
-from bioscan1m.experiments.training_data import Batch, load_batches, read_split, to_network_input
+from bioscan1m.experiments.training_data import DATASET_CHANNELS, Batch, load_batches, read_split, to_network_input
 from bioscan1m.experiments.training_history import TrainingHistory, describe_epoch
 from bioscan1m.progress import Progress
 from bioscan1m.training_state import TrainingState
@@ -91,7 +85,8 @@ class Trainer:
         self._own_validation = self._images["validation"].share(group)
         self._validation_batches = load_batches(package, self._own_validation, training)
         folder = Path(weights[0]).parent if weights else None
-        self._model, self._described = _make_model(trial, len(self._classes), folder)
+        backbone, crop = trial["backbone_settings"], training["crop"]
+        self._model, self._described = start_classifier(backbone, len(self._classes), crop, folder)
         to_device(self._model, self._device)
         if training["compile"]:
             self._model.compile()
@@ -206,7 +201,7 @@ class Trainer:
 
     def _loss(self, model: nn.Module, pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         with mixed_precision(self._device, self._trial["training"]["precision"]):
-            logits = class_logits(model, to_network_input(pixels, self._device))
+            logits = class_logits(model, to_network_input(pixels, self._device, DATASET_CHANNELS))
         return focal_loss(logits, labels.to(self._device), self._trial["loss_settings"]["gamma"])
 
     def _validate(self) -> tuple[Predictions, Skipped]:
@@ -214,7 +209,13 @@ class Trainer:
         self._group.align_buffers(self._model)
         precision = self._trial["training"]["precision"]
         found = predict(
-            self._model, self._validation_batches, self._own_validation, self._classes, self._progress, precision
+            self._model,
+            self._validation_batches,
+            self._own_validation,
+            self._classes,
+            self._progress,
+            precision,
+            DATASET_CHANNELS,
         )
         parts, skipped = zip(*self._group.gather(found), strict=True)
         image_files = [image_file for part in parts for image_file in part.image_files]
@@ -275,17 +276,6 @@ class Trainer:
             else "not even one fits: take a smaller backbone or crop, or a machine with more memory"
         )
         return InputError(f"{self._name}: out of memory with {images} images of {crop} pixels in a pass; {advice}")
-
-
-def _make_model(trial: dict[str, Any], classes: int, weights: Path | None) -> tuple[nn.Module, dict[str, Any]]:
-    """The model before training, and its description."""
-    backbone = trial["backbone_settings"]
-    if weights is not None:
-        backbone = with_published_settings(backbone, weights)
-    model = build_classifier(backbone, classes, trial["training"]["crop"])
-    if weights is not None:
-        load_backbone_weights(model, weights)
-    return model, describe_model(backbone, model)
 
 
 def _copy(model: nn.Module) -> dict[str, torch.Tensor]:

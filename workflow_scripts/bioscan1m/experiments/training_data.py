@@ -28,9 +28,16 @@ from bioscan1m.package.packages import ImagePackage
 from bioscan1m.progress import Progress
 from bioscan1m.tables import read_parquet
 
-# Of the RGB channels of the dataset, as published with its reader package.
-CHANNEL_MEAN = (0.7251, 0.7289, 0.7296)
-CHANNEL_STD = (0.1265, 0.1430, 0.1610)
+
+class Channels(NamedTuple):
+    """What a network is used to: mean and standard deviation of its RGB input, as shares of the largest pixel value."""
+
+    mean: Sequence[float]
+    std: Sequence[float]
+
+
+# Of the dataset, as published with its reader package.
+DATASET_CHANNELS = Channels((0.7251, 0.7289, 0.7296), (0.1265, 0.1430, 0.1610))
 
 
 @dataclass(frozen=True)
@@ -214,9 +221,8 @@ def collate(items: Sequence[tuple]) -> Batch:
     return Batch(images, labels, torch.tensor([index for _, _, index in read], dtype=torch.int64), skipped)
 
 
-def to_network_input(images: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """uint8 pixels (N, 3, height, width) as float32 on the device, each channel with mean 0 and deviation 1."""
+def to_network_input(images: torch.Tensor, device: torch.device, channels: Channels) -> torch.Tensor:
+    """uint8 pixels (N, 3, height, width) as float32 on the device, less each channel's mean, over its deviation."""
     images = images.to(device, non_blocking=True)
-    mean = torch.tensor(CHANNEL_MEAN, device=device).view(3, 1, 1) * 255
-    deviation = torch.tensor(CHANNEL_STD, device=device).view(3, 1, 1) * 255
+    mean, deviation = (torch.tensor(part, device=device).view(3, 1, 1) * 255 for part in channels)
     return images.float().sub_(mean).div_(deviation).contiguous(memory_format=memory_format(device))

@@ -57,6 +57,7 @@ def _wrong_names(config: dict[str, Any]) -> Iterator[str]:
     if not math.isclose(sum(config["splits"]["ratios"].values()), 1):
         yield f"splits.ratios: they sum to {sum(config['splits']['ratios'].values()):g}; they must sum to 1"
     yield from _wrong_trial_names(config["classifier"], list(config["splits"]["experiments"]))
+    yield from _wrong_checkpoint_names(config["classifier"], list(config["splits"]["experiments"]))
     yield from _wrong_comparison_names(config["classifier"], list(config["splits"]["experiments"]))
     for experiment in config["inference"]["experiments"] or []:
         if experiment not in config["classifier"]["trials"]:
@@ -123,6 +124,15 @@ def _comes_back(name: str, experiments: dict[str, Any]) -> bool:
 
 def _trials(classifier: dict[str, Any]) -> list[str]:
     return [f"{backbone}_{loss}" for backbone in classifier["backbones"] for loss in classifier["losses"]]
+
+
+def _wrong_checkpoint_names(classifier: dict[str, Any], experiments: list[str]) -> Iterator[str]:
+    for name, entry in classifier["checkpoints"].items():
+        key = f"classifier.checkpoints.{name}"
+        if entry["experiment"] not in experiments:
+            yield f"{key}.experiment: no experiment '{entry['experiment']}' under splits.experiments: {experiments}"
+        if entry["backbone"] not in classifier["backbones"]:
+            yield f"{key}.backbone: no backbone '{entry['backbone']}'; there are: {list(classifier['backbones'])}"
 
 
 def _wrong_comparison_names(classifier: dict[str, Any], experiments: list[str]) -> Iterator[str]:

@@ -141,6 +141,29 @@ class Plan:
         settings = self.trial_settings(experiment, *self.compared_pair, compared["seed"])
         return settings | {"training": settings["training"] | compared["experiments"][experiment]}
 
+    @property
+    def released(self) -> list[dict[str, str]]:
+        """The released classifiers to test: the name of each `checkpoint` and its `experiment`."""
+        checkpoints = self._config["classifier"]["checkpoints"]
+        return [{"checkpoint": name, "experiment": entry["experiment"]} for name, entry in checkpoints.items()]
+
+    def released_source(self, checkpoint: str) -> dict[str, Any]:
+        """Where the file of a released classifier comes from."""
+        entry = self._config["classifier"]["checkpoints"][checkpoint]
+        return {key: entry[key] for key in ("source", "checksum")}
+
+    def released_settings(self, checkpoint: str) -> dict[str, Any]:
+        """All that is known of a released classifier, as of a trial; how it was trained is not."""
+        entry = self._config["classifier"]["checkpoints"][checkpoint]
+        return {
+            "experiment": entry["experiment"],
+            "backbone": entry["backbone"],
+            "loss": None,
+            "seed": None,
+            "backbone_settings": self._config["classifier"]["backbones"][entry["backbone"]],
+            "training": self.training(entry["experiment"]),
+        }
+
     def training(self, experiment: str) -> dict[str, Any]:
         """The training settings of one experiment, its overrides applied."""
         classifier = self._config["classifier"]

@@ -1,0 +1,82 @@
+"""The classifiers that the authors released, tested on the same images as ours, if the config names their checkpoints.
+
+NEEDS  the files that classifier.checkpoints names, results/packages/ and results/splits/
+MAKES  results/released/{experiment}/{checkpoint}/ and results/summary/released.tsv
+"""
+
+
+use rule fetch_checkpoint as fetch_released with:
+    input:
+        lambda wildcards: local_source(PLAN.released_source(wildcards.checkpoint)),
+    output:
+        file="data/checkpoints/classifiers/{checkpoint}.tar",
+        record=f"{RECORD}/fetch_released/{{checkpoint}}.json",
+    log:
+        "logs/fetch_released/{checkpoint}.log",
+    params:
+        source=lambda wildcards: PLAN.released_source(wildcards.checkpoint),
+    message:
+        "Fetch the released classifier {wildcards.checkpoint}."
+
+
+rule import_classifier:
+    input:
+        checkpoint=rules.fetch_released.output.file,
+        split=ancient(SPLIT),
+        digest=rules.digest_experiment.output.digest,
+    output:
+        model=f"{RELEASED}/model.safetensors",
+        record=f"{RECORD}/import_classifier/{{experiment}}/{{checkpoint}}.json",
+    log:
+        "logs/import_classifier/{experiment}/{checkpoint}.log",
+    conda:
+        "../envs/torch.yaml"
+    resources:
+        mem_mb=per_attempt(8_000),
+        runtime=per_attempt(20),
+    params:
+        trial=lambda wildcards: PLAN.released_settings(wildcards.checkpoint),
+        code=code_digest("import_classifier"),
+    message:
+        "Import the released classifier {wildcards.checkpoint} of {wildcards.experiment}."
+    script:
+        "../workflow_scripts/import_classifier.py"
+
+
+use rule test_classifier as test_released with:
+    input:
+        package=ancient(CLASSIFIER_PACKAGE),
+        split=ancient(SPLIT),
+        digest=rules.digest_experiment.output.digest,
+        models=[rules.import_classifier.output.model],
+    output:
+        test=f"{RELEASED}/test.json",
+        predictions=f"{RELEASED}/predictions.parquet",
+        validation_predictions=f"{RELEASED}/validation_predictions.parquet",
+        record=f"{RECORD}/test_released/{{experiment}}/{{checkpoint}}.json",
+    log:
+        "logs/test_released/{experiment}/{checkpoint}.log",
+    benchmark:
+        "benchmarks/test_released/{experiment}/{checkpoint}.jsonl"
+    message:
+        "Test the released classifier {wildcards.checkpoint} on {wildcards.experiment}."
+
+
+rule tabulate_released:
+    input:
+        tests=[rules.test_released.output.test.format(**released) for released in PLAN.released],
+    output:
+        table="results/summary/released.tsv",
+        record=f"{RECORD}/tabulate_released/summary.json",
+    log:
+        "logs/tabulate_released.log",
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    params:
+        checkpoints=[released["checkpoint"] for released in PLAN.released],
+        code=code_digest("tabulate_released"),
+    message:
+        "Tabulate the released classifiers beside the paper's figures."
+    script:
+        "../workflow_scripts/tabulate_released.py"
