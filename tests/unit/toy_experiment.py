@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from bioscan1m.package.packing import pack_hdf5
 from bioscan1m.training_state import TrainingState
 
 HUES = {"Coleoptera": (200, 60, 60), "Diptera": (60, 160, 60), "Hymenoptera": (70, 70, 210)}
+GREY = (128, 128, 128)  # of any other label
 IMAGES = {"Coleoptera": 16, "Diptera": 24, "Hymenoptera": 10}
 ROLES = ("train", "train", "train", "validation", "test")  # of images in turn
 RESNET = {
@@ -63,9 +65,15 @@ TRAINING = {
 }
 
 
-def make_package(folder: Path, missing: int = 0, damaged: int = 0) -> tuple[Path, Path]:
-    """Write `package.hdf5` and `split.parquet`; of the first images some are missing and the next ones damaged."""
+def make_package(
+    folder: Path, missing: int = 0, damaged: int = 0, more: Sequence[tuple[str, str, str]] = ()
+) -> tuple[Path, Path]:
+    """Write `package.hdf5` and `split.parquet`; of the first images some are missing and the next ones damaged.
+
+    `more` are further images by name, label and role.
+    """
     rows = [(f"{name}{place}.jpg", name, ROLES[place % 5]) for name in IMAGES for place in range(IMAGES[name])]
+    rows += more
     with ZipWriter(folder / "shard.zip") as archive:
         for place, (image_file, label, _) in enumerate(rows[missing:]):
             archive.add(image_file, b"no image" if place < damaged else _jpeg(label, place))
@@ -102,7 +110,7 @@ def train_and_write(toy: tuple[Path, Path], trial: dict, folder: Path) -> None:
 
 def _jpeg(label: str, seed: int) -> bytes:
     noise = np.random.default_rng(seed).normal(0, 20, (48, 64, 3))
-    pixels = np.clip(np.array(HUES[label]) + noise, 0, 255).astype(np.uint8)
+    pixels = np.clip(np.array(HUES.get(label, GREY)) + noise, 0, 255).astype(np.uint8)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG")
     return buffer.getvalue()

@@ -1,0 +1,122 @@
+"""Bad input of a training or a test is named, counted, and costs nothing that was there before."""
+
+from __future__ import annotations
+
+import json
+import re
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import pytest
+import torch
+from toy_experiment import IMAGES, make_package, make_trial, train_and_write
+
+from bioscan1m.errors import InputError
+from bioscan1m.experiments.evaluation import describe_test, evaluate_model
+from bioscan1m.experiments.training import train
+from bioscan1m.package.packages import GROUP
+from bioscan1m.training_state import TrainingState
+from bioscan1m.weights import write_weights
+
+TESTS = Path(__file__).parents[1]
+SCRIPTS = Path(__file__).parents[3] / "workflow_scripts"
+
+
+def test_classes_without_training_or_test_images_are_named_and_measured(tmp_path):
+    toy = make_package(tmp_path, more=[("a.jpg", "Archaeognatha", "test"), ("z.jpg", "Zoraptera", "train")])
+    train_and_write(toy, make_trial(epochs=2), tmp_path)
+    validation = json.loads((tmp_path / "validation.json").read_text())
+    assert validation["classes"] == ["Archaeognatha", *sorted(IMAGES), "Zoraptera"]
+    assert validation["classes_without_training_images"] == ["Archaeognatha"]
+    test = describe_test(evaluate_model(*toy, tmp_path / "model.safetensors"), [1, 3, 10])
+    by_class = {row["class"]: (row["images"], row["accuracy"]) for row in test["per_class"]}
+    assert by_class["Zoraptera"] == (0, None)  # its only image is for training
+    assert by_class["Archaeognatha"][0] == 1 and test["metrics"]["micro_top10"] == 1
+    trained = [accuracy for name, (images, accuracy) in by_class.items() if name in IMAGES]
+    assert test["metrics"]["macro_top1"] == pytest.approx((sum(trained) + by_class["Archaeognatha"][1]) / 4)
+
+
+def test_the_test_names_images_that_are_missing_or_cut_off(tmp_path):
+    toy = make_package(tmp_path)
+    train_and_write(toy, make_trial(epochs=1), tmp_path)
+    with h5py.File(toy[0], "a") as file:
+        data = file[GROUP]["Diptera4.jpg"][()]
+        del file[GROUP]["Diptera4.jpg"], file[GROUP]["Coleoptera9.jpg"]
+        file[GROUP]["Diptera4.jpg"] = data[: len(data) // 2]
+    tested = evaluate_model(*toy, tmp_path / "model.safetensors")
+    missing, cut_off = tested.skipped["test"]
+    assert missing == {"image_file": "Coleoptera9.jpg", "reason": "not in the package"}
+    assert cut_off["image_file"] == "Diptera4.jpg" and "truncated" in cut_off["reason"]
+    assert len(tested.predictions["test"].truth) == 7 and tested.skipped["validation"] == []
+
+
+def test_a_validation_loss_that_is_no_number_is_an_error_that_says_where(tmp_path):
+    trial = make_trial(optimizer="sgd", learning_rate=1e30, batch_size=sum(IMAGES.values()))  # one step an epoch
+    with pytest.raises(InputError, match="no number on the validation images after epoch 1, at a learning rate of 1e"):
+        train(*make_package(tmp_path), [], trial, TrainingState(tmp_path / "state", "recipe"))
+
+
+def test_too_little_memory_is_an_error_that_says_what_would_fit(tmp_path):
+    make_package(tmp_path)
+    code = """
+import resource, sys
+from pathlib import Path
+import torch
+from toy_experiment import RESNET, make_trial
+from bioscan1m.errors import InputError
+from bioscan1m.experiments.training import train
+from bioscan1m.training_state import TrainingState
+folder, accumulation = Path(sys.argv[1]), int(sys.argv[2])
+wide = RESNET | {"settings": RESNET["settings"] | {"embedding_size": 128, "hidden_sizes": [128, 128]}}
+trial = make_trial(wide, epochs=1, batch_size=32, short_side=144, crop=128, accumulation=accumulation)
+torch.set_num_threads(1)
+import transformers.models.resnet.modeling_resnet
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 350 * 2**20,) * 2)
+try:
+    train(folder / "package.hdf5", folder / "split.parquet", [], trial, TrainingState(folder / "state", "r"))
+except InputError as error:
+    print(error)
+"""
+
+    def told(accumulation: int) -> str:
+        command = [sys.executable, "-c", code, str(tmp_path), str(accumulation)]
+        path = {"PYTHONPATH": f"{TESTS}:{SCRIPTS}", "MALLOC_ARENA_MAX": "1"}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=path)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    first = told(1)
+    assert "small_insect_order, resnet50_ce, seed 1: out of memory with 32 images of 128 pixels in a pass" in first
+    (passes,) = re.findall(r"fit: set classifier.training.accumulation in the config to (\d+), the passes", first)
+    assert told(int(passes)) == ""
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file can have more than some bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_write_that_breaks_off_leaves_what_was_there(tmp_path):
+    model, state = tmp_path / "model.safetensors", TrainingState(tmp_path / "unfinished", "recipe")
+    write_weights(model, {"layer": torch.zeros(3)}, {})
+    state.save({"epoch": 1})
+    before = model.read_bytes()
+    with full_disk():
+        with pytest.raises(OSError, match="too large"):
+            write_weights(model, {"layer": torch.zeros(9_000)}, {})
+        with pytest.raises((OSError, RuntimeError)):
+            state.save({"epoch": 2, "layer": torch.zeros(9_000)})
+    assert model.read_bytes() == before and state.load() == {"epoch": 1}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.safetensors", "unfinished"]
