@@ -73,6 +73,7 @@ METADATA_PARQUET = "results/metadata/BIOSCAN_Insect_Dataset_metadata.parquet"
 SPLIT = "results/splits/{experiment}.parquet"
 CLASSIFIER_PACKAGE = f"results/packages/{config['classifier']['package']}.hdf5"
 TRIAL = "results/experiments/{experiment}/{backbone}_{loss}_seed{seed}"
+EVENTS = [f"{TRIAL}/events.tfevents"] if config["classifier"]["tensorboard"] else []
 COMPARED = "results/original_vs_cropped/{experiment}/{package}"
 RELEASED = "results/released/{experiment}/{checkpoint}"
 RELEASED_TABLES = ["results/summary/released.tsv"] if PLAN.released else []

@@ -36,6 +36,7 @@ rule train_classifier:
         model=f"{TRIAL}/model.safetensors",
         history=f"{TRIAL}/history.tsv",
         speed=f"{TRIAL}/speed.tsv",
+        events=EVENTS,
         validation=f"{TRIAL}/validation.json",
         record=f"{RECORD}/train_classifier/{{experiment}}/{{backbone}}_{{loss}}_seed{{seed}}.json",
     log:

@@ -9,6 +9,7 @@ from bioscan1m.atomic import write_json
 from bioscan1m.experiments.evaluation import count_images
 from bioscan1m.experiments.trained import describe_validation, write_history, write_model, write_speed
 from bioscan1m.experiments.training import train
+from bioscan1m.experiments.training_events import check_tensorboard, write_events
 from bioscan1m.job import job
 from bioscan1m.provenance.provenance import file_digest, software
 from bioscan1m.training_state import TrainingState
@@ -16,6 +17,8 @@ from bioscan1m.training_state import TrainingState
 if __name__ == "__main__":
     with job(snakemake) as record:
         inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
+        if events := outputs.get("events"):
+            check_tensorboard()
         record.seed = params.trial["seed"]
         data = json.loads(Path(inputs.digest).read_text(encoding="utf-8"))["sha256"]
         weights = inputs.get("weights", [])
@@ -26,6 +29,8 @@ if __name__ == "__main__":
         write_model(outputs.model, trained, {"code": params.code, "data": data})
         write_history(outputs.history, trained.history)
         write_speed(outputs.speed, trained.speed)
+        if events:
+            write_events(*events, trained.history, trained.speed)
         validation = describe_validation(trained)
         write_json(outputs.validation, validation)
         record.images = count_images(validation)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workflow_runs import REPOSITORY, planned_jobs, snakemake_succeeds
+from workflow_runs import REPOSITORY, planned_jobs, snakemake, snakemake_succeeds
 
 pytestmark = pytest.mark.workflow
 
@@ -32,6 +32,15 @@ def test_dry_run_plans_every_chunk_and_training(full_run: Path, profile: str) ->
     assert jobs["test_classifier"] == 6
     assert jobs["import_detector"] == 1
     assert "fine_tune_detector" not in jobs
+
+
+def test_tensorboards_file_is_made_only_where_it_is_asked_for(full_run: Path) -> None:
+    events = "results/experiments/small_insect_order/resnet50_ce_seed1/events.tfevents"
+    assert "MissingRuleException" in snakemake(full_run, events, "--dry-run").stdout
+    config = (full_run / "config.yaml").read_text()
+    (full_run / "config.yaml").write_text(config.replace("tensorboard: false", "tensorboard: true"))
+    jobs = planned_jobs(snakemake_succeeds(full_run, events, "--dry-run", "--quiet", "rules"))
+    assert jobs["train_classifier"] == 1
 
 
 def test_the_link_to_the_slurm_profile_is_part_of_the_checkout() -> None:
