@@ -53,6 +53,7 @@ rule train_classifier:
     params:
         trial=trial_settings,
         state=unfinished,
+        scratch=unwatched(config["scratch"]),
         code=code_digest("train_classifier"),
     message:
         "Train {wildcards.backbone} with {wildcards.loss}, seed {wildcards.seed}, on {wildcards.experiment}."
@@ -105,6 +106,7 @@ rule test_classifier:
         runtime=per_attempt(120),
     params:
         evaluation=config["classifier"]["evaluation"],
+        scratch=unwatched(config["scratch"]),
         code=code_digest("test_classifier"),
     message:
         "Test the chosen model of {wildcards.experiment}."

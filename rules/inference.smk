@@ -160,6 +160,7 @@ rule embed_images:
         mem_mb=per_attempt(64_000),
         runtime=per_attempt(240),
     params:
+        scratch=unwatched(config["scratch"]),
         code=code_digest("embed_images"),
     message:
         "Embed the images of {wildcards.experiment}."

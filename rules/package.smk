@@ -50,6 +50,7 @@ rule pack_hdf5:
         runtime=per_attempt(120),
     params:
         attributes=config["packages"]["attributes"],
+        scratch=unwatched(config["scratch"]),
         code=code_digest("pack_hdf5"),
     message:
         "Pack {wildcards.package}.hdf5."
@@ -71,6 +72,7 @@ rule pack_zip:
         mem_mb=per_attempt(4_000),
         runtime=per_attempt(120),
     params:
+        scratch=unwatched(config["scratch"]),
         code=code_digest("pack_zip"),
     message:
         "Pack {wildcards.package}.zip."
@@ -93,6 +95,7 @@ rule pack_crops:
         runtime=per_attempt(120),
     params:
         supersedes=unwatched(True),  # of the same chunks in other groups
+        scratch=unwatched(config["scratch"]),
         code=code_digest("pack_zip"),
     message:
         "Pack the full-size crops of the chunks {wildcards.group}."

@@ -6,6 +6,7 @@ import copy
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ def make_small_data(folder: Path) -> None:
 def small_config() -> dict[str, Any]:
     """The demo's config made smaller: every stage and every value of every wildcard, fewer epochs and images."""
     config = demo_config()
+    config["scratch"] = tempfile.gettempdir()
     config["detector"]["fine_tuning"] |= {"base": str(REPOSITORY / "tests/demo/detector"), "epochs": 1}
     experiments = config["splits"]["experiments"]
     for task, medium, small in (("diptera_family", 90, 60), ("insect_order", 150, 100)):

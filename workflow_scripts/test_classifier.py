@@ -4,12 +4,14 @@ from bioscan1m.atomic import write_json
 from bioscan1m.experiments.evaluation import count_images, describe_test, evaluate_model, find_selected
 from bioscan1m.experiments.predictions import write_predictions
 from bioscan1m.job import job
+from bioscan1m.scratch import staged
 
 if __name__ == "__main__":
     with job(snakemake) as record:
         inputs, outputs = snakemake.input, snakemake.output
         model = find_selected(inputs.models, inputs.get("selection"))
-        tested = evaluate_model(inputs.package, inputs.split, model)
+        with staged([inputs.package], snakemake.params.scratch) as (package,):
+            tested = evaluate_model(package, inputs.split, model)
         write_predictions(outputs.predictions, tested.predictions["test"])
         write_predictions(outputs.validation_predictions, tested.predictions["validation"])
         test = describe_test(tested, snakemake.params.evaluation["top_k"])

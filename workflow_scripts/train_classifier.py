@@ -12,6 +12,7 @@ from bioscan1m.experiments.training import train
 from bioscan1m.experiments.training_events import check_tensorboard, write_events
 from bioscan1m.job import job
 from bioscan1m.provenance.provenance import file_digest, software
+from bioscan1m.scratch import staged
 from bioscan1m.training_state import TrainingState
 
 if __name__ == "__main__":
@@ -25,7 +26,8 @@ if __name__ == "__main__":
         digests = [data, *map(file_digest, weights)]
         recipe = json.dumps([params.trial, params.code, digests, torch.cuda.is_available(), software()])
         state = TrainingState(params.state, recipe)
-        trained = train(inputs.package, inputs.split, weights, params.trial, state)
+        with staged([inputs.package], params.scratch) as (package,):
+            trained = train(package, inputs.split, weights, params.trial, state)
         write_model(outputs.model, trained, {"code": params.code, "data": data})
         write_history(outputs.history, trained.history)
         write_speed(outputs.speed, trained.speed)
