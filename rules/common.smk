@@ -115,6 +115,7 @@ def unwatched(value):
     def of_output(wildcards, output):
         return value
 
+    of_output.unwatched = True
     return of_output
 
 

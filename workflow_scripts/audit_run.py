@@ -3,10 +3,12 @@
     python workflow_scripts/audit_run.py runs/demo
     python workflow_scripts/audit_run.py runs/demo --hash 0
     python workflow_scripts/audit_run.py runs/demo results/packages/cropped_256.hdf5
+    python workflow_scripts/audit_run.py runs/demo ~/Downloads/crops.hdf5
 
 The first prints every file that is not intact and the counts, the second compares sizes and times in place of hashes,
-the third says of single files who made them and from what. The status is 1 where a file is changed or missing, 2 where
-the folder is no run. The rule `audit` writes the findings into the results at the end of a run.
+the third says of single files who made them and from what, and so does the fourth of a file that left the run, by its
+bytes or by the recipe in it. The status is 1 where a file is changed or missing, 2 where the folder is no run. The rule
+`audit` writes the findings into the results at the end of a run.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from bioscan1m.provenance.audit import FAULTS, INTACT, Finding, audit, read_evidence, summarise
+from bioscan1m.provenance.audit import FAULTS, INTACT, ORPHAN, Evidence, Finding, audit, read_evidence, summarise
+from bioscan1m.provenance.identification import identify
 from bioscan1m.provenance.lineage import jobs_behind, sources_behind
-from bioscan1m.provenance.records import RECORDS
+from bioscan1m.provenance.records import RECORDS, Record, by_output
 
 
 def audit_run(run: Path, share: float = 1.0, form: str = "text") -> int:
@@ -42,39 +45,46 @@ def audit_run(run: Path, share: float = 1.0, form: str = "text") -> int:
 
 
 def audit_paths(run: Path, paths: list[str], form: str = "text") -> int:
-    """Print who made the files, and from what; paths are relative to the run, or lie in it. Status as `audit_run`."""
+    """Print who made the files, and from what; paths are relative to the run, or of files anywhere.
+
+    Status as `audit_run`, and 1 where a file is unknown.
+    """
     names = [_in_run(run, path) for path in paths]
     found = {finding.path: finding for finding in audit(run, paths=names)}
     evidence = read_evidence(run)
-    known = [file["path"] for record in evidence.records for file in record.outputs]
-    answers, unknown = [], False
+    made = by_output(evidence.records)
+    answers = []
     for name in names:
-        if name not in found:
-            close = difflib.get_close_matches(name, known, 3)
-            sys.stderr.write(
-                f"audit_run: {name}: no such file, and no record of one; near: {', '.join(close) or '-'}\n"
-            )
-            unknown = True
-            continue
-        jobs = jobs_behind(name, evidence.records)
-        made_by = jobs[0].content if jobs else {}
-        steps = Counter(job.rule for job in jobs)
-        sources = sources_behind(jobs, evidence.ledger)
-        answers.append(
-            asdict(found[name])
-            | {key: made_by.get(key) for key in ("ended", "code", "source", "inputs")}
-            | {"jobs": dict(steps), "sources": sources}
-        )
+        if name in made and name in found:
+            answers.append(_answer(found[name], made[name][0], evidence))
+        elif (run / name).is_file():
+            answers.append(_answer(*identify(run / name, evidence), evidence))
+        else:
+            near = ", ".join(difflib.get_close_matches(name, made, 3)) or "-"
+            sys.stderr.write(f"audit_run: {name}: no such file, and no record of one; near: {near}\n")
     _print_json(answers) if form == "json" else sys.stdout.write("\n".join(map(_as_text, answers)))
-    return int(unknown or any(answer["state"] in FAULTS for answer in answers))
+    unknown = len(answers) < len(names)
+    return int(unknown or any(answer["state"] in (*FAULTS, ORPHAN) for answer in answers))
+
+
+def _answer(finding: Finding, maker: Record | None, evidence: Evidence) -> dict[str, Any]:
+    """What is found of a file, its job, the numbers of jobs behind it by their rules, and its sources."""
+    jobs = [] if maker is None else jobs_behind(maker, evidence.records)
+    made_by = {} if maker is None else maker.content
+    return (
+        asdict(finding)
+        | {key: made_by.get(key) for key in ("ended", "code", "source", "inputs")}
+        | {"jobs": dict(Counter(job.rule for job in jobs)), "sources": sources_behind(jobs, evidence.ledger)}
+    )
 
 
 def _in_run(run: Path, path: str) -> str:
-    """The path relative to the run, of one that is so already or of a file that lies in the run."""
-    place = Path(path)
-    if not (run / place).exists() and place.resolve().is_relative_to(run.resolve()):
-        place = place.resolve()
-    return place.relative_to(run.resolve()).as_posix() if place.is_absolute() else place.as_posix()
+    """The path relative to the run, of one that is so already or of a file that lies in it; else the absolute path."""
+    place = Path(path).expanduser()
+    if (run / place).exists() and not place.is_absolute():
+        return place.as_posix()
+    place = place.resolve() if place.exists() or place.is_absolute() else place
+    return place.relative_to(run.resolve()).as_posix() if place.is_relative_to(run.resolve()) else place.as_posix()
 
 
 def _as_text(answer: dict[str, Any]) -> str:

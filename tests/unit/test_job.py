@@ -12,9 +12,12 @@ from types import SimpleNamespace
 import pytest
 from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, Wildcards
 
+from bioscan1m.archives import ZipWriter
 from bioscan1m.errors import InputError
 from bioscan1m.job import job
+from bioscan1m.provenance.identification import read_recipe_digest
 from bioscan1m.provenance.provenance import file_digest
+from bioscan1m.provenance.recipe import recipe_digest
 
 RECORD = Path("results/provenance/records/crop_chunk/part7.json")
 LOG = Path("logs/crop_chunk/7.log")
@@ -78,6 +81,43 @@ def test_the_record_says_which_inputs_are_no_reason_to_run_again():
         write_outputs()
     written = json.loads(RECORD.read_text())
     assert written["inputs"][0]["ancient"] is True and "ancient" not in written["parameters"]
+
+
+def write_zip() -> None:
+    with ZipWriter("cropped.zip") as archive:
+        archive.add("a.jpg", b"crop")
+    Path("table.tsv").write_bytes(b"image_file\n")
+
+
+def test_files_carry_the_recipe_of_their_record_and_equal_jobs_leave_equal_files():
+    files = []
+    for threads in (1, 8):
+        with job(snakemake(threads=threads, unwatched=["threads"])):
+            write_zip()
+        written = json.loads(RECORD.read_text())
+        assert read_recipe_digest("cropped.zip") == written["recipe_digest"] == recipe_digest(written)
+        files.append(Path("cropped.zip").read_bytes())
+    assert files[0] == files[1]
+    with job(snakemake(threads=1, unwatched=["threads"], resize=256)):
+        write_zip()
+    assert Path("cropped.zip").read_bytes() != files[0]
+
+
+def test_what_is_fetched_stays_as_it_came():
+    with job(snakemake(unwatched=["code"])):
+        write_zip()
+    assert read_recipe_digest("cropped.zip") is None
+    written = Path("cropped.zip").read_bytes()
+    write_zip()
+    assert Path("cropped.zip").read_bytes() == written
+
+
+def test_an_input_that_changes_before_the_recipe_is_written_leaves_no_file(capfd):
+    with pytest.raises(SystemExit), job(snakemake()):
+        Path("chunk.zip").write_bytes(b"other photographs")
+        write_zip()
+    assert not Path("cropped.zip").exists() and not list(Path().glob("*.part"))
+    assert "chunk.zip changed while the job read it" in capfd.readouterr().err
 
 
 def test_an_input_that_changes_while_the_job_runs_is_an_error_and_no_record(capfd):

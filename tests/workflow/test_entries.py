@@ -9,13 +9,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bioscan1m.provenance.recipe import RECIPE_DIGEST, digest_without_recipe
+from bioscan1m.provenance.records import read_record
 from workflow_runs import planned_jobs, small_config, snakemake, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
 
+PACKAGES = ("cropped_256.hdf5", "cropped_256.zip")
 SAME_BYTES = (
-    "packages/cropped_256.hdf5",
-    "packages/cropped_256.zip",
     "metadata/BIOSCAN_Insect_Dataset_metadata.tsv",
     "experiments/small_insect_order/data.digest.json",
 )
@@ -37,6 +38,13 @@ def start_from(entry: str, small_run, run: Path) -> dict[str, Any]:
     return config
 
 
+def without_recipe(results: Path, package: str) -> str:
+    """The digest of a package but for the recipe of its job: other inputs make another one."""
+    path = results / "packages" / package
+    record = read_record(results / f"provenance/records/pack_{path.suffix[1:]}/{path.stem}.json")
+    return digest_without_recipe(path, record[RECIPE_DIGEST])
+
+
 @pytest.mark.parametrize(("entry", "resized"), [("cropped", 2), ("cropped_256", 0)])
 def test_the_dataset_is_that_of_the_photographs(small_run, tmp_path, entry, resized) -> None:
     start_from(entry, small_run, tmp_path)
@@ -45,6 +53,8 @@ def test_the_dataset_is_that_of_the_photographs(small_run, tmp_path, entry, resi
     snakemake_succeeds(tmp_path, "dataset", "results/quarantine/all.tsv")
     for name in SAME_BYTES:
         assert (tmp_path / "results" / name).read_bytes() == (small_run / "results" / name).read_bytes(), name
+    for package in PACKAGES:
+        assert without_recipe(tmp_path / "results", package) == without_recipe(small_run / "results", package), package
     assert len(list((tmp_path / "results/shards").rglob("*.zip"))) == resized
     lost = pd.read_csv(tmp_path / "results/metadata/reconciliation.tsv", sep="\t", dtype=str, keep_default_na=False)
     assert set(lost["problem"]) <= {"row without image", "image without row"}

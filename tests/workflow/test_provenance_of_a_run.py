@@ -16,8 +16,11 @@ import pytest
 from PIL import Image
 
 from bioscan1m.provenance.audit import HEAD, LEDGER
+from bioscan1m.provenance.identification import read_recipe_digest
 from bioscan1m.provenance.ledger import read_ledger
 from bioscan1m.provenance.provenance import file_digest
+from bioscan1m.provenance.recipe import RECIPE_DIGEST, recipe_digest
+from bioscan1m.provenance.records import read_record
 from bioscan1m.provenance.reproduction import reproduce
 from bioscan1m.provenance.trace import trace_image
 from workflow_runs import REPOSITORY
@@ -164,6 +167,41 @@ def test_a_package_is_followed_back_to_the_chunks(small_run) -> None:
     chunks = [source for source in answer["sources"] if "data/chunks/" in source["path"]]
     assert answer["state"] == "intact" and len(chunks) == 3
     assert all(source["checksum"] == f"sha256:{source['sha256']}" for source in chunks)
+
+
+def test_files_that_jobs_make_carry_the_recipe_of_their_record(small_run) -> None:
+    kinds = set()
+    for path in (small_run / "results/provenance/records").rglob("*.json"):
+        record = read_record(path)
+        assert record[RECIPE_DIGEST] == recipe_digest(record)
+        for name in (file["path"] for file in record["outputs"]):
+            if Path(name).suffix in (".hdf5", ".parquet", ".safetensors", ".zip"):
+                fetched = record["rule"].startswith("fetch_")  # these are as they came
+                assert read_recipe_digest(small_run / name) == (None if fetched else record[RECIPE_DIGEST]), name
+                kinds |= set() if fetched else {Path(name).suffix}
+    assert kinds == {".hdf5", ".parquet", ".safetensors", ".zip"}
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "state"),
+    [
+        ("results/packages/cropped_256.hdf5", None, "intact"),
+        ("results/packages/cropped_256.zip", b"BIOUG", "changed"),
+        ("results/boxes/part1.parquet", b"ARROW:schema", "changed"),
+        ("results/detector/SW-240/model.safetensors", b"F32", "changed"),
+    ],
+)
+def test_a_file_that_left_the_run_is_known_by_its_bytes_or_its_recipe(
+    small_run, tmp_path: Path, name: str, change: bytes | None, state: str
+) -> None:
+    copy = tmp_path / f"my copy{Path(name).suffix}"
+    data = (small_run / name).read_bytes()
+    copy.write_bytes(data if change is None else data.replace(change, change.lower(), 1))
+    done = command("audit_run", small_run.folder, copy, "--format", "json")
+    (answer,) = json.loads(done.stdout)
+    assert (answer["state"], done.returncode) == (state, int(state == "changed"))
+    assert name in answer["detail"] and answer["sources"]
+    assert answer["path"] == str(copy)
 
 
 def test_a_job_gives_the_same_bytes_again(small_run, tmp_path: Path) -> None:

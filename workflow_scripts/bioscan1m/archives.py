@@ -8,12 +8,13 @@ import threading
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from bioscan1m.atomic import write_aside
 from bioscan1m.errors import InputError, UnreadableImage
+from bioscan1m.provenance.recipe import recipe_of_job
 
 # Far above any photograph (an original is about 5 MB); a larger member is a zip bomb or a mistake.
 LARGEST_MEMBER_BYTES = 512 * 2**20
@@ -121,21 +122,18 @@ def read_members(
 class ZipWriter(AbstractContextManager):
     """A stored (not deflated) zip with fixed dates and rights, so that the same members give the same bytes.
 
-    It stands under its name only when the `with` block ends without an error.
+    It stands under its name only when the `with` block ends without an error; its comment names the recipe of the job.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self._path = path
+        self._opened = _writing_zip(path)
 
     def __enter__(self) -> ZipWriter:
-        with ExitStack() as opening:
-            part = opening.enter_context(write_aside(self._path))
-            self._zip = opening.enter_context(zipfile.ZipFile(part, "w", zipfile.ZIP_STORED))
-            self._stack = opening.pop_all()
+        self._zip = self._opened.__enter__()
         return self
 
     def __exit__(self, *error: object) -> bool | None:
-        return self._stack.__exit__(*error)
+        return self._opened.__exit__(*error)
 
     def add(self, name: str, data: bytes) -> None:
         """Append one member."""
@@ -143,6 +141,13 @@ class ZipWriter(AbstractContextManager):
         info.external_attr = 0o644 << 16
         info.create_system = 3  # Unix, also where Python would note another system
         self._zip.writestr(info, data)
+
+
+@contextmanager
+def _writing_zip(path: str | Path) -> Iterator[zipfile.ZipFile]:
+    with write_aside(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        yield archive
+        archive.comment = "".join(f"{name} {digest}" for name, digest in recipe_of_job().items()).encode()
 
 
 def _open_zip(path: str | Path) -> zipfile.ZipFile:

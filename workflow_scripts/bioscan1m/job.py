@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from bioscan1m.errors import InputError
 from bioscan1m.fetch.sources import without_secrets
 from bioscan1m.provenance.job_inputs import describing_inputs
 from bioscan1m.provenance.provenance import describe_files, machine, now, peak_memory, software, source_state
+from bioscan1m.provenance.recipe import recipe_digest, writing_by_recipe
 from bioscan1m.provenance.records import write_record
 
 logger = logging.getLogger(__name__)
@@ -39,7 +41,8 @@ def job(snakemake: Any) -> Iterator[JobRecord]:
     added, started = JobRecord(), now()
     try:
         with describing_inputs(list(snakemake.input)) as described_inputs:
-            yield added
+            with _recipe_in_files(snakemake, described_inputs):
+                yield added
             write_record(snakemake.output.record, _record(snakemake, added, started, described_inputs()))
     except InputError as error:
         logger.error("%s: %s", snakemake.rule, error)
@@ -65,16 +68,34 @@ def _configure_logging(log: str) -> None:
     logging.captureWarnings(True)
 
 
-def _record(snakemake: Any, added: JobRecord, started: str, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+def _recipe_in_files(snakemake: Any, described_inputs: Callable[[], list[dict[str, Any]]]) -> AbstractContextManager:
+    """Let files carry the digest of the recipe; not those that are fetched, which other code fetches the same."""
+    if "code" in snakemake.params.get("unwatched", []):
+        return nullcontext()
+    return writing_by_recipe(lambda: recipe_digest(_recipe(snakemake, described_inputs())))
+
+
+def _recipe(snakemake: Any, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+    """What was known of the job before it made anything, as plain JSON."""
     parameters = dict(snakemake.params.items())
     ancient = _paths(snakemake.input, parameters.pop("ancient", []))
-    return {
+    recipe = {
         "rule": snakemake.rule,
         "wildcards": dict(snakemake.wildcards.items()),
         "inputs": [file | ({"ancient": True} if file["path"] in ancient else {}) for file in inputs],
-        "outputs": describe_files([path for path in snakemake.output if path != snakemake.output.record]),
+        "unwatched": parameters.pop("unwatched", []),
         "parameters": {name: _without_secrets(value) for name, value in parameters.items() if name != "code"},
         "code": parameters["code"],
+    }
+    return json.loads(json.dumps(recipe))
+
+
+def _record(snakemake: Any, added: JobRecord, started: str, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+    recipe = _recipe(snakemake, inputs)
+    return {
+        **recipe,
+        "recipe_digest": recipe_digest(recipe),
+        "outputs": describe_files([path for path in snakemake.output if path != snakemake.output.record]),
         "seed": added.seed,
         "images": added.images,
         "source": source_state(),

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bioscan1m.atomic import write_text
+from bioscan1m.atomic import write_aside, write_text
 from bioscan1m.errors import InputError
+from bioscan1m.provenance.recipe import recipe_of_job
 
 
 def write_table(path: str | Path, table: pd.DataFrame, decimals: int | None = None) -> None:
     """Write a table; floats with so many decimals, or as many as they need."""
     form = None if decimals is None else f"%.{decimals}f"
     write_text(path, table.to_csv(sep="\t", index=False, float_format=form, lineterminator="\n"))
+
+
+@contextmanager
+def parquet_writer(path: str | Path, schema: pa.Schema, **options: Any) -> Iterator[pq.ParquetWriter]:
+    """A writer of tables of this schema; `options` are pyarrow's. At the end comes the job's recipe."""
+    with write_aside(path) as part, pq.ParquetWriter(part, schema, **options) as writer:
+        yield writer
+        writer.add_key_value_metadata(recipe_of_job())
+
+
+def write_parquet(path: str | Path, table: pa.Table, rows_per_group: int | None = None) -> None:
+    """Write a table, compressed, with the metadata of its schema."""
+    with parquet_writer(path, table.schema, compression="zstd") as writer:
+        writer.write_table(table, rows_per_group)
 
 
 def read_parquet(path: str | Path, columns: list[str] | None = None, schema: pa.Schema | None = None) -> pa.Table:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save
 
 from bioscan1m.atomic import write_aside
 from bioscan1m.errors import InputError
+from bioscan1m.provenance.recipe import RECIPE_DIGEST, recipe_of_job
 
 HEADER_LENGTH_BYTES = 8  # a little-endian integer at the start of the file
 HEADER_ALIGNMENT = 8  # bytes; the header ends in spaces up to it
@@ -24,10 +25,16 @@ HEADER_ALIGNMENT = 8  # bytes; the header ends in spaces up to it
 
 def write_weights(path: str | Path, weights: Mapping[str, torch.Tensor], metadata: Mapping[str, Any]) -> None:
     """Write tensors by name; each value of `metadata` is stored as JSON text under its key."""
-    data = memoryview(save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}))
+    data = save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
+    write_serialized(path, data, {key: json.dumps(metadata[key], sort_keys=True) for key in sorted(metadata)})
+
+
+def write_serialized(path: str | Path, serialized: bytes, metadata: Mapping[str, str]) -> None:
+    """Write what is a safetensors file already; to its metadata come these texts and the digest of the job's recipe."""
+    data = memoryview(serialized)
     start = HEADER_LENGTH_BYTES + int.from_bytes(data[:HEADER_LENGTH_BYTES], "little")
     tensors = json.loads(bytes(data[HEADER_LENGTH_BYTES:start]))
-    texts = {key: json.dumps(metadata[key], sort_keys=True) for key in sorted(metadata)}
+    texts = dict(sorted(tensors.pop("__metadata__", {}).items())) | dict(metadata) | recipe_of_job()
     header = json.dumps({"__metadata__": texts, **tensors}, separators=(",", ":")).encode()
     header += b" " * (-len(header) % HEADER_ALIGNMENT)
     with write_aside(path) as part, part.open("wb") as file:
@@ -48,6 +55,7 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
     """The metadata that `write_weights` stored, without reading a tensor. Raises InputError as `read_weights` does."""
     try:
         with safe_open(path, "pt") as file:
-            return {key: json.loads(text) for key, text in (file.metadata() or {}).items()}
+            texts = file.metadata() or {}
+            return {key: json.loads(text) for key, text in texts.items() if key != RECIPE_DIGEST}
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: no weights with a recipe of this pipeline ({error}); train them again") from None

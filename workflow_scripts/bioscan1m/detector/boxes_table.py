@@ -11,11 +11,9 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from bioscan1m.atomic import write_aside
 from bioscan1m.errors import InputError
-from bioscan1m.tables import read_parquet
+from bioscan1m.tables import read_parquet, write_parquet
 
 DETECTED = "detected"
 BELOW_THRESHOLD = "below_threshold"
@@ -43,8 +41,7 @@ def write_boxes(path: str | Path, frame: pd.DataFrame, settings: dict[str, Any])
     """Write the table; `settings` (the detector's digest and how it was run) go to the Parquet metadata."""
     table = pa.Table.from_pandas(frame[SCHEMA.names], schema=SCHEMA, preserve_index=False)
     described = {"detection": json.dumps(settings, sort_keys=True)}
-    with write_aside(path) as part:
-        pq.write_table(table.replace_schema_metadata(described), part, compression="zstd")
+    write_parquet(path, table.replace_schema_metadata(described))
 
 
 def read_boxes(path: str | Path) -> pd.DataFrame:

@@ -31,7 +31,7 @@ from bioscan1m.detector.detector_backbone import with_own_backbone
 from bioscan1m.detector.detector_batch_norm import fold_batch_norm
 from bioscan1m.detector.detector_input import Preprocessor, read_preprocessor, write_preprocessor
 from bioscan1m.device import mixed_precision
-from bioscan1m.weights import read_weights
+from bioscan1m.weights import read_weights, write_serialized
 
 
 class Predictions(NamedTuple):
@@ -134,7 +134,7 @@ def save_detector(
     """Write the three files of a detector, with the names of the tensors that the hub uses."""
     with tempfile.TemporaryDirectory() as folder:
         network.save_pretrained(folder)
-        for name, path in (("config.json", config), ("model.safetensors", model)):
-            with write_aside(path) as part:
-                part.write_bytes((Path(folder) / name).read_bytes())
+        with write_aside(config) as part:
+            part.write_bytes((Path(folder) / "config.json").read_bytes())
+        write_serialized(model, (Path(folder) / "model.safetensors").read_bytes(), {})
     write_preprocessor(preprocessor, size)

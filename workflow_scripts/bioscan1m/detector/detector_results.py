@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
-from bioscan1m.atomic import write_aside
 from bioscan1m.detector.boxes_table import CORNERS
 from bioscan1m.detector.detector_evaluation import Evaluated
-from bioscan1m.tables import write_table
+from bioscan1m.tables import write_parquet, write_table
 
 
 def write_metrics(
@@ -38,5 +38,4 @@ def write_best_boxes(path: str | Path, evaluated: Sequence[Evaluated]) -> None:
         }
         for item in evaluated
     ]
-    with write_aside(path) as part:
-        pd.DataFrame(rows).to_parquet(part, index=False)
+    write_parquet(path, pa.Table.from_pandas(pd.DataFrame(rows), preserve_index=False))

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from bioscan1m.atomic import write_aside
 from bioscan1m.metadata.metadata import ROWS_PER_GROUP
-from bioscan1m.tables import read_parquet
+from bioscan1m.tables import read_parquet, write_parquet
 
 
 @dataclass(frozen=True)
@@ -52,8 +50,7 @@ def write_predictions(path: str | Path, predictions: Predictions) -> None:
         },
         metadata={"classes": json.dumps(predictions.classes, ensure_ascii=False)},
     )
-    with write_aside(path) as part:
-        pq.write_table(table, part, compression="zstd", row_group_size=ROWS_PER_GROUP)
+    write_parquet(path, table, ROWS_PER_GROUP)
 
 
 def read_predictions(path: str | Path) -> Predictions:

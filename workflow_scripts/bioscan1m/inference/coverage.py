@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from bioscan1m.atomic import write_aside
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.inference.conformal import class_thresholds, prediction_sets
+from bioscan1m.tables import write_parquet
 
 CLASS_COLUMNS = [
     "experiment",
@@ -105,8 +104,7 @@ def write_sets(path: str | Path, sets: ExperimentSets) -> None:
             for one in sets.levels
         },
     }
-    with write_aside(path) as part:
-        pq.write_table(pa.table(columns), part, compression="zstd")
+    write_parquet(path, pa.table(columns))
 
 
 def class_coverage(experiments: Sequence[ExperimentSets]) -> pd.DataFrame:

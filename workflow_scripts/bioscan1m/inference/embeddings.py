@@ -12,14 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from matplotlib.figure import Figure
 
-from bioscan1m.atomic import write_aside
 from bioscan1m.experiments.classifiers import head_layer
 from bioscan1m.experiments.trained_classifier import Skipped, TrainedClassifier
 from bioscan1m.gallery import IMAGES_PER_ROW, draw_gallery
+from bioscan1m.tables import write_parquet
 
 QUERIES = 8  # of the figure
 
@@ -65,8 +64,7 @@ def write_embeddings(path: str | Path, embeddings: Embeddings, split: pd.DataFra
             "embedding": pa.FixedSizeListArray.from_arrays(flat, embeddings.vectors.shape[1]),
         }
     )
-    with write_aside(path) as part:
-        pq.write_table(table, part, compression="zstd")
+    write_parquet(path, table)
 
 
 def nearest(vectors: np.ndarray, query: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

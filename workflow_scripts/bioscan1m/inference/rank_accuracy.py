@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from bioscan1m.atomic import write_aside
 from bioscan1m.experiments.metrics import probabilities
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.metadata.taxonomy import Rank, deepest_safe
+from bioscan1m.tables import write_parquet
 
 COLUMNS = ["experiment", "level", "rank", "taxa", "accuracy", "deepest_safe", "accuracy_there"]
 NO_RANK = "none"
@@ -68,8 +67,7 @@ def write_ranked(path: str | Path, tested: RankedTest, levels: Sequence[float]) 
         safe = deepest_safe(chances, tested.ranks, level)
         columns[f"rank_{100 * level:g}"] = pa.array(safe.rank, pa.string())
         columns[f"taxon_{100 * level:g}"] = pa.array(safe.taxon, pa.string())
-    with write_aside(path) as part:
-        pq.write_table(pa.table(columns), part, compression="zstd")
+    write_parquet(path, pa.table(columns))
 
 
 def _describe_level(tested: RankedTest, level: float) -> list[dict[str, Any]]:

@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 
 from bioscan1m.atomic import write_aside
 from bioscan1m.errors import InputError
+from bioscan1m.tables import parquet_writer
 
 # Paper, A1.2: the 22 columns in their order. The source has all but the six of the experiments.
 RANKS = ("phylum", "class", "order", "family", "subfamily", "tribe", "genus", "species", "subspecies")
@@ -110,14 +110,12 @@ def write_tsv_batches(path: str | Path, columns: list[str], batches: Iterable[pa
             _write_batch(file, batch.select(columns))
 
 
-def write_parquet(path: str | Path, table: pa.Table) -> None:
-    """Write a table as Parquet that is written and read again fast: names of images do not compress, nor repeat."""
+def write_strings(path: str | Path, table: pa.Table) -> None:
+    """Write a table of strings as Parquet, to be read again fast: names of images do not compress, nor repeat."""
     compression = {name: "none" if name in WITHOUT_REPEATS else "zstd" for name in table.column_names}
     repeating = [name for name in table.column_names if name not in WITHOUT_REPEATS]
-    with write_aside(path) as part:
-        pq.write_table(
-            table, part, compression=compression, use_dictionary=repeating or False, row_group_size=ROWS_PER_GROUP
-        )
+    with parquet_writer(path, table.schema, compression=compression, use_dictionary=repeating or False) as writer:
+        writer.write_table(table, ROWS_PER_GROUP)
 
 
 def complete(table: pa.Table, labels: list[str], columns: Iterable[str] = SOURCE_COLUMNS) -> pa.Table:

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bioscan1m.atomic import write_aside
 from bioscan1m.metadata.metadata import (
     NO_SPLIT,
     WITHOUT_REPEATS,
@@ -20,7 +19,7 @@ from bioscan1m.metadata.metadata import (
     stream_tsv,
     write_tsv_batches,
 )
-from bioscan1m.tables import read_parquet
+from bioscan1m.tables import parquet_writer, read_parquet
 
 
 def join_metadata(
@@ -44,10 +43,7 @@ def join_metadata(
     columns = order_columns(read_header(metadata), experiments)
     schema = pa.schema([(name, pa.string()) for name in columns])
     repeating = [name for name in columns if name not in WITHOUT_REPEATS]
-    with (
-        write_aside(parquet) as part,
-        pq.ParquetWriter(part, schema, compression="zstd", use_dictionary=repeating) as also,
-    ):
+    with parquet_writer(parquet, schema, compression="zstd", use_dictionary=repeating) as also:
         pieces = (complete(piece, labels) for piece in stream_tsv(metadata))
         write_tsv_batches(joined, columns, _also_written(_with_roles(pieces, roles), also, columns))
     return {"in": len(image_files), "out": len(image_files)}

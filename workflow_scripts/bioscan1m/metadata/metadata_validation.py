@@ -26,7 +26,7 @@ from bioscan1m.metadata.metadata import (
     read_tsv,
     rows_where,
     texts_of,
-    write_parquet,
+    write_strings,
 )
 from bioscan1m.tables import write_table
 
@@ -70,7 +70,7 @@ def validate_metadata(
         if doubt.rows:
             logger.warning("%s: %d rows (%s)", doubt.check, doubt.rows, doubt.example)
     used = ["image_file", "chunk_number", *labels, *(name for name in experiments if name in table.column_names)]
-    write_parquet(validated, complete(table.select(list(dict.fromkeys(used))), labels, labels))
+    write_strings(validated, complete(table.select(list(dict.fromkeys(used))), labels, labels))
     write_table(warnings, pd.DataFrame(doubts))
     return {"in": table.num_rows, "out": table.num_rows}
 

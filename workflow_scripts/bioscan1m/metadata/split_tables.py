@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bioscan1m.errors import InputError
-from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED, SOURCE_COLUMNS, read_header, read_tsv, write_parquet
+from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED, SOURCE_COLUMNS, read_header, read_tsv, write_strings
 from bioscan1m.metadata.splits import NO_ROLE, ROLES, Assignment, assign_roles, label_places, task_of
 from bioscan1m.tables import read_parquet, write_table
 
@@ -56,7 +56,7 @@ def build_splits(
     else:
         assigned = by_rule
     for name, table in zip(experiments, tables, strict=True):
-        write_parquet(table, _roles_table(frame, assigned[name]))
+        write_strings(table, _roles_table(frame, assigned[name]))
     compared = compare_counts(assigned, by_rule)
     _log(assigned, compared, experiments)
     write_table(counts, compared)

@@ -17,6 +17,7 @@ from bioscan1m.atomic import write_aside
 from bioscan1m.errors import InputError, UnreadableImage
 from bioscan1m.package.packages import GROUP, keep_names_in_memory
 from bioscan1m.progress import Progress
+from bioscan1m.provenance.recipe import recipe_of_job
 
 # The file format, whatever HDF5 writes by default: the same bytes everywhere, and old readers can open it.
 FORMAT = ("earliest", "v110")
@@ -39,6 +40,7 @@ def pack_hdf5(shards: Sequence[str | Path], package: str | Path, attributes: Map
             _add_dataset(group, creation, image_file, data)
             progress.advance()
         images = len(group)
+        file.attrs.update(recipe_of_job())
     return {"in": images, "out": images}
 
 

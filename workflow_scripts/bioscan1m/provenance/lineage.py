@@ -9,11 +9,11 @@ from bioscan1m.provenance.ledger import Ledger
 from bioscan1m.provenance.records import Record, by_output
 
 
-def jobs_behind(path: str, records: Iterable[Record]) -> list[Record]:
-    """The records of the job that made a file, of those that made its inputs, and so on; nearest first."""
+def jobs_behind(job: Record, records: Iterable[Record]) -> list[Record]:
+    """The record of a job, those of the jobs that made its inputs, and so on; nearest first."""
     made = by_output(records)
-    found: dict[str, Record] = {}
-    waiting = [path]
+    found = {job.path: job}
+    waiting = [file["path"] for file in job.inputs]
     while waiting:
         nearest = {made[name][0].path: made[name][0] for name in waiting if name in made}
         new = {path: record for path, record in nearest.items() if path not in found}

@@ -7,10 +7,13 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bioscan1m.errors import InputError
 from bioscan1m.provenance.audit import read_evidence
 from bioscan1m.provenance.file_digests import digests_today
+from bioscan1m.provenance.provenance import file_digest
+from bioscan1m.provenance.recipe import RECIPE_DIGEST, digest_without_recipe
 from bioscan1m.provenance.records import Record, by_output
 
 REPOSITORY = Path(__file__).parents[3]
@@ -41,8 +44,7 @@ def reproduce(run: str | Path, path: str, scratch: str | Path) -> Reproduction:
     _require_inputs(run, record)
     _show_inputs(run, record, scratch)
     again = _run_again(record, scratch)
-    digests = {file["path"]: file["sha256"] for file in again.outputs}
-    equal = [file["path"] for file in record.outputs if digests.get(file["path"]) == file["sha256"]]
+    equal = [file["path"] for file in record.outputs if _is_equal(file, record, run, again, scratch)]
     different = [file["path"] for file in record.outputs if file["path"] not in equal]
     return Reproduction(equal, different, _changes(record, again))
 
@@ -78,6 +80,17 @@ def _run_again(record: Record, scratch: Path) -> Record:
     if done.returncode:
         raise InputError(f"{record.rule} failed in {scratch}:\n{done.stdout[-2000:]}")
     return by_output(read_evidence(scratch).records)[record.outputs[0]["path"]][0]
+
+
+def _is_equal(file: dict[str, Any], record: Record, run: Path, again: Record, scratch: Path) -> bool:
+    """Whether an output came out with equal bytes; where other code made it again, equal but for the recipe in it."""
+    path, digests = file["path"], {made["path"]: made["sha256"] for made in again.outputs}
+    if path not in digests or digests[path] == file["sha256"]:
+        return path in digests
+    recipes = [one.content.get(RECIPE_DIGEST, "") for one in (record, again)]
+    if "" in recipes or not (run / path).is_file() or file_digest(run / path) != file["sha256"]:
+        return False
+    return digest_without_recipe(run / path, recipes[0]) == digest_without_recipe(scratch / path, recipes[1])
 
 
 def _changes(record: Record, again: Record) -> list[str]:

@@ -26,7 +26,7 @@ from bioscan1m.images import image_size
 from bioscan1m.package.packages import ImagePackage
 from bioscan1m.plan.plan import PACKAGES
 from bioscan1m.provenance.audit import read_evidence
-from bioscan1m.provenance.lineage import jobs_behind, sources_behind
+from bioscan1m.provenance.lineage import sources_behind
 from bioscan1m.provenance.records import Record, by_output
 from bioscan1m.provenance.role_reasons import explain_roles
 from bioscan1m.quarantine import read_rows
@@ -58,7 +58,7 @@ def trace_image(run: str | Path, image_file: str) -> dict[str, Any]:
     trace = {"image_file": image_file, "chunk": chunk}
     if chunk is not None:
         source = CHUNK.format(chunk=chunk)
-        fetched = sources_behind(jobs_behind(source, evidence.records)[:1], evidence.ledger)
+        fetched = sources_behind([made[source][0]] if source in made else [], evidence.ledger)
         trace["original"] = {**_member(run, source, image_file), **(fetched[0] if fetched else {})}
         trace["box"] = _box(run, chunk, image_file, evidence.records)
         trace["crop"] = _crop(run, chunk, image_file, made)

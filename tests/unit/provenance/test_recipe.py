@@ -1,0 +1,80 @@
+"""Equal jobs leave equal files, and a file says which job made it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bioscan1m.provenance import recipe
+from bioscan1m.provenance.recipe import digest_without_recipe, recipe_digest, recipe_of_job, writing_by_recipe
+
+JOB = {
+    "rule": "crop_chunk",
+    "wildcards": {"chunk": "7"},
+    "inputs": [{"path": "chunk.zip", "bytes": 5, "mtime_ns": 1, "sha256": "ab"}, {"path": "boxes", "sha256": "cd"}],
+    "parameters": {"crop": {"ratio": 1.4, "pad": 2}, "threads": 4},
+    "unwatched": ["threads"],
+    "code": "crop_chunk:0123",
+}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"rule": "crop_photographs"},
+        {"wildcards": {"chunk": "8"}},
+        {"inputs": JOB["inputs"][::-1]},
+        {"inputs": JOB["inputs"][:1]},
+        {"parameters": {"crop": {"ratio": 1.5, "pad": 2}, "threads": 4}},
+        {"unwatched": []},
+        {"code": "crop_chunk:4567"},
+    ],
+)
+def test_what_decides_the_bytes_makes_another_recipe(other):
+    assert recipe_digest(JOB | other) != recipe_digest(JOB)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"inputs": [{"path": "/elsewhere/chunk.zip", "mtime_ns": 9, "sha256": "ab"}, {"sha256": "cd"}]},
+        {"parameters": {"threads": 1, "crop": {"pad": 2, "ratio": 1.4}}},
+        {"machine": {"host": "node7"}, "started": "2026-01-01", "outputs": [{"sha256": "ef"}]},
+    ],
+)
+def test_place_time_machine_and_speed_do_not(other):
+    assert recipe_digest(JOB | other) == recipe_digest(JOB)
+
+
+def test_the_digest_is_asked_for_only_where_it_is_written():
+    with writing_by_recipe(lambda: pytest.fail("asked for")):
+        pass
+    with writing_by_recipe(lambda: "ab"):
+        assert recipe_of_job() == {"recipe_digest": "ab"}
+    assert recipe_of_job() == {}
+
+
+@given(
+    parts=st.lists(st.binary(max_size=200), min_size=1, max_size=4), digits=st.text("0123456789abcdef", min_size=128)
+)
+def test_files_that_differ_in_the_recipe_alone_are_known_as_such(tmp_path_factory, parts, digits):
+    first, second = digits[:64], digits[64:128]
+    folder = tmp_path_factory.mktemp("files")
+    for name, digest in (("a", first), ("b", second)):
+        (folder / name).write_bytes(digest.encode().join(parts))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(recipe, "BLOCK_BYTES", 70)  # so that a digest lies across two blocks
+        digests = {digest_without_recipe(folder / name, digest) for name, digest in (("a", first), ("b", second))}
+        assert len(digests) == 1
+        (folder / "b").write_bytes((folder / "b").read_bytes() + b"!")
+        assert digest_without_recipe(folder / "b", second) not in digests
+
+
+def test_a_record_says_what_its_recipe_was():
+    plain = json.loads(json.dumps(JOB))
+    assert recipe_digest(plain) == recipe_digest(JOB) and len(recipe_digest(JOB)) == recipe.DIGITS
+    assert Path(recipe.__file__).is_file()
