@@ -35,3 +35,4 @@ rule all:
         rules.inference.input,
         rules.render_tables.output.pages,
         rules.seal_records.output,
+        rules.export_crate.output,

@@ -1,7 +1,7 @@
 """The records of all jobs, sealed in a ledger and held against the files that are there.
 
 NEEDS  results/provenance/records/, written by every job as its last output
-MAKES  results/provenance/ledger.jsonl, audit.tsv and audit.json
+MAKES  results/provenance/ledger.jsonl, audit.tsv and audit.json; results/ro-crate/
 """
 
 from snakemake.io import is_flagged
@@ -34,6 +34,35 @@ rule seal_records:
         "Seal the records of all jobs in the ledger."
     script:
         "../workflow_scripts/seal_records.py"
+
+
+rule export_crate:
+    input:
+        ledger=rules.seal_records.output.head,
+    output:
+        metadata=report(
+            "results/ro-crate/ro-crate-metadata.json",
+            category="5 Provenance",
+            caption="captions/crate.rst",
+            labels={"table": "The run as RO-Crate"},
+        ),
+        workflow=[
+            "results/ro-crate/Snakefile",
+            *[f"results/ro-crate/rules/{file.name}" for file in RULES.glob("*.smk")],
+        ],
+        record=f"{RECORD}/export_crate/crate.json",
+    log:
+        "logs/export_crate.log",
+    localrule: True
+    conda:
+        "../envs/provenance.yaml"
+    params:
+        attributes=config["packages"]["attributes"],
+        code=code_digest("export_crate"),
+    message:
+        "Export the run as RO-Crate."
+    script:
+        "../workflow_scripts/export_crate.py"
 
 
 rule audit:

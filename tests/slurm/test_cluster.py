@@ -13,8 +13,8 @@ from workflow_runs import snakemake_succeeds
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
 
-# What differs from run to run: records, the page that lists them, and what a clock says.
-NOT_COMPARED = ("provenance", "report.html", "speed.tsv")
+# What differs from run to run: records, the crate and the page that list them, and what a clock says.
+NOT_COMPARED = ("provenance", "ro-crate", "report.html", "speed.tsv")
 
 
 def jobs_of(cluster: Cluster, rule: str) -> list[dict[str, str]]:

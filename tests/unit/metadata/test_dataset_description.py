@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from bioscan1m.metadata.dataset_description import describe_dataset, licence_url
 from bioscan1m.metadata.metadata import PUBLISHED_COLUMNS, PUBLISHED_EXPERIMENTS, write_tsv
+from bioscan1m.provenance.run_crate import METADATA
 
 ATTRIBUTES = {
     "description": "Photographs",
@@ -48,6 +50,12 @@ def test_both_name_licence_creators_and_date(described):
         assert description["creator"] == [{"@type": "Organization", "name": "author"}]
         assert description["datePublished"] == "2023-06-12"
         assert "3 rows" in description["description"] and "2 chunks" in description["description"]
+
+
+def test_both_name_the_crate_of_the_run(described):
+    for description in described[:2]:
+        crate = Path("results/metadata") / description["subjectOf"]["url"]
+        assert Path(os.path.normpath(crate)) == Path(METADATA)
 
 
 def test_files_have_paths_sizes_and_digests(described):

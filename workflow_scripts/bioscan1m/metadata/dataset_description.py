@@ -22,6 +22,7 @@ MEDIA_TYPES = {
     ".hdf5": "application/x-hdf5",
     ".zip": "application/zip",
 }
+CRATE = "../ro-crate/ro-crate-metadata.json"  # how the files were made, from where the descriptions lie
 IMAGES_IN_ZIP = "bioscan/images"  # the folder in the zips of 256-pixel images
 COLUMNS = {
     "sampleid": "identifier of the specimen, given by the collector",
@@ -125,6 +126,7 @@ def _dataset(attributes: dict[str, str], rows: int, chunks: int, experiments: li
         "datePublished": attributes["date"],
         "keywords": KEYWORDS,
         "isAccessibleForFree": True,
+        "subjectOf": {"@type": "CreativeWork", "name": "How it was made: a Workflow Run RO-Crate", "url": CRATE},
     }
 
 
