@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import asdict
+from pathlib import Path
 
 import pandas as pd
 
@@ -10,6 +11,7 @@ from bioscan1m.errors import InputError
 from bioscan1m.html_tables import html_page
 from bioscan1m.job import job
 from bioscan1m.provenance.audit import FAULTS, INTACT, audit, summarise
+from bioscan1m.provenance.ledger import LEDGER, read_ledger
 from bioscan1m.tables import write_table
 
 logger = logging.getLogger(__name__)
@@ -28,7 +30,7 @@ def audit_results(kept: str, table: str, summary: str, page: str) -> None:
     write_table(table, frame)
     write_json(summary, {"files": len(findings), **counts})
     states = pd.DataFrame(counts.items(), columns=["state", "files"])
-    write_text(page, html_page("Audit", [states, frame[frame["state"] != INTACT]]))
+    write_text(page, html_page("Audit", [states, frame[frame["state"] != INTACT], _describe_ledger()]))
     faults = [finding for finding in findings if finding.state in FAULTS]
     for finding in faults:
         logger.warning("%s: %s; %s", finding.path, finding.state, finding.detail)
@@ -38,6 +40,15 @@ def audit_results(kept: str, table: str, summary: str, page: str) -> None:
             f"{len(faults)} files are not as their jobs left them: {first}. Delete them and run again, or put the "
             f"right ones back. All findings are in {kept}"
         )
+
+
+def _describe_ledger() -> pd.DataFrame:
+    """How far the ledger goes: whoever keeps the hash elsewhere can tell later that history is still the same."""
+    entries = read_ledger(LEDGER).entries
+    last = entries[-1] if entries else None
+    signed = "yes" if Path(f"{LEDGER}.sig").is_file() else "no"
+    row = {"records": len(entries), "last sealed": last and last.sealed, "hash": last and last.hash, "signed": signed}
+    return pd.DataFrame([row])
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from pathlib import Path
 from bioscan1m.atomic import write_json
 from bioscan1m.errors import InputError
 from bioscan1m.job import job
-from bioscan1m.provenance.audit import LEDGER, read_sound_records
-from bioscan1m.provenance.ledger import seal
+from bioscan1m.provenance.audit import read_sound_records
+from bioscan1m.provenance.ledger import LEDGER, seal
 from bioscan1m.provenance.provenance import now
 from bioscan1m.provenance.signatures import sign
 

@@ -15,9 +15,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bioscan1m.provenance.audit import HEAD, LEDGER
 from bioscan1m.provenance.identification import read_recipe_digest
-from bioscan1m.provenance.ledger import read_ledger
+from bioscan1m.provenance.ledger import HEAD, LEDGER, read_ledger
 from bioscan1m.provenance.provenance import file_digest
 from bioscan1m.provenance.recipe import RECIPE_DIGEST, recipe_digest
 from bioscan1m.provenance.records import read_record
@@ -110,6 +109,8 @@ def test_a_predicted_image_has_the_answers_of_the_tested_models(small_run) -> No
     answer = answers["results/experiments/large_insect_order/predictions.parquet"]
     assert (answer["truth"], answer["prediction"]) == (first["truth"], first["prediction"])
     assert 1 / len(first["logits"]) <= answer["probability"] <= 1
+    selected = json.loads((small_run / "results/experiments/large_insect_order/selection.json").read_text())["selected"]
+    assert {key: answer[key] for key in selected} == selected
 
 
 def test_the_command_traces_in_less_than_two_seconds_and_draws(

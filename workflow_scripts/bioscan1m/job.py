@@ -15,6 +15,7 @@ from bioscan1m.disk_troubles import advice_on_disk
 from bioscan1m.errors import InputError
 from bioscan1m.fetch.sources import without_secrets
 from bioscan1m.provenance.job_inputs import describing_inputs
+from bioscan1m.provenance.ledger import head_hash
 from bioscan1m.provenance.provenance import describe_files, machine, now, peak_memory, software, source_state
 from bioscan1m.provenance.recipe import recipe_digest, writing_by_recipe
 from bioscan1m.provenance.records import write_record
@@ -38,12 +39,13 @@ def job(snakemake: Any) -> Iterator[JobRecord]:
     `snakemake` is the object that Snakemake gives to a script; its outputs must have a file named `record`.
     """
     _configure_logging(snakemake.log[0])
-    added, started = JobRecord(), now()
+    added, began = JobRecord(), {"ledger": head_hash("."), "started": now()}
     try:
         with describing_inputs(list(snakemake.input)) as described_inputs:
             with _recipe_in_files(snakemake, described_inputs):
                 yield added
-            write_record(snakemake.output.record, _record(snakemake, added, started, described_inputs()))
+            record = _record(snakemake, added, described_inputs()) | began | {"ended": now()}
+            write_record(snakemake.output.record, record)
     except InputError as error:
         logger.error("%s: %s", snakemake.rule, error)
         sys.exit(1)
@@ -90,7 +92,7 @@ def _recipe(snakemake: Any, inputs: list[dict[str, Any]]) -> dict[str, Any]:
     return json.loads(json.dumps(recipe))
 
 
-def _record(snakemake: Any, added: JobRecord, started: str, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+def _record(snakemake: Any, added: JobRecord, inputs: list[dict[str, Any]]) -> dict[str, Any]:
     recipe = _recipe(snakemake, inputs)
     return {
         **recipe,
@@ -101,8 +103,6 @@ def _record(snakemake: Any, added: JobRecord, started: str, inputs: list[dict[st
         "source": source_state(),
         "software": software(),
         "machine": machine(),
-        "started": started,
-        "ended": now(),
         "peak_memory_bytes": peak_memory(),
     }
 

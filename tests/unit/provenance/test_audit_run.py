@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from audit_run import audit_paths, audit_run
-from bioscan1m.provenance.audit import LEDGER, read_sound_records
+from bioscan1m.provenance.audit import read_sound_records
 from bioscan1m.provenance.code_digest import code_digest
-from bioscan1m.provenance.ledger import seal
+from bioscan1m.provenance.ledger import LEDGER, seal
 from bioscan1m.provenance.provenance import describe_files
 from bioscan1m.provenance.records import RECORDS, write_record
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bioscan1m.errors import InputError
-from bioscan1m.provenance.audit import HEAD, LEDGER, audit, read_sound_records
+from bioscan1m.provenance.audit import audit, read_sound_records
 from bioscan1m.provenance.code_digest import code_digest
-from bioscan1m.provenance.ledger import read_ledger, seal
+from bioscan1m.provenance.ledger import HEAD, LEDGER, head_hash, read_ledger, seal
 from bioscan1m.provenance.provenance import describe_files
 from bioscan1m.provenance.records import RECORDS, write_record
 from seal_records import seal_records
@@ -20,12 +20,12 @@ from seal_records import seal_records
 OUTPUT, RECORD = Path("results/cropped/part1.zip"), Path(RECORDS) / "crop_chunk/part1.json"
 
 
-def run_job(data: str, ended: str) -> None:
+def run_job(data: str, ended: str, **more: object) -> None:
     """Write an output and its record."""
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     OUTPUT.write_text(data)
     content = {"rule": "crop_chunk", "inputs": [], "outputs": describe_files([str(OUTPUT)]), "parameters": {}}
-    write_record(RECORD, content | {"code": code_digest("crop_chunk"), "ended": ended})
+    write_record(RECORD, content | {"code": code_digest("crop_chunk"), "ended": ended} | more)
 
 
 def states() -> dict[str, str]:
@@ -77,8 +77,21 @@ def test_a_record_that_was_not_sealed_yet_counts():
     assert states() == {str(OUTPUT): "intact"}
 
 
-def test_a_record_of_a_clock_that_went_back_is_named():
-    run_job("third", "2025-12-31")
+def test_a_job_under_a_clock_that_went_back_counts_and_is_sealed():
+    seal_records(HEAD, None)
+    run_job("third", "2025-12-31", ledger=head_hash("."))
+    assert states() == {str(OUTPUT): "intact"}
+    ledger = seal(LEDGER, read_sound_records("."), "2026-02-02")
+    assert ledger.entries[-1].parsed().ended == "2025-12-31" and states() == {str(OUTPUT): "intact"}
+    RECORD.write_text(ledger.entries[1].content)  # of a clock that was ahead
+    assert states() == {str(OUTPUT): "intact", str(RECORD): "changed record"}
+
+
+@pytest.mark.parametrize("known", [None, "0" * 64, "first"])
+def test_an_older_record_that_was_written_anew_is_named(known):
+    """One that knew no ledger, an empty one, or one in which what it replaces was not yet."""
+    known = read_ledger(LEDGER).entries[0].hash if known == "first" else known
+    run_job("third", "2025-12-31", ledger=known)
     assert states() == {str(OUTPUT): "changed", str(RECORD): "changed record"}
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from bioscan1m.provenance.audit import HEAD, LEDGER, audit
+from bioscan1m.provenance.audit import audit
 from bioscan1m.provenance.code_digest import code_digest
+from bioscan1m.provenance.ledger import HEAD, LEDGER
 from bioscan1m.provenance.provenance import describe_files
 from bioscan1m.provenance.records import RECORDS, write_record
 from seal_records import seal_records

@@ -18,7 +18,7 @@ from typing import Any
 
 from bioscan1m.provenance.code_digest import SCRIPTS, code_digest
 from bioscan1m.provenance.file_digests import digests_today
-from bioscan1m.provenance.ledger import Ledger, is_new, read_ledger
+from bioscan1m.provenance.ledger import HEAD, LEDGER, Ledger, is_new, read_ledger
 from bioscan1m.provenance.records import RECORDS, EditedRecordError, Record, by_output, parse_record
 from bioscan1m.provenance.signatures import signature_fault
 
@@ -36,7 +36,6 @@ UNREADABLE, CHANGED_RECORD = "unreadable record", "changed record"
 # What a job cannot have meant to leave: the audit fails on these.
 FAULTS = (CHANGED, MISSING, UNREADABLE, CHANGED_RECORD)
 FOLDERS = ("data", "results")
-LEDGER, HEAD = "results/provenance/ledger.jsonl", "results/provenance/ledger.json"
 # The records themselves, and what is written after the audit, need no record.
 NOT_AUDITED = ("results/provenance", "results/report.html", "results/ro-crate", "results/bench")
 

@@ -3,7 +3,8 @@
 Records are overwritten when a job runs again and can be lost; what was sealed stays. Each line is JSON: the record's
 path and SHA-256, its text, when it was sealed, the hash of the line before, and the hash of all of these. A changed,
 lost or moved line no longer fits its neighbours. How far the chain went when it was last written stands in the head, a
-small file beside it; whoever wants to be sure of the writer too signs the ledger (signatures.py).
+small file beside it. Each record notes the head that its job began with, which tells before from after where a clock
+does not. Whoever wants to be sure of the writer too signs the ledger (signatures.py).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bioscan1m.atomic import write_aside
 from bioscan1m.errors import InputError
 from bioscan1m.provenance.records import Record, parse_record
 
+LEDGER, HEAD = "results/provenance/ledger.jsonl", "results/provenance/ledger.json"  # in the folder of a run
 FIRST = "0" * 64  # what stands for the line before the first
 
 
@@ -45,6 +47,7 @@ class Ledger:
         self.faults = faults
         self.newest = {entry.record: entry for entry in entries}
         self.places = {(entry.record, entry.sha256): entry for entry in entries}
+        self.numbers = {entry.hash: number for number, entry in enumerate(entries, 1)} | {FIRST: 0}
         self._makers: dict[tuple[str, str], Entry] | None = None
 
     @property
@@ -105,12 +108,24 @@ def seal(path: str | Path, records: list[Record], time: str) -> Ledger:
     return Ledger([*ledger.entries, *added], [])
 
 
+def head_hash(run: str | Path) -> str | None:
+    """The hash of the last line, as the ledger's head has it; None where there is no head, or no readable one."""
+    try:
+        return json.loads((Path(run) / HEAD).read_bytes())["hash"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def is_new(record: Record, ledger: Ledger) -> bool:
-    """Whether a record is of a job that ran after what was sealed under its path."""
+    """Whether a record is of a job that ran after what was sealed under its path.
+
+    It did if it knew of a ledger with that in it, be its clock right or wrong; where it knew none, its clock decides.
+    """
     sealed = ledger.newest.get(record.path)
-    return sealed is None or (
-        (record.path, record.sha256) not in ledger.places and record.ended > sealed.parsed().ended
-    )
+    if sealed is None or (record.path, record.sha256) in ledger.places:
+        return sealed is None
+    known = ledger.numbers.get(record.content.get("ledger"))
+    return record.ended > sealed.parsed().ended if known is None else known >= ledger.numbers[sealed.hash]
 
 
 def _entry(record: Record, time: str, previous: str) -> Entry:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -181,7 +182,17 @@ def _predictions(
             logits = np.array(row["logits"], float)
             probability = float(1 / np.exp(logits - logits.max()).sum())
             answer = {"truth": row["truth"], "prediction": row["prediction"]}
-            yield {"path": path, **answer, "probability": round(probability, 4)}
+            yield {"path": path, **_trial(run / path), **answer, "probability": round(probability, 4)}
+
+
+def _trial(predictions: Path) -> dict[str, Any]:
+    """Which trained network predicted: of test.json beside the predictions."""
+    test = predictions.with_name("test.json")
+    try:
+        said = json.loads(test.read_bytes()) if test.is_file() else {}
+    except ValueError as error:
+        raise InputError(f"{test}: not readable ({error}); the audit says more") from None
+    return {key: said[key] for key in ("backbone", "loss", "seed") if key in said}
 
 
 def _near(run: Path, image_file: str) -> list[str]:
