@@ -16,8 +16,9 @@ pytestmark = pytest.mark.workflow
 LATER = {"audit", "export_crate", "render_tables"}
 
 
-def test_the_validator_accepts_the_crate(small_run, tmp_path: Path) -> None:
-    assert issues_of_crate((small_run / METADATA).parent, tmp_path / "cache") == []
+def test_the_validator_accepts_the_crate(small_run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(small_run.folder)  # the validator does not take an absolute path with a space in it
+    assert issues_of_crate(Path(METADATA).parent, tmp_path / "cache") == []
 
 
 def test_every_job_and_every_file_is_in_the_crate(small_run) -> None:
