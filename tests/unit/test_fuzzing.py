@@ -16,10 +16,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from mutations import mutated
 from PIL import Image
 
 from bioscan1m.archives import list_members
+from bioscan1m.checkpoints import read_state
 from bioscan1m.detector.boxes_table import SCHEMA, read_boxes, read_settings, write_boxes
 from bioscan1m.errors import InputError, UnreadableImage
 from bioscan1m.fetch.fetching import check_zip
@@ -27,6 +29,7 @@ from bioscan1m.images import decode, image_size
 from bioscan1m.metadata.metadata_validation import validate_metadata
 from bioscan1m.package.packing import pack_hdf5, pack_zip
 from bioscan1m.package.resizing import resize_chunk, resize_image
+from bioscan1m.weights import read_recipe, read_weights, write_weights
 
 NUMBERS = [pytest.param(range(60), id="quick"), pytest.param(range(60, 1000), id="all", marks=pytest.mark.slow)]
 RESIZE = {"short_side": 32, "jpeg_quality": 75}
@@ -150,6 +153,31 @@ def test_a_damaged_parquet_file_is_read_or_refused_by_name(tmp_path, numbers):
     for number in numbers:
         path.write_bytes(mutated(sound, number))
         for read in (read_boxes, read_settings):
+            with bounded():
+                try:
+                    read(path)
+                except InputError as error:
+                    assert str(path) in str(error)
+
+
+def checkpoints(path: Path) -> list[bytes]:
+    """A checkpoint in the forms in which torch has written it since 1.6 and before, and as safetensors."""
+    state, forms = {"weight": torch.arange(64.0), "bias": torch.zeros(3)}, []
+    for zipped in (True, False):
+        torch.save({"state_dict": state, "epoch": 3}, path, _use_new_zipfile_serialization=zipped)
+        forms.append(path.read_bytes())
+    write_weights(path, state, {"classes": ["a"]})
+    return [*forms, path.read_bytes()]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("numbers", NUMBERS)
+def test_damaged_weights_are_read_or_refused_by_name(tmp_path, numbers):
+    path = tmp_path / "detector.ckpt"
+    forms = checkpoints(path)
+    for number in numbers:
+        path.write_bytes(mutated(forms[number % len(forms)], number))
+        for read in (lambda path: read_state(path, "state_dict", "a checkpoint"), read_weights, read_recipe):
             with bounded():
                 try:
                     read(path)

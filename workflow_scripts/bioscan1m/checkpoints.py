@@ -56,7 +56,9 @@ def read_state(path: str | Path, key: str, kind: str) -> dict[str, torch.Tensor]
         ) from None
     except TypeError as error:
         raise InputError(f"{path}: it holds values that cannot be passed over ({error}); keep its {key}") from None
-    except (OSError, EOFError, RuntimeError, ValueError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # torch raises nearly anything on damaged data
         raise InputError(f"{path}: no readable PyTorch file ({error}); remove it and fetch it again") from None
     state = checkpoint.get(key) if isinstance(checkpoint, dict) else None
     if not isinstance(state, dict):
@@ -70,7 +72,9 @@ def _unknown_classes(path: str | Path) -> list[str]:
     """The classes and functions that a file names and that `weights_only` would refuse."""
     try:
         return get_unsafe_globals_in_checkpoint(path)
-    except ValueError:  # the format of PyTorch before 1.6: then it must do without
+    except (
+        Exception
+    ):  # the format of PyTorch before 1.6, then it must do without; or a damaged file, which is told later
         return []
 
 

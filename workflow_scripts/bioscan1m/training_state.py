@@ -9,7 +9,6 @@ attempt. It holds the recipe of its training; with another recipe it is passed o
 from __future__ import annotations
 
 import logging
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,10 +38,10 @@ class TrainingState:
             return None
         try:
             kept = torch.load(self._path, map_location="cpu", weights_only=True)
-        except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        except Exception as error:  # torch raises nearly anything on damaged data
             logger.warning("%s: cannot be read (%s); training begins anew", self._path, error)
             return None
-        if kept["recipe"] != self._recipe:
+        if not isinstance(kept, dict) or kept.get("recipe") != self._recipe:
             logger.info("%s: of a training with other data, settings or code; training begins anew", self._path)
             return None
         return kept["state"]

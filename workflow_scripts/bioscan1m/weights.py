@@ -47,7 +47,7 @@ def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     """Tensors by name, on the CPU. Raises InputError where the file is missing or damaged."""
     try:
         return load_file(path)
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{path}: no readable safetensors file ({error}); make or fetch it again") from None
 
 
@@ -57,5 +57,5 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
         with safe_open(path, "pt") as file:
             texts = file.metadata() or {}
             return {key: json.loads(text) for key, text in texts.items() if key != RECIPE_DIGEST}
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{path}: no weights with a recipe of this pipeline ({error}); train them again") from None
