@@ -1,0 +1,135 @@
+"""What provenance costs: the record of a job, the audit and the trace of an image in a run of full size.
+
+The run has the files and records of 113 chunks with 1.13 million images; tables and packages have all their rows and
+names, but few bytes in an image.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, Wildcards
+
+from benchmark.detector import photographs
+from benchmark.full_size_run import IMAGES, write_full_size_run
+from benchmark.harness import Stage, cores, median_seconds
+from benchmark.packages import RESIZE, RESIZED_IMAGES
+from bioscan1m.archives import ZipWriter
+from bioscan1m.job import job
+from bioscan1m.package.resizing import resize_chunk
+from bioscan1m.provenance.audit import audit
+from bioscan1m.provenance.provenance import describe_files
+from bioscan1m.provenance.records import RECORDS, write_record
+
+SCRIPTS = Path(__file__).parents[2] / "workflow_scripts"
+CHUNK = "data/chunks/part1.zip"
+HASHED_FILES, HASHED_BYTES = 8, 2**27  # per file
+MEBIBYTE = 2**20
+
+
+def prepare(folder: Path) -> None:
+    """Write a chunk that was fetched, large files with a record, and the run of full size."""
+    files = photographs()
+    (folder / CHUNK).parent.mkdir(parents=True)
+    with ZipWriter(folder / CHUNK) as archive:
+        for number in range(RESIZED_IMAGES):
+            archive.add(f"part1/{number}.jpg", files[number % len(files)])
+    _write_record(folder, "fetch_chunk", [CHUNK])
+    large = [f"results/large/{number}.bin" for number in range(HASHED_FILES)]
+    (folder / "hashed/results/large").mkdir(parents=True)
+    for path in large:
+        (folder / "hashed" / path).write_bytes(os.urandom(HASHED_BYTES))
+    _write_record(folder / "hashed", "pack_zip", large)
+    write_full_size_run(folder / "run")
+
+
+def stages() -> list[Stage]:
+    """What is timed: with a record beside without one, hashing beside reading."""
+    return [
+        Stage("resize a chunk, with its record", {"ours": recorded, "limit": unrecorded}),
+        Stage("audit by size and time", {"ours": audit_times}, "files"),
+        Stage("audit by hash", {"ours": audit_hashes, "limit": read_bytes}, "MiB"),
+    ]
+
+
+def further(folder: Path) -> dict[str, object]:
+    """Seconds in the run of full size: the audit by size and time, and the trace of one image by its command."""
+    image = f"BIOUG{IMAGES // 2:07}.jpg"
+    trace = [sys.executable, SCRIPTS / "trace_image.py", image, "--run", folder / "run"]
+    return {
+        "audit_by_size_and_time_seconds": round(median_seconds(audit_times(folder)), 2),
+        "trace_seconds": round(median_seconds(lambda: subprocess.run(trace, check=True, capture_output=True)), 2),
+    }
+
+
+def recorded(folder: Path) -> Callable[[], int]:
+    """A job as Snakemake runs it."""
+    return _resizing(folder, job)
+
+
+def unrecorded(folder: Path) -> Callable[[], int]:
+    """The same work alone."""
+    return _resizing(folder, lambda _: nullcontext(SimpleNamespace()))
+
+
+def audit_times(folder: Path) -> Callable[[], int]:
+    """The audit of the run of full size that hashes nothing."""
+    return lambda: len(audit(folder / "run", 0.0))
+
+
+def audit_hashes(folder: Path) -> Callable[[], int]:
+    """The audit of large files that hashes all."""
+    return lambda: len(audit(folder / "hashed")) * HASHED_BYTES // MEBIBYTE
+
+
+def read_bytes(folder: Path) -> Callable[[], int]:
+    """Reading the same files on all cores."""
+
+    def read(path: Path) -> int:
+        with path.open("rb") as file:
+            return sum(len(block) for block in iter(lambda: file.read(MEBIBYTE), b""))
+
+    def work() -> int:
+        with ThreadPoolExecutor(cores()) as pool:
+            return sum(pool.map(read, (folder / "hashed/results/large").iterdir())) // MEBIBYTE
+
+    return work
+
+
+def _resizing(folder: Path, around: Callable[[Any], Any]) -> Callable[[], int]:
+    """Resizing a chunk within what is `around` it; the working directory is that of the run."""
+    os.chdir(folder)
+    made = {"shard": "results/shards/part1.zip", "quarantine": "results/quarantine/part1.tsv"}
+    snakemake = SimpleNamespace(
+        rule="resize_chunk",
+        input=InputFiles(fromdict={"images": CHUNK}),
+        output=OutputFiles(fromdict=made | {"record": f"{RECORDS}/resize_chunk/part1.json"}),
+        params=Params(fromdict={"resize": RESIZE, "code": "resize_chunk:0123456789abcdef"}),
+        wildcards=Wildcards(fromdict={"chunk": "1"}),
+        log=Log(toclone=["logs/resize_chunk.log"]),
+    )
+
+    def work() -> int:
+        with around(snakemake) as record:
+            record.images = resize_chunk(CHUNK, *made.values(), RESIZE, "original_256", "1", False, 0.0, cores())
+        return RESIZED_IMAGES
+
+    return work
+
+
+def _write_record(run: Path, rule: str, outputs: list[str]) -> None:
+    described = [file | {"path": path} for file, path in zip(_describe(run, outputs), outputs, strict=True)]
+    content = {"rule": rule, "inputs": [], "outputs": described, "parameters": {}, "code": f"{rule}:0"}
+    write_record(run / RECORDS / rule / "1.json", content)
+
+
+def _describe(run: Path, paths: list[str]) -> list[dict[str, Any]]:
+    return describe_files([str(run / path) for path in paths])
