@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bioscan1m.archives import ZipWriter
+from bioscan1m.package.packages import ImagePackage
+from bioscan1m.package.packing import pack_hdf5
 from bioscan1m.provenance import recipe
+from bioscan1m.provenance.identification import read_recipe_digest
 from bioscan1m.provenance.recipe import digest_without_recipe, recipe_digest, recipe_of_job, writing_by_recipe
+from bioscan1m.tables import write_parquet
+from bioscan1m.weights import read_recipe, write_weights
 
 JOB = {
     "rule": "crop_chunk",
@@ -72,6 +81,40 @@ def test_files_that_differ_in_the_recipe_alone_are_known_as_such(tmp_path_factor
         assert len(digests) == 1
         (folder / "b").write_bytes((folder / "b").read_bytes() + b"!")
         assert digest_without_recipe(folder / "b", second) not in digests
+
+
+def write_shard(path: Path) -> None:
+    with ZipWriter(path) as archive:
+        archive.add("part1/a.jpg", b"\xff\xd8 no more")
+
+
+WRITERS = {
+    ".zip": write_shard,
+    ".hdf5": lambda path: (write_shard(path.with_suffix(".shard")), pack_hdf5([path.with_suffix(".shard")], path, {})),
+    ".parquet": lambda path: write_parquet(path, pa.table({"a": [1]}, metadata={"classes": "[]"})),
+    ".safetensors": lambda path: write_weights(path, {"a": torch.zeros(3)}, {"trial": {"seed": 1}}),
+}
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_files_of_every_kind_carry_it_and_differ_in_nothing_else(tmp_path, suffix):
+    first, second, none = (tmp_path / f"{name}{suffix}" for name in ("first", "second", "none"))
+    for path, digit in ((first, "a"), (second, "b")):
+        with writing_by_recipe(lambda digit=digit: digit * 64):
+            WRITERS[suffix](path)
+    WRITERS[suffix](none)
+    assert [read_recipe_digest(path) for path in (first, second, none)] == ["a" * 64, "b" * 64, None]
+    assert digest_without_recipe(first, "a" * 64) == digest_without_recipe(second, "b" * 64)
+    assert first.read_bytes() != second.read_bytes()
+
+
+def test_what_was_in_the_metadata_is_still_there(tmp_path):
+    with writing_by_recipe(lambda: "a" * 64):
+        for suffix in (".parquet", ".safetensors", ".hdf5"):
+            WRITERS[suffix](tmp_path / f"file{suffix}")
+    assert pq.read_schema(tmp_path / "file.parquet").metadata[b"classes"] == b"[]"
+    assert read_recipe(tmp_path / "file.safetensors") == {"trial": {"seed": 1}}
+    assert list(ImagePackage(tmp_path / "file.hdf5")) == ["a.jpg"]
 
 
 def test_a_record_says_what_its_recipe_was():
