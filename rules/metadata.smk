@@ -38,6 +38,7 @@ rule build_splits:
         metadata=rules.validate_metadata.output.metadata,
     output:
         splits=collect(SPLIT, experiment=PLAN.split_experiments),
+        roles="results/splits/roles.parquet",
         counts="results/splits/counts.tsv",
         record=f"{RECORD}/build_splits/splits.json",
     log:
@@ -61,11 +62,9 @@ rule build_splits:
 rule join_metadata:
     input:
         metadata=rules.fetch_metadata.output.file,
-        validated=rules.validate_metadata.output.metadata,
-        splits=rules.build_splits.output.splits,
+        roles=rules.build_splits.output.roles,
     output:
         metadata=METADATA,
-        parquet=METADATA_PARQUET,
         record=f"{RECORD}/join_metadata/metadata.json",
     log:
         "logs/join_metadata.log",
@@ -76,12 +75,32 @@ rule join_metadata:
         runtime=per_attempt(30),
     params:
         labels=PLAN.labels(),
-        experiments=PLAN.split_experiments,
         code=code_digest("join_metadata"),
     message:
         "Write the metadata with its split columns."
     script:
         "../workflow_scripts/join_metadata.py"
+
+
+rule write_parquet:
+    input:
+        metadata=METADATA,
+    output:
+        parquet=METADATA_PARQUET,
+        record=f"{RECORD}/write_parquet/metadata.json",
+    log:
+        "logs/write_parquet.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        mem_mb=per_attempt(8_000),
+        runtime=per_attempt(30),
+    params:
+        code=code_digest("write_parquet"),
+    message:
+        "Write the metadata as Parquet."
+    script:
+        "../workflow_scripts/write_parquet.py"
 
 
 rule reconcile_images:

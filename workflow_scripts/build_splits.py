@@ -8,4 +8,5 @@ if __name__ == "__main__":
         splits = snakemake.params.splits
         record.seed = splits["seed"]
         given, made = snakemake.input, snakemake.output
-        record.images = build_splits(given.metadata, splits, made.splits, made.counts, given.get("previous"))
+        tables = made.splits, made.roles, made.counts
+        record.images = build_splits(given.metadata, splits, *tables, given.get("previous"))

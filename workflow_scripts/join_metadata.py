@@ -5,12 +5,6 @@ from bioscan1m.metadata.metadata_join import join_metadata
 
 if __name__ == "__main__":
     with job(snakemake) as record:
-        record.images = join_metadata(
-            snakemake.input.metadata,
-            snakemake.input.validated,
-            snakemake.input.splits,
-            snakemake.params.labels,
-            snakemake.params.experiments,
-            snakemake.output.metadata,
-            snakemake.output.parquet,
-        )
+        given = snakemake.input
+        labels = snakemake.params.labels
+        record.images = join_metadata(given.metadata, given.roles, labels, snakemake.output.metadata)

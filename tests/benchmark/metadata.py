@@ -63,25 +63,20 @@ def ours(folder: Path) -> Callable[[], int]:
     source = folder / "metadata.tsv"
 
     def work() -> int:
-        validated = folder / "validated.parquet"
-        validated_and_warnings = validated, folder / "warnings.tsv"
-        validate_metadata(source, CHUNKS, LABELS, list(experiments), *validated_and_warnings)
-        build_splits(validated, splits, tables, folder / "counts.tsv")
-        joined = folder / "joined.tsv", folder / "joined.parquet"
-        return join_metadata(source, validated, tables, LABELS, list(experiments), *joined)["out"]
+        validated, roles = folder / "validated.parquet", folder / "roles.parquet"
+        validate_metadata(source, CHUNKS, LABELS, list(experiments), validated, folder / "warnings.tsv")
+        build_splits(validated, splits, tables, roles, folder / "counts.tsv")
+        return join_metadata(source, roles, LABELS, folder / "joined.tsv")["out"]
 
     return work
 
 
 def limit(folder: Path) -> Callable[[], int]:
-    """pyarrow reads the table as strings and writes it."""
+    """pyarrow reads the table and writes it, as it does when told of nothing but the tabs."""
 
     def work() -> int:
-        parse = pa.csv.ParseOptions(delimiter="\t")
-        convert = pa.csv.ConvertOptions(column_types=dict.fromkeys(SOURCE_COLUMNS, pa.string()))
-        table = pa.csv.read_csv(folder / "metadata.tsv", parse_options=parse, convert_options=convert)
-        options = pa.csv.WriteOptions(delimiter="\t", quoting_style="none")
-        pa.csv.write_csv(table, folder / "bare.tsv", options)
+        table = pa.csv.read_csv(folder / "metadata.tsv", parse_options=pa.csv.ParseOptions(delimiter="\t"))
+        pa.csv.write_csv(table, folder / "bare.tsv", pa.csv.WriteOptions(delimiter="\t"))
         return table.num_rows
 
     return work

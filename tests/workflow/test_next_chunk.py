@@ -28,7 +28,13 @@ JOINS_OF_IMAGES = {
     "digest_for_comparison": 2,
     "dataset": 1,
 }
-JOINS_OF_METADATA = {"validate_metadata": 1, "build_splits": 1, "join_metadata": 1, "summarise_dataset": 1}
+JOINS_OF_METADATA = {
+    "validate_metadata": 1,
+    "build_splits": 1,
+    "join_metadata": 1,
+    "write_parquet": 1,
+    "summarise_dataset": 1,
+}
 ONE_CHUNK = {"fetch_chunk": 1, "detect_insects": 1, "crop_chunk": 1, "resize_chunk": 2, "join_quarantine": 1}
 CROPS_OF_THREE_CHUNKS = {"crop_chunk": 3, "resize_chunk": 3, "join_quarantine": 3, "draw_crops": 1}
 

@@ -9,7 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 
 import bioscan1m.metadata.metadata
-from bioscan1m.metadata.metadata import PUBLISHED_COLUMNS, PUBLISHED_EXPERIMENTS, SOURCE_COLUMNS, read_tsv, write_tsv
+from bioscan1m.errors import InputError
+from bioscan1m.metadata.metadata import (
+    NO_SPLIT,
+    PUBLISHED_COLUMNS,
+    PUBLISHED_EXPERIMENTS,
+    SOURCE_COLUMNS,
+    read_tsv,
+    write_metadata_parquet,
+    write_tsv,
+)
 from bioscan1m.metadata.metadata_join import join_metadata
 
 IMAGES = ["c.jpg", "a.jpg", "b.jpg"]
@@ -19,18 +28,16 @@ def join(folder: Path, experiments: dict[str, dict[str, str]], **further: list[s
     """Join a small table with roles given as experiment -> image -> role."""
     table = {name: [f"{name}{row}" for row in range(3)] for name in SOURCE_COLUMNS} | {"image_file": IMAGES} | further
     write_tsv(folder / "source.tsv", pa.table(table))
-    pq.write_table(pa.table({"image_file": IMAGES}), folder / "validated.parquet")
-    for name, roles in experiments.items():
-        split = pa.table(
-            {"image_file": list(roles), "role": list(roles.values())},
-            pa.schema({"image_file": pa.string(), "role": pa.string()}),
-        )
-        pq.write_table(split, folder / f"{name}.parquet")
-    splits = [folder / f"{name}.parquet" for name in experiments]
-    made = folder / "joined.tsv", folder / "joined.parquet"
-    join_metadata(folder / "source.tsv", folder / "validated.parquet", splits, [], list(experiments), *made)
-    assert pq.read_table(made[1]).equals(read_tsv(made[0]).combine_chunks())
-    return made[0]
+    roles = {name: [of_images.get(image, NO_SPLIT) for image in IMAGES] for name, of_images in experiments.items()}
+    return join_tables(folder, {"image_file": IMAGES, **roles})
+
+
+def join_tables(folder: Path, roles: dict[str, list[str]]) -> Path:
+    """Join the source in a folder with a table of roles, as dictionaries of few words."""
+    words = {name: pa.array(values).dictionary_encode() for name, values in roles.items() if name != "image_file"}
+    pq.write_table(pa.table({"image_file": roles["image_file"], **words}), folder / "roles.parquet")
+    join_metadata(folder / "source.tsv", folder / "roles.parquet", [], folder / "joined.tsv")
+    return folder / "joined.tsv"
 
 
 def test_published_columns_in_order_then_those_of_the_source(tmp_path):
@@ -63,13 +70,18 @@ def test_a_table_of_many_batches_keeps_its_rows_in_order(tmp_path, monkeypatch: 
     monkeypatch.setattr(bioscan1m.metadata.metadata, "BYTES_PER_BATCH", 1000)
     rows = [f"{row}.jpg" for row in range(100)]
     write_tsv(tmp_path / "source.tsv", pa.table(dict.fromkeys(SOURCE_COLUMNS, rows)))
-    split = pa.table({"image_file": rows[::2], "role": ["train", "test"] * 25})
-    pq.write_table(split, tmp_path / "bees.parquet")
-    pq.write_table(pa.table({"image_file": rows}), tmp_path / "validated.parquet")
-    made = tmp_path / "joined.tsv", tmp_path / "joined.parquet"
-    join_metadata(
-        tmp_path / "source.tsv", tmp_path / "validated.parquet", [tmp_path / "bees.parquet"], [], ["bees"], *made
-    )
-    assert pq.ParquetFile(made[1]).num_row_groups > 1
-    assert read_tsv(made[0])["image_file"].to_pylist() == pq.read_table(made[1])["image_file"].to_pylist() == rows
-    assert read_tsv(made[0])["bees"].to_pylist() == ["train", "no_split", "test", "no_split"] * 25
+    joined = join_tables(tmp_path, {"image_file": rows, "bees": ["train", "no_split", "test", "no_split"] * 25})
+    assert read_tsv(joined)["image_file"].to_pylist() == rows
+    assert read_tsv(joined)["bees"].to_pylist() == ["train", "no_split", "test", "no_split"] * 25
+
+
+def test_roles_of_other_images_are_refused(tmp_path):
+    join(tmp_path, {"bees": {}})
+    with pytest.raises(InputError, match=r"roles.parquet and .*source.tsv differ in their images"):
+        join_tables(tmp_path, {"image_file": [*IMAGES[1:], "d.jpg"], "bees": ["train"] * 3})
+
+
+def test_the_parquet_file_says_the_same(tmp_path):
+    joined = join(tmp_path, {"bees": {"b.jpg": "test"}}, photographer=["x", '"y"', ""])
+    assert write_metadata_parquet(tmp_path / "joined.parquet", joined) == {"in": 3, "out": 3}
+    assert pq.read_table(tmp_path / "joined.parquet").equals(read_tsv(joined).combine_chunks())

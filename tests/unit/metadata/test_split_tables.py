@@ -37,8 +37,9 @@ def build(
     ratios = {"train": 0.7, "validation": 0.1, "test": 0.2}
     splits = {"policy": policy, "seed": 1, "ratios": ratios, "experiments": experiments, "subset": "balanced"}
     paths = [folder / f"{name}.parquet" for name in experiments]
-    build_splits(source, splits, paths, folder / "counts.tsv", previous)
+    build_splits(source, splits, paths, folder / "roles.parquet", folder / "counts.tsv", previous)
     tables = {name: pq.read_table(path).to_pandas() for name, path in zip(experiments, paths, strict=True)}
+    tables["roles"] = pq.read_table(folder / "roles.parquet").to_pandas()
     return tables | {"counts": pd.read_csv(folder / "counts.tsv", sep="\t")}
 
 
@@ -52,6 +53,15 @@ def test_a_table_has_the_rows_with_a_role_in_the_order_of_the_metadata(tmp_path)
     assert len(tables["some_kinds"]) == 20
     merged = tables["some_kinds"].merge(kinds, how="left")
     assert merged["role"].notna().all() and len(merged) == 20
+
+
+def test_the_table_of_all_roles_says_for_every_row_what_the_others_say(tmp_path):
+    tables = build(tmp_path, metadata(tmp_path))
+    roles = tables["roles"].set_index("image_file").astype(str)
+    assert roles.index.tolist() == [f"{n}.jpg" for n in range(IMAGES)]
+    for name in EXPERIMENTS:
+        own = tables[name].set_index("image_file")["role"]
+        assert roles[name].tolist() == own.reindex(roles.index, fill_value=NO_SPLIT).tolist()
 
 
 def test_counts_are_those_of_the_tables_and_of_the_rule(tmp_path):

@@ -30,15 +30,17 @@ def build_splits(
     metadata: str | Path,
     splits: dict[str, Any],
     tables: list[str | Path],
+    roles: str | Path,
     counts: str | Path,
     previous: str | Path | None = None,
 ) -> dict[str, int]:
-    """Write one table per experiment, in the order of the config, and the table of counts; return counts of rows.
+    """Write one table per experiment, in the order of the config, and those of all roles and of the counts.
 
     `previous` is the metadata TSV of the release that the policy `extend` builds on.
 
     A table has the columns image_file, chunk_number, label and role, and the rows that have a role, in the order of the
-    metadata. Raises InputError where an experiment has the name of a metadata column, or the source lacks the published
+    metadata; that of all roles has image_file, a column per experiment, and every row of the metadata. Returns counts
+    of rows. Raises InputError where an experiment has the name of a metadata column, or the source lacks the published
     columns or has other words in them.
     """
     experiments = splits["experiments"]
@@ -57,6 +59,7 @@ def build_splits(
         assigned = by_rule
     for name, table in zip(experiments, tables, strict=True):
         write_strings(table, _roles_table(frame, assigned[name]))
+    write_strings(roles, _all_roles(frame, assigned))
     compared = compare_counts(assigned, by_rule)
     _log(assigned, compared, experiments)
     write_table(counts, compared)
@@ -152,6 +155,16 @@ def _roles_table(frame: pd.DataFrame, assignment: Assignment) -> pa.Table:
         "role": np.array(ROLES, dtype=object)[assignment.roles[rows]],
     }
     return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+
+
+def _all_roles(frame: pd.DataFrame, assigned: dict[str, Assignment]) -> pa.Table:
+    """The role of each row in each experiment, no_split where it has none."""
+    words = pa.array([*ROLES, NO_SPLIT])  # NO_ROLE, which is -1, is the last place
+    columns = {
+        name: pa.DictionaryArray.from_arrays((one.roles % len(words)).astype(np.int8), words)
+        for name, one in assigned.items()
+    }
+    return pa.table({"image_file": pa.array(frame["image_file"], pa.string()), **columns})
 
 
 def _count(assigned: dict[str, Assignment]) -> pd.Series:

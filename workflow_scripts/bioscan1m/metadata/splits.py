@@ -19,6 +19,7 @@ import logging
 from bisect import bisect_left
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from graphlib import TopologicalSorter
 from typing import Any
 
@@ -43,7 +44,7 @@ class Assignment:
     labels: np.ndarray  # (N,) int64, places in classes; NO_CLASS where the row has no part in the task
     roles: np.ndarray  # (N,) int64, places in ROLES; NO_ROLE where the row has none
 
-    @property
+    @cached_property
     def groups(self) -> np.ndarray:
         """Class and role of each row as one number, int64 (N,): 3 * label + role, NO_CLASS for rows without a role."""
         return np.where(self.roles == NO_ROLE, NO_CLASS, self.labels * len(ROLES) + self.roles)
@@ -277,7 +278,8 @@ def _places_in_group(
 
     Rows for which `last` is true come after all others of the group. A row of group NO_CLASS has a place of no meaning.
     """
-    sizes = np.bincount(groups + 1, minlength=count + 1)
+    groups = (groups + 1).astype(np.min_scalar_type(count))  # numpy sorts integers of 8 and 16 bits by radix
+    sizes = np.bincount(groups, minlength=count + 1)
     starts = sizes.cumsum() - sizes
     places = np.empty(len(groups), np.int64)
     order = np.argsort(ranks)
