@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -19,7 +20,7 @@ from bioscan1m.provenance.identification import read_recipe_digest
 from bioscan1m.provenance.ledger import HEAD, LEDGER, read_ledger
 from bioscan1m.provenance.provenance import file_digest
 from bioscan1m.provenance.recipe import RECIPE_DIGEST, recipe_digest
-from bioscan1m.provenance.records import read_record
+from bioscan1m.provenance.records import read_record, write_record
 from bioscan1m.provenance.reproduction import reproduce
 from bioscan1m.provenance.trace import trace_image
 from workflow_runs import REPOSITORY
@@ -215,3 +216,25 @@ def test_a_job_gives_the_same_bytes_again(small_run, tmp_path: Path) -> None:
     path = "results/cropped/bioscan_images_cropped_full_part1.zip"
     found = reproduce(small_run.folder, path, tmp_path / "scratch")
     assert found.equal == [path, "results/quarantine/crop/part1.tsv"] and not found.different + found.changes
+
+
+def test_other_code_that_gives_the_same_crops_gives_equal_bytes_but_for_the_recipe(small_run, tmp_path: Path) -> None:
+    path, record_path = (
+        "results/cropped/bioscan_images_cropped_full_part1.zip",
+        "results/provenance/records/crop_chunk/part1.json",
+    )
+    run = Path(shutil.copytree(small_run.folder, tmp_path / "run"))
+    record = read_record(run / record_path)
+    made_by_other_code = record | {"code": "crop_chunk:of another day"}
+    recipe = recipe_digest(made_by_other_code)
+    crops = (run / path).read_bytes().replace(record[RECIPE_DIGEST].encode(), recipe.encode())
+    (run / path).write_bytes(crops)
+    outputs = [
+        file | ({"sha256": file_digest(run / path)} if file["path"] == path else {}) for file in record["outputs"]
+    ]
+    write_record(run / record_path, made_by_other_code | {RECIPE_DIGEST: recipe, "outputs": outputs})
+    for name in (LEDGER, HEAD):
+        (run / name).unlink()
+    found = reproduce(run, path, tmp_path / "scratch")
+    assert path in found.equal and not found.different
+    assert any(change.startswith("code was crop_chunk:of another day") for change in found.changes)
