@@ -71,10 +71,10 @@ def test_the_logits_are_those_of_the_released_network(toy, tmp_path, backbone, n
 def released_logits(toy: tuple[Path, Path], model: nn.Module) -> np.ndarray:
     """What the released code says of the test images: pixels from 0 to 1, and no more."""
     images = read_split(toy[1])[1]["test"]
-    dataset = PackageImages(toy[0], images, make_trial()["training"], None)
-    pixels = torch.stack([dataset[0, index][0] for index in range(len(images))])
+    dataset = PackageImages(toy[0], images, make_trial()["training"])
+    pixels = np.stack([dataset[index, None][0] for index in range(len(images))])
     with torch.no_grad():
-        return model(pixels / 255).numpy()
+        return model(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255).numpy()
 
 
 def test_its_test_is_described_as_any_other(toy, tmp_path):

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from toy_experiment import IMAGES, RESNET, make_package, make_trial, train_and_write
 
+from bioscan1m import images
 from bioscan1m.atomic import write_json
 from bioscan1m.errors import InputError
+from bioscan1m.experiments import training_data
 from bioscan1m.experiments.evaluation import count_images, describe_test, evaluate_model, find_selected
 from bioscan1m.experiments.predictions import read_predictions, write_predictions
 from bioscan1m.experiments.trained import describe_validation
@@ -139,6 +141,14 @@ def test_the_test_sees_the_weights_of_the_best_epoch(run, toy):
     validation = json.loads((run / "validation.json").read_text())
     best = tested.predictions["validation"]
     assert (best.predicted == best.truth).mean() == pytest.approx(validation["metrics"]["micro_top1"])
+
+
+def test_a_test_decodes_each_image_once(run, toy, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(training_data, "decode", lambda data, side: decoded.append(data) or images.decode(data, side))
+    tested = evaluate_model(*toy, run / "model.safetensors")
+    describe_test(tested, [1, 3, 10])
+    assert len(decoded) == len(set(decoded)) == sum(len(found.truth) for found in tested.predictions.values())
 
 
 def test_a_selected_model_that_is_not_there_is_an_error(run, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from toy_experiment import IMAGES, TRAINING, make_package
 
 from bioscan1m.errors import InputError
@@ -17,8 +18,8 @@ from bioscan1m.experiments.training_data import (
     EpochBatches,
     PackageImages,
     central_crop,
+    crop_and_flip,
     load_batches,
-    random_crop_and_flip,
     read_split,
     to_network_input,
 )
@@ -54,20 +55,30 @@ def test_a_class_that_only_the_test_has_is_a_class(tmp_path):
     assert images["test"].labels.tolist() == [2]
 
 
-@given(st.integers(8, 40), st.integers(8, 40), st.integers(1, 8), st.integers(0, 99))
-def test_crops_are_squares_from_inside_the_image(height, width, size, seed):
-    pixels = np.arange(height * width * 3).reshape(height, width, 3)
-    cropped = random_crop_and_flip(pixels, size, np.random.default_rng(seed))
-    assert cropped.shape == central_crop(pixels, size).shape == (size, size, 3)
-    rows, columns = np.divmod(cropped[..., 0] // 3, width)
+def numbered(height: int, width: int) -> Image.Image:
+    """An image whose red is the row and whose green is the column."""
+    rows, columns = np.mgrid[:height, :width].astype(np.uint8)
+    return Image.fromarray(np.stack([rows, columns, rows], axis=2))
+
+
+SHARES = st.tuples(*[st.floats(0, 1, exclude_max=True)] * 3)
+
+
+@given(st.integers(8, 40), st.integers(8, 40), st.integers(1, 8), SHARES)
+def test_crops_are_squares_from_inside_the_image(height, width, size, shares):
+    image = numbered(height, width)
+    cropped = np.asarray(crop_and_flip(image, size, *shares)).astype(int)
+    assert cropped.shape == np.asarray(central_crop(image, size)).shape == (size, size, 3)
+    rows, columns, _ = np.moveaxis(cropped, 2, 0)
     assert np.array_equal(rows, rows[:1, :1] + np.arange(size)[:, None] + 0 * columns)
     steps = np.diff(columns, axis=1)
     assert (steps == 1).all() or (steps == -1).all()
+    assert rows.max() < height and columns.max() < width
 
 
 def test_the_central_crop_is_central():
-    pixels = np.arange(9 * 7 * 3).reshape(9, 7, 3)
-    assert np.array_equal(central_crop(pixels, 5), pixels[2:7, 1:6])
+    image = numbered(9, 7)
+    assert np.array_equal(np.asarray(central_crop(image, 5)), np.asarray(image)[2:7, 1:6])
 
 
 def batches_of(toy: tuple, seed: int | None, epoch: int, **changed: object) -> list:
@@ -105,7 +116,8 @@ def test_evaluation_keeps_the_order_and_ignores_the_epoch(toy):
 def test_an_epoch_has_every_image_once():
     sampler = EpochBatches(images=21, batch_size=4, seed=3)
     keys = [key for batch in sampler for key in batch]
-    assert sorted(index for _, index in keys) == list(range(21))
+    assert sorted(index for index, _ in keys) == list(range(21))
+    assert all(0 <= share < 1 for _, shares in keys for share in shares) and len({*map(str, keys)}) == 21
     assert len(sampler) == len(list(sampler)) == 6
 
 
@@ -129,12 +141,12 @@ def test_a_batch_without_readable_images_is_empty(tmp_path):
 
 def test_a_crop_larger_than_the_image_is_an_error(toy):
     with pytest.raises(InputError, match="short_side = 36"):
-        PackageImages(toy[0], read_split(toy[1])[1]["train"], {**TRAINING, "crop": 40}, None)
+        PackageImages(toy[0], read_split(toy[1])[1]["train"], {**TRAINING, "crop": 40})
 
 
 def test_channels_are_normalised_with_the_published_figures():
-    images = torch.randint(0, 256, (2, 3, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    images = torch.randint(0, 256, (2, 4, 5, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     normalised = to_network_input(images, torch.device("cpu"), DATASET_CHANNELS)
     mean, deviation = (torch.tensor(part).view(3, 1, 1) for part in DATASET_CHANNELS)
-    expected = (images / 255 - mean) / deviation
+    expected = (images.permute(0, 3, 1, 2) / 255 - mean) / deviation
     torch.testing.assert_close(normalised, expected)

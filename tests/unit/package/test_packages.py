@@ -76,6 +76,23 @@ def test_image_package_is_a_mapping(package):
         images["B.jpg"]
 
 
+def test_images_that_lie_in_pieces_are_read_too(tmp_path):
+    with h5py.File(tmp_path / "package.hdf5", "w") as file:
+        data = np.frombuffer(jpeg("a"), np.uint8)
+        file.create_dataset("bioscan_dataset/a.jpg", data=data, chunks=(100,), compression="gzip")
+        file.create_dataset("bioscan_dataset/empty.jpg", data=data[:0])
+    package = ImagePackage(tmp_path / "package.hdf5")
+    assert (package["a.jpg"], package["empty.jpg"]) == (jpeg("a"), b"")
+    assert package.place("a.jpg") == package.place("empty.jpg") == (0, 0)
+
+
+def test_an_image_lies_where_its_place_says(package):
+    images = ImagePackage(package)
+    assert all(images.at(*images.place(name)) == images[name] for name in images)
+    with pytest.raises(KeyError):
+        images.place("absent.jpg")
+
+
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_image_package_reads_in_other_processes(package, start):
     images = ImagePackage(package)

@@ -193,7 +193,7 @@ class Trainer:
             if self._group.size == 1:
                 return torch.zeros((), device=self._device)
             crop = self._trial["training"]["crop"]  # the others wait for this process: it has a part of no weight
-            pixels, labels = torch.zeros(1, 3, crop, crop, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
+            pixels, labels = torch.zeros(1, crop, crop, 3, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
         loss = self._loss(self._shared, pixels, labels)
         weight = 0 if empty else len(labels)
         (loss * (weight * self._group.size / images)).backward()  # the processes' gradients are averaged
@@ -265,7 +265,7 @@ class Trainer:
         def try_pass(images: int) -> None:
             self._optimizer.zero_grad()
             labels = torch.zeros(images, dtype=torch.int64)
-            self._loss(self._model, torch.zeros(images, 3, crop, crop, dtype=torch.uint8), labels).backward()
+            self._loss(self._model, torch.zeros(images, crop, crop, 3, dtype=torch.uint8), labels).backward()
 
         self._model.eval()  # batch norm would wait for the other processes
         fitting = images_that_fit(try_pass, images)

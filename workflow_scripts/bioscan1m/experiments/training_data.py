@@ -1,8 +1,8 @@
 """Images of one experiment as batches for training and evaluation, straight from the HDF5 package.
 
 A JPEG is decoded at a reduced DCT scale to `short_side` pixels. Training takes a random crop and flips half of the
-images, evaluation takes the central crop (paper, table 4). What is random depends on (seed, epoch, index) alone: the
-sampler hands out keys of epoch and index, so that neither the number of workers nor their order changes a result.
+images, evaluation takes the central crop (paper, table 4). What is random is drawn by the sampler, for an epoch at a
+time, so that neither the number of workers nor their order changes a result.
 Pixels stay uint8 until they are on the device, which takes a quarter of the memory and of the traffic.
 """
 
@@ -18,12 +18,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from bioscan1m.device import memory_format
 from bioscan1m.errors import InputError, UnreadableImage
 from bioscan1m.experiments.data_parallel import ALONE, Group
 from bioscan1m.images import decode, resize_shorter_side
+from bioscan1m.memory import keep_freed_memory
 from bioscan1m.package.packages import ImagePackage
 from bioscan1m.progress import Progress
 from bioscan1m.tables import read_parquet
@@ -56,10 +58,14 @@ class LabelledImages:
         return LabelledImages([self.image_files[place] for place in own], self.labels[own])
 
 
+# An image by its place in the LabelledImages, and where to crop it (as crop_and_flip wants it); None is in the centre.
+Key = tuple[int, Sequence[float] | None]
+
+
 class Batch(NamedTuple):
     """Images that could be read, and the (index, reason) of those that could not."""
 
-    images: torch.Tensor  # (N, 3, crop, crop) uint8
+    images: torch.Tensor  # (N, crop, crop, 3) uint8
     labels: torch.Tensor  # (N,) int64
     indices: torch.Tensor  # (N,) int64, places in the LabelledImages
     skipped: list[tuple[int, str]]
@@ -88,49 +94,55 @@ def _of_role(table: pa.Table, labels: np.ndarray, role: str) -> LabelledImages:
 
 
 class PackageImages(Dataset):
-    """Images of a package, cropped for the network. A key is (epoch, index); evaluation ignores the epoch.
+    """Images of a package, cropped for the network.
 
-    An item is (uint8 pixels (3, crop, crop), label, index), or (index, reason) for an image that the package lacks or
+    An item is (uint8 pixels (crop, crop, 3), label, index), or (index, reason) for an image that the package lacks or
     that cannot be decoded. With `cache_images` every image is decoded once, at the start, and kept at `short_side`.
     """
 
-    def __init__(self, package: str | Path, images: LabelledImages, training: dict[str, Any], seed: int | None) -> None:
-        """`training` is the config's; without a seed the crop is central and nothing is flipped."""
+    def __init__(self, package: str | Path, images: LabelledImages, training: dict[str, Any]) -> None:
+        """`training` is the config's."""
         if training["crop"] > training["short_side"]:
             raise InputError(
                 f"classifier.training.crop: {training['crop']} pixels do not fit into short_side = "
                 f"{training['short_side']}; make crop smaller or short_side larger"
             )
         self._package, self._images = ImagePackage(package), images
-        self._short_side, self._crop, self._seed = training["short_side"], training["crop"], seed
+        # Where each image lies in the package, once that is known; what one worker finds out serves the others too.
+        self._places = torch.zeros(len(images), 2, dtype=torch.int64).share_memory_()
+        self._short_side, self._crop = training["short_side"], training["crop"]
         self._cache = self._decode_all() if training["cache_images"] else None
 
     def __len__(self) -> int:
         return len(self._images)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[torch.Tensor, int, int] | tuple[int, str]:
-        epoch, index = key
-        pixels = self._decode(index) if self._cache is None else self._cache[index]
-        if isinstance(pixels, UnreadableImage):
-            return index, str(pixels)
-        if self._seed is None:
-            cropped = central_crop(pixels, self._crop)
-        else:
-            cropped = random_crop_and_flip(pixels, self._crop, np.random.default_rng((self._seed, epoch, index)))
-        return torch.from_numpy(cropped.transpose(2, 0, 1).copy()), int(self._images.labels[index]), index
+    def __getitem__(self, key: Key) -> tuple[np.ndarray, int, int] | tuple[int, str]:
+        index, where = key
+        image = self._decode(index) if self._cache is None else self._cache[index]
+        if isinstance(image, UnreadableImage):
+            return index, str(image)
+        cropped = central_crop(image, self._crop) if where is None else crop_and_flip(image, self._crop, *where)
+        return np.array(cropped), int(self._images.labels[index]), index
 
-    def _decode(self, index: int) -> np.ndarray | UnreadableImage:
-        """Pixels (height, width, 3) uint8 whose shorter side has `short_side` pixels, or why there are none."""
-        image_file = self._images.image_files[index]
+    def _decode(self, index: int) -> Image.Image | UnreadableImage:
+        """The image with a shorter side of `short_side` pixels, or why there is none."""
         try:
-            image = decode(self._package[image_file], self._short_side)
+            image = decode(self._read(index), self._short_side)
         except KeyError:
             return UnreadableImage("not in the package")
         except UnreadableImage as error:
             return error
-        return np.asarray(resize_shorter_side(image, self._short_side))
+        return resize_shorter_side(image, self._short_side)
 
-    def _decode_all(self) -> list[np.ndarray | UnreadableImage]:
+    def _read(self, index: int) -> bytes:
+        """The file of an image. Raises KeyError where the package lacks it."""
+        image_file = self._images.image_files[index]
+        if not self._places[index, 1]:
+            self._places[index] = torch.tensor(self._package.place(image_file))
+        offset, length = self._places[index].tolist()
+        return self._package.at(offset, length) if length else self._package[image_file]
+
+    def _decode_all(self) -> list[Image.Image | UnreadableImage]:
         progress, decoded = Progress("decoding", len(self)), []
         for index in range(len(self)):
             decoded.append(self._decode(index))
@@ -138,22 +150,24 @@ class PackageImages(Dataset):
         return decoded
 
 
-def central_crop(pixels: np.ndarray, size: int) -> np.ndarray:
-    """The central square (size, size, 3)."""
-    top, left = (pixels.shape[0] - size) // 2, (pixels.shape[1] - size) // 2
-    return pixels[top : top + size, left : left + size]
+def central_crop(image: Image.Image, size: int) -> Image.Image:
+    """The central square of `size` pixels."""
+    left, top = (image.width - size) // 2, (image.height - size) // 2
+    return image.crop((left, top, left + size, top + size))
 
 
-def random_crop_and_flip(pixels: np.ndarray, size: int, random: np.random.Generator) -> np.ndarray:
-    """A square (size, size, 3) from anywhere, mirrored left to right in half of the cases."""
-    top = random.integers(pixels.shape[0] - size + 1)
-    left = random.integers(pixels.shape[1] - size + 1)
-    cropped = pixels[top : top + size, left : left + size]
-    return cropped[:, ::-1] if random.integers(2) else cropped
+def crop_and_flip(image: Image.Image, size: int, left: float, top: float, mirrored: float) -> Image.Image:
+    """A square of `size` pixels whose place is a share of the room to its left and above it.
+
+    It is mirrored left to right where `mirrored` is below a half. All three are at least 0 and less than 1.
+    """
+    x, y = int(left * (image.width - size + 1)), int(top * (image.height - size + 1))
+    cropped = image.crop((x, y, x + size, y + size))
+    return cropped.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored < 1 / 2 else cropped
 
 
-class EpochBatches(Sampler[list[tuple[int, int]]]):
-    """Batches of keys (epoch, index): shuffled by (seed, epoch), or in order without a seed.
+class EpochBatches(Sampler[list[Key]]):
+    """Batches of keys: shuffled and cropped at random by (seed, epoch), or in order and centrally without a seed.
 
     A batch comes in `passes` parts, one after the other, and of several processes each has its own parts of it. Parts
     are as equal as can be; those of a small last batch may be empty.
@@ -167,15 +181,18 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
     def __len__(self) -> int:
         return math.ceil(self._images / self._batch_size) * self._passes
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        order = np.arange(self._images)
+    def __iter__(self) -> Iterator[list[Key]]:
+        order, draws = np.arange(self._images), None
         if self._seed is not None:
-            np.random.default_rng((self._seed, self.epoch)).shuffle(order)
+            random = np.random.default_rng((self._seed, self.epoch))
+            random.shuffle(order)
+            draws = random.random((self._images, 3), dtype=np.float32)
         first = self._group.rank * self._passes
         for start in range(0, self._images, self._batch_size):
             batch = order[start : start + self._batch_size]
             for part in np.array_split(batch, self._group.size * self._passes)[first : first + self._passes]:
-                yield [(self.epoch, int(index)) for index in part]
+                where = [None] * len(part) if draws is None else draws[part].tolist()
+                yield list(zip(part.tolist(), where, strict=True))
 
 
 def load_batches(
@@ -202,27 +219,36 @@ def load_batches(
     else:
         sampler = EpochBatches(len(images), training["batch_size"], seed, training["accumulation"], group)
     return DataLoader(
-        PackageImages(package, images, training, seed),
+        PackageImages(package, images, training),
         batch_sampler=sampler,
         collate_fn=collate,
         num_workers=training["workers"],
         persistent_workers=training["workers"] > 0,
         pin_memory=torch.cuda.is_available(),
+        worker_init_fn=_start_worker,
         generator=torch.Generator(),  # a loader would otherwise draw from the generator that the network uses
     )
+
+
+def _start_worker(_: int) -> None:
+    keep_freed_memory()  # a batch is several megabytes
 
 
 def collate(items: Sequence[tuple]) -> Batch:
     """Stack the readable items of a batch; the images tensor is (0,) where there is none."""
     read = [item for item in items if len(item) == 3]
     skipped = [item for item in items if len(item) == 2]
-    images = torch.stack([pixels for pixels, _, _ in read]) if read else torch.empty(0, dtype=torch.uint8)
+    # stacked in the memory that a worker shares with the training process
+    images = default_collate([pixels for pixels, _, _ in read]) if read else torch.empty(0, dtype=torch.uint8)
     labels = torch.tensor([label for _, label, _ in read], dtype=torch.int64)
     return Batch(images, labels, torch.tensor([index for _, _, index in read], dtype=torch.int64), skipped)
 
 
 def to_network_input(images: torch.Tensor, device: torch.device, channels: Channels) -> torch.Tensor:
-    """uint8 pixels (N, 3, height, width) as float32 on the device, less each channel's mean, over its deviation."""
-    images = images.to(device, non_blocking=True)
+    """uint8 pixels (N, height, width, 3) as float32 (N, 3, height, width) on the device.
+
+    Less each channel's mean, over its deviation.
+    """
+    images = images.to(device, non_blocking=True).permute(0, 3, 1, 2)
     mean, deviation = (torch.tensor(part, device=device).view(3, 1, 1) * 255 for part in channels)
     return images.float().sub_(mean).div_(deviation).contiguous(memory_format=memory_format(device))
