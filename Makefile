@@ -40,7 +40,8 @@ trace: $(BIN)/ready
 test: $(BIN)/ready lint
 	$(BIN)/pytest
 
-# On a real SLURM, where Debian's slurm-wlm and munge are installed and the user is root; skipped elsewhere.
+# What takes minutes each. Those on a real SLURM run where Debian's slurm-wlm and munge are installed and the user is
+# root, those on its limits where slurmdbd and mariadb-server are as well; elsewhere they are skipped, saying so.
 test-slow: $(BIN)/ready
 	$(BIN)/pytest -m slow
 

@@ -12,7 +12,12 @@ from typing import Any
 
 import yaml
 
+from bioscan1m.provenance.provenance import file_digest
+
 REPOSITORY = Path(__file__).parents[1]
+EXPERIMENT = "small_insect_order"  # the one of the smallest run
+# What differs from run to run: records, the crate and the page that list them, and what a clock says.
+NOT_COMPARED = {"provenance", "ro-crate", "report.html", "speed.tsv"}
 DEMO_CONFIG = REPOSITORY / "tests/demo/config.yaml"
 
 
@@ -78,3 +83,22 @@ def small_config() -> dict[str, Any]:
         "experiments": {"small_insect_order": {"epochs": 1}},
     }
     return config
+
+
+def smallest_run(folder: Path) -> Path:
+    """One experiment with one trial, so that every rule runs once; jobs of a cluster read copies of images."""
+    config = small_config() | {"scratch": "$SLURM_TMPDIR"}
+    classifier = config["classifier"]
+    classifier["trials"], classifier["seeds"] = {EXPERIMENT: ["resnet50_ce"]}, {EXPERIMENT: [1]}
+    classifier["original_vs_cropped"]["enabled"] = False
+    config["inference"]["experiments"] = [EXPERIMENT]
+    make_small_data(folder)
+    write_config(folder, config)
+    return folder
+
+
+def compared_results(run: Path) -> dict[str, str]:
+    """Name -> SHA-256 of each result that is to be equal in all runs of one config."""
+    files = sorted(path for path in (run / "results").rglob("*") if path.is_file())
+    names = (path.relative_to(run) for path in files)
+    return {str(name): file_digest(run / name) for name in names if not NOT_COMPARED & set(name.parts)}

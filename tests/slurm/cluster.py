@@ -1,5 +1,6 @@
 """A SLURM cluster on this machine, for as long as a test needs one: munged, slurmctld and two slurmd in one folder.
 
+With slurmdbd where it and MariaDB are installed.
 It has two partitions, `cpu` and `gpu`, on one node each, and one GPU that is no more than a device file, which is all
 that the scheduler looks at. The nodes claim more cores and memory than there may be: jobs are to be scheduled, not to
 be fast.
@@ -11,16 +12,18 @@ import os
 import secrets
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from accounting import CLUSTER_CONFIGURATION, accounting, why_no_accounting
+from daemons import daemon, wait_until
+
+NAME = "test"
 COMMANDS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
-SECONDS_TO_START = 60
 CONFIGURATION = """\
-ClusterName=test
+ClusterName={name}
 SlurmctldHost=localhost
 SlurmctldPort={port}
 AuthType=auth/munge
@@ -41,6 +44,7 @@ JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=1
 JobAcctGatherParams=OverMemoryKill
 MinJobAge=3600
+TaskProlog={folder}/task_prolog.sh
 KillWait=5
 ReturnToService=2
 SlurmdParameters=config_overrides
@@ -49,6 +53,12 @@ NodeName=cpu-node NodeHostname=localhost NodeAddr=127.0.0.1 Port={cpu_port} CPUs
 NodeName=gpu-node NodeHostname=localhost NodeAddr=127.0.0.1 Port={gpu_port} CPUs=32 RealMemory=512000 Gres=gpu:1
 PartitionName=cpu Nodes=cpu-node Default=YES MaxTime=7-0 State=UP
 PartitionName=gpu Nodes=gpu-node MaxTime=7-0 State=UP
+"""
+# A disk of the node for each job, as sites offer one.
+TASK_PROLOG = """\
+#!/bin/sh
+mkdir -p {folder}/node_disk/$SLURM_JOB_ID
+echo export SLURM_TMPDIR={folder}/node_disk/$SLURM_JOB_ID
 """
 # Jobs look for their cluster here: the executor passes no SLURM_CONF on to them.
 SYSTEM_FOLDER = Path("/etc/slurm")
@@ -85,27 +95,36 @@ class Cluster:
 @contextmanager
 def running_cluster(folder: Path) -> Iterator[Cluster]:
     """Start a cluster with its files in `folder`, and stop it in the end with all its jobs."""
-    (folder / "state").mkdir(parents=True)
-    (folder / "slurm.conf").write_text(CONFIGURATION.format(folder=folder, **PORTS))
-    (folder / "gres.conf").write_text("NodeName=gpu-node Name=gpu File=/dev/null\n")
+    _configure(folder)
     with (
         _known_to_the_system(folder),
         _munged(folder),
-        _daemon(["slurmctld", "-D"], folder / "slurmctld.out"),
-        _daemon(["slurmd", "-D", "-N", "cpu-node"], folder / "slurmd.cpu-node.out"),
-        _daemon(["slurmd", "-D", "-N", "gpu-node"], folder / "slurmd.gpu-node.out"),
+        accounting(folder, NAME) if why_no_accounting() is None else nullcontext(),
+        daemon(["slurmctld", "-D"], folder / "slurmctld.out"),
+        daemon(["slurmd", "-D", "-N", "cpu-node"], folder / "slurmd.cpu-node.out"),
+        daemon(["slurmd", "-D", "-N", "gpu-node"], folder / "slurmd.gpu-node.out"),
     ):
         cluster = Cluster(folder)
-        _wait(_is_idle, "the nodes did not come up")
+        wait_until(_is_idle, f"the nodes did not come up; see the logs in {folder}")
         try:
             yield cluster
         finally:
             subprocess.run(["scancel", "--user=root"], check=False)
+            wait_until(_has_no_jobs, "jobs did not end")
+
+
+def _configure(folder: Path) -> None:
+    (folder / "state").mkdir(parents=True)
+    more = CLUSTER_CONFIGURATION if why_no_accounting() is None else ""
+    (folder / "slurm.conf").write_text((CONFIGURATION + more).format(name=NAME, folder=folder, **PORTS))
+    (folder / "gres.conf").write_text("NodeName=gpu-node Name=gpu File=/dev/null\n")
+    (folder / "task_prolog.sh").write_text(TASK_PROLOG.format(folder=folder))
+    (folder / "task_prolog.sh").chmod(0o755)
 
 
 @contextmanager
 def _known_to_the_system(folder: Path) -> Iterator[None]:
-    links = [SYSTEM_FOLDER / name for name in ("slurm.conf", "gres.conf")]
+    links = [SYSTEM_FOLDER / name for name in ("slurm.conf", "gres.conf", "slurmdbd.conf")]
     SYSTEM_FOLDER.mkdir(exist_ok=True)
     for link in links:
         link.unlink(missing_ok=True)
@@ -125,20 +144,9 @@ def _munged(folder: Path) -> Iterator[None]:
     (folder / "munge.key").chmod(0o600)
     names = {"key-file": "key", "pid-file": "pid", "seed-file": "seed", "log-file": "log", "socket": "socket"}
     files = [f"--{option}={folder}/munge.{name}" for option, name in names.items()]
-    with _daemon(["munged", "--foreground", "--force", *files], folder / "munged.out"):
-        _wait((folder / "munge.socket").exists, "munged made no socket")
+    with daemon(["munged", "--foreground", "--force", *files], folder / "munged.out"):
+        wait_until((folder / "munge.socket").exists, "munged made no socket")
         yield
-
-
-@contextmanager
-def _daemon(command: list[str], output: Path) -> Iterator[None]:
-    with output.open("w") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(30)
 
 
 def _is_idle() -> bool:
@@ -147,9 +155,7 @@ def _is_idle() -> bool:
     return set(asked.stdout.split()) == {"idle"}
 
 
-def _wait(condition: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + SECONDS_TO_START
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(otherwise)
-        time.sleep(0.2)
+def _has_no_jobs() -> bool:
+    """Whether nothing waits, runs or ends."""
+    asked = subprocess.run(["squeue", "-h"], text=True, capture_output=True, check=False)
+    return not asked.stdout.strip()

@@ -1,15 +1,15 @@
-"""One cluster for all tests, and one small run on it."""
+"""One cluster for all tests, one small run on it, and a training that is still to be done."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from cluster import Cluster, running_cluster
-from slurm_runs import adapt_profile, finished, on_the_cluster, small_run_folder
+from slurm_runs import MODEL, longer_training, make_site, succeeds_on_the_cluster
+
+from workflow_runs import smallest_run, snakemake_succeeds
 
 
 @pytest.fixture(scope="session")
@@ -20,20 +20,25 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def site(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The profile as its comments say: the cluster's partitions are listed by the plugin's own command."""
-    folder = tmp_path_factory.mktemp("site")
-    partitions = folder / "slurm/partitions.yaml"
-    adapt_profile(folder, **{"slurm-partition-config": str(partitions), "slurm-status-command": "squeue"})
-    cluster.command(str(Path(sys.executable).with_name("generate-slurm-partition-config")), "-o", str(partitions))
-    listed = yaml.safe_load(partitions.read_text())
-    listed["partitions"]["gpu"]["max_gpu"] = 1  # a cluster without accounting does not tell
-    partitions.write_text(yaml.safe_dump(listed))
-    return folder
+    """A site that asks the queue, as one without accounting has to."""
+    return make_site(cluster, tmp_path_factory.mktemp("site"), **{"slurm-status-command": "squeue"})
 
 
 @pytest.fixture(scope="session")
 def cluster_run(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = small_run_folder(tmp_path_factory.mktemp("on the cluster"))
-    status, output = finished(on_the_cluster(site, run, "all"))
-    assert status == 0, output[-6000:]
+    run = smallest_run(tmp_path_factory.mktemp("on the cluster"))
+    succeeds_on_the_cluster(site, run, "all")
     return run
+
+
+@pytest.fixture(scope="session")
+def model_of_a_calm_training(cluster_run: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    run = longer_training(cluster_run, tmp_path_factory.mktemp("calm") / "run")
+    snakemake_succeeds(run, MODEL)
+    return (run / MODEL).read_bytes()
+
+
+@pytest.fixture
+def run(cluster_run: Path, tmp_path: Path) -> Path:
+    """The finished run with a longer training still to be done."""
+    return longer_training(cluster_run, tmp_path / "run")

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
+from cluster import Cluster
+from daemons import wait_until
 
-from workflow_runs import REPOSITORY, make_small_data, small_config, write_config
+from workflow_runs import EXPERIMENT, REPOSITORY, write_config
 
-EXPERIMENT = "small_insect_order"
-TRIAL = f"results/experiments/{EXPERIMENT}/resnet50_ce_seed1"
+MODEL = f"results/experiments/{EXPERIMENT}/resnet50_ce_seed1/model.safetensors"
+EPOCHS = 25  # of the trainings that are interrupted
+SECONDS_TO_FINISH = 1_200
 PROFILE = REPOSITORY / "profiles/slurm/profile.yaml"
 # The head's own checks take seconds here; the plugin's default of 40 s is for schedulers with thousands of jobs.
 IMPATIENT = {"slurm-init-seconds-before-status-checks": 3, "latency-wait": 10}
-
-
-def small_run_folder(folder: Path) -> Path:
-    """One experiment with one trial: every rule once."""
-    config = small_config()
-    classifier = config["classifier"]
-    classifier["trials"], classifier["seeds"] = {EXPERIMENT: ["resnet50_ce"]}, {EXPERIMENT: [1]}
-    classifier["original_vs_cropped"]["enabled"] = False
-    config["inference"]["experiments"] = [EXPERIMENT]
-    make_small_data(folder)
-    write_config(folder, config)
-    return folder
 
 
 def adapt_profile(folder: Path, **settings: Any) -> Path:
@@ -38,12 +34,24 @@ def adapt_profile(folder: Path, **settings: Any) -> Path:
     return folder
 
 
-def on_the_cluster(
+def make_site(cluster: Cluster, folder: Path, **settings: Any) -> Path:
+    """The profile as its comments say: the cluster's partitions are listed by the plugin's own command."""
+    partitions = folder / "slurm/partitions.yaml"
+    adapt_profile(folder, **{"slurm-partition-config": str(partitions)} | settings)
+    cluster.command(str(Path(sys.executable).with_name("generate-slurm-partition-config")), "-o", str(partitions))
+    listed = yaml.safe_load(partitions.read_text())
+    listed["partitions"]["gpu"]["max_gpu"] = 1  # a cluster without accounting does not tell
+    partitions.write_text(yaml.safe_dump(listed))
+    return folder
+
+
+@contextmanager
+def head(
     site: Path, run: Path, *arguments: str, environment: dict[str, str] | None = None
-) -> subprocess.Popen[str]:
-    """`snakemake --profile slurm` from the folder that has the profile, on the folder `run`."""
+) -> Iterator[subprocess.Popen[str]]:
+    """`snakemake --profile slurm` from the folder that has the profile, on the folder `run`; killed if still there."""
     command = [sys.executable, "-m", "snakemake", "--profile", "slurm", "--snakefile", str(REPOSITORY / "Snakefile")]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*command, "--directory", str(run), *arguments],
         cwd=site,
         env=environment,
@@ -52,9 +60,45 @@ def on_the_cluster(
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
 
 def finished(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Exit status and output of a run."""
-    output, _ = process.communicate()
+    """Exit status and output of a run. Raises subprocess.TimeoutExpired for one that does not end."""
+    output, _ = process.communicate(timeout=SECONDS_TO_FINISH)
     return process.returncode, output
+
+
+def succeeds_on_the_cluster(site: Path, run: Path, *arguments: str, environment: dict[str, str] | None = None) -> str:
+    """The output of a run; a failed one fails the test with it."""
+    with head(site, run, *arguments, environment=environment) as process:
+        status, output = finished(process)
+    assert status == 0, output[-6000:]
+    return output
+
+
+def longer_training(finished_run: Path, folder: Path) -> Path:
+    """The finished run in another folder, with a training of more epochs still to be done."""
+    shutil.copytree(finished_run, folder)
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["classifier"]["training"] |= {"epochs": EPOCHS, "patience": EPOCHS}
+    write_config(folder, config)
+    return folder
+
+
+def job_in_training(cluster: Cluster, run: Path) -> str:
+    """The id of the job that trains in this folder, as soon as it has kept its first epoch."""
+    wait_until((run / f"{MODEL}.unfinished").exists, "no epoch was kept", SECONDS_TO_FINISH)
+    (job,) = [job for job in cluster.jobs() if job["WorkDir"] == str(run) and job["JobState"] == "RUNNING"]
+    assert job["Comment"].startswith(f"rule_train_classifier_wildcards_{EXPERIMENT}")
+    return job["JobId"]
+
+
+def log_of_training(run: Path) -> str:
+    """What the training says, in its last attempt."""
+    return (run / f"logs/train_classifier/{EXPERIMENT}/resnet50_ce_seed1.log").read_text()

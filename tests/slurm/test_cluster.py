@@ -7,14 +7,10 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster, why_not
-from slurm_runs import small_run_folder
 
-from workflow_runs import snakemake_succeeds
+from workflow_runs import EXPERIMENT, compared_results, smallest_run, snakemake_succeeds
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(why_not() is not None, reason=str(why_not()))]
-
-# What differs from run to run: records, the crate and the page that list them, and what a clock says.
-NOT_COMPARED = ("provenance", "ro-crate", "report.html", "speed.tsv")
 
 
 def jobs_of(cluster: Cluster, rule: str) -> list[dict[str, str]]:
@@ -45,10 +41,13 @@ def test_fetching_runs_beside_the_cluster(cluster: Cluster, cluster_run: Path) -
     assert where["detect_insects"]["slurm_job_id"] is not None
 
 
+def test_trainings_read_a_copy_on_the_disk_of_their_node(cluster: Cluster, cluster_run: Path) -> None:
+    log = (cluster_run / f"logs/train_classifier/{EXPERIMENT}/resnet50_ce_seed1.log").read_text()
+    assert f"bytes in {cluster.folder}/node_disk/" in log
+    assert not list(cluster.folder.glob("node_disk/*/*"))
+
+
 def test_the_results_are_those_of_a_local_run(cluster_run: Path, tmp_path: Path) -> None:
-    local = small_run_folder(tmp_path / "local")
+    local = smallest_run(tmp_path / "local")
     snakemake_succeeds(local, "all")
-    for path in sorted((local / "results").rglob("*")):
-        name = path.relative_to(local)
-        if path.is_file() and not set(NOT_COMPARED) & set(name.parts):
-            assert (cluster_run / name).read_bytes() == path.read_bytes(), name
+    assert compared_results(cluster_run) == compared_results(local)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import stand_in_slurm
 import yaml
-from slurm_runs import EXPERIMENT, adapt_profile, finished, on_the_cluster
+from slurm_runs import adapt_profile, succeeds_on_the_cluster
 
-from workflow_runs import REPOSITORY, write_config
+from workflow_runs import EXPERIMENT, REPOSITORY, write_config
 
 pytestmark = pytest.mark.workflow
 
@@ -114,9 +114,7 @@ def stand_in_run(tmp_path_factory: pytest.TempPathFactory) -> StandInRun:
     files = {rule: outputs[rule] + benchmarks(outputs[rule]) for rule in GPU_REQUESTS}
     environment = stand_in_slurm.install(folder / "commands", files)
     targets = [path for rule in rules for path in outputs[rule]]
-    head = on_the_cluster(site, run, *targets, "--allowed-rules", *rules, environment=environment)
-    status, output = finished(head)
-    assert status == 0, output[-6000:]
+    succeeds_on_the_cluster(site, run, *targets, "--allowed-rules", *rules, environment=environment)
     return StandInRun(run, outputs, stand_in_slurm.requests(folder / "commands"))
 
 
