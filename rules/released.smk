@@ -13,6 +13,7 @@ use rule fetch_checkpoint as fetch_released with:
         record=f"{RECORD}/fetch_released/{{checkpoint}}.json",
     log:
         "logs/fetch_released/{checkpoint}.log",
+    localrule: True  # not taken over from fetch_checkpoint
     params:
         source=lambda wildcards: PLAN.released_source(wildcards.checkpoint),
     message:

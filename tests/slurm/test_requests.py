@@ -29,6 +29,7 @@ GPU_REQUESTS = {
     "detect_insects": (60, 16_000, 10),
     "train_classifier": (1_440, 32_000, 5),
     "test_classifier": (120, 32_000, 5),
+    "test_released": (120, 32_000, 5),
     "train_for_comparison": (1_440, 32_000, 5),
     "test_for_comparison": (120, 32_000, 5),
     "embed_images": (240, 64_000, 5),
@@ -44,6 +45,7 @@ FETCH_RULES = {
     "fetch_detector",
     "fetch_backbone",
     "fetch_photographs",
+    "fetch_released",
 }
 
 
@@ -64,6 +66,8 @@ def lay_out_sources(run: Path) -> None:
     detector["checkpoints"]["released"]["source"] = "detector.ckpt"
     detector["fine_tuning"]["base"] = classifier["backbones"]["resnet50"]["weights"] = "./weights"
     classifier |= {"trials": {EXPERIMENT: ["resnet50_ce"]}, "seeds": {EXPERIMENT: [1]}}
+    released = {"experiment": EXPERIMENT, "backbone": "resnet50", "source": "detector.ckpt", "checksum": None}
+    classifier["checkpoints"] = {"authors": released}
     classifier["original_vs_cropped"] |= {"enabled": True, "experiments": {EXPERIMENT: {}}}
     config["inference"] |= {"experiments": [EXPERIMENT], "photographs": {"mine": "photographs.zip"}}
     write_config(run, config)
