@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmark.harness import header, run_stages, write_results
 
-SUITES = ("detector", "packages", "metadata", "provenance")
+SUITES = ("detector", "packages", "metadata", "training", "provenance")
 RESULTS = Path(__file__).parents[2] / "results/bench"
 
 

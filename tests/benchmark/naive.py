@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
+import h5py
 import numpy as np
 import torch
 from PIL import Image
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import Compose, Normalize, RandomCrop, RandomHorizontalFlip, ToTensor
 from torchvision.transforms import functional as transforms
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -51,3 +56,48 @@ def cut_out(image: Image.Image, box: np.ndarray) -> Image.Image:
     canvas = Image.new("RGB", (right - left, bottom - top), WHITE)
     canvas.paste(image, (-left, -top))
     return canvas
+
+
+class PlainImages(Dataset):
+    """Images for training as in many a script: the file is opened for each, and pixels are floats from there on."""
+
+    def __init__(self, package: Path, names: Sequence[str], size: int) -> None:
+        """`size` is that of the random crop."""
+        self._package, self._names = package, names
+        self._change = Compose([RandomCrop(size), RandomHorizontalFlip(), ToTensor(), Normalize(MEAN, STD)])
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        with h5py.File(self._package) as file:
+            data = file["bioscan_dataset"][self._names[index]][()]
+        return self._change(Image.open(io.BytesIO(data)).convert("RGB")), index % 3
+
+
+def load_images(package: Path, names: Sequence[str], batch: int, size: int, workers: int = 0) -> DataLoader:
+    """Shuffled batches of `PlainImages`."""
+    return DataLoader(
+        PlainImages(package, names, size), batch, shuffle=True, num_workers=workers, persistent_workers=workers > 0
+    )
+
+
+def train(model: torch.nn.Module, batches: DataLoader, device: torch.device) -> int:
+    """One epoch in float32, with a look at each loss; the number of its images."""
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9, nesterov=True, weight_decay=1e-4)
+    model.train()
+    losses = []
+    for images, labels in batches:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(images.to(device)), labels.to(device))
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return len(batches.dataset)
+
+
+def predict(model: torch.nn.Module, batches: DataLoader, device: torch.device) -> int:
+    """The most probable classes in float32; the number of images."""
+    model.eval()
+    with torch.no_grad():
+        return sum(len(model(images.to(device)).argmax(1).tolist()) for images, _ in batches)

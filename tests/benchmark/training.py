@@ -1,0 +1,259 @@
+"""The classifiers: their input alone, a step of training with it, and a test, for ResNet-50 at 224 pixels.
+
+On a CPU all cores compute, on a GPU they decode. Images are resized photographs; weights are random.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from multiprocessing import get_context
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+import yaml
+from PIL import Image
+
+from benchmark import naive
+from benchmark.detector import photographs
+from benchmark.harness import Stage, cores
+from bioscan1m.archives import ZipWriter, read_members
+from bioscan1m.device import mixed_precision
+from bioscan1m.experiments import training_data
+from bioscan1m.experiments.classifiers import build_classifier, describe_model
+from bioscan1m.experiments.trained import describe_recipe
+from bioscan1m.experiments.trained_classifier import TrainedClassifier, load_trained
+from bioscan1m.experiments.training import Trainer
+from bioscan1m.experiments.training_data import (
+    DATASET_CHANNELS,
+    Batch,
+    LabelledImages,
+    crop_and_flip,
+    load_batches,
+    to_network_input,
+)
+from bioscan1m.package.packing import pack_hdf5
+from bioscan1m.package.resizing import resize_image
+from bioscan1m.progress import Progress
+from bioscan1m.training_state import TrainingState
+from bioscan1m.weights import write_weights
+
+CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8"))["classifier"]
+ON_GPU = torch.cuda.is_available()
+DEVICE = torch.device("cuda" if ON_GPU else "cpu")
+DECODED_IMAGES = 60_000 if ON_GPU else 4_000
+SEEN_IMAGES = 16_000 if ON_GPU else 64  # of a training and of a test
+WARM_UP_IMAGES = 640 if ON_GPU else 32
+CLASSES = ["Coleoptera", "Diptera", "Hymenoptera"]
+TRAINING = CONFIG["training"] | {"threads": cores(), "workers": max(1, cores() - 1) if ON_GPU else 1}
+BATCH, CROP = TRAINING["batch_size"], TRAINING["crop"]
+TRIAL = {
+    "experiment": "benchmark",
+    "backbone": "resnet50",
+    "loss": "ce",
+    "seed": 1,
+    "backbone_settings": CONFIG["backbones"]["resnet50"],
+    "loss_settings": CONFIG["losses"]["ce"],
+    "training": TRAINING,
+}
+
+
+def prepare(folder: Path) -> None:
+    """Write the package, a split of it, and a model."""
+    files = [resize_image(data, {"short_side": TRAINING["short_side"], "jpeg_quality": 75}) for data in photographs()]
+    names = [f"{number:06}.jpg" for number in range(DECODED_IMAGES)]
+    with ZipWriter(folder / "shard.zip") as archive:
+        for number, name in enumerate(names):
+            archive.add(name, files[number % len(files)])
+    pack_hdf5([folder / "shard.zip"], folder / "package.hdf5", {})
+    for name, images in (("split", SEEN_IMAGES), ("few", WARM_UP_IMAGES)):
+        roles = ["train"] * images + ["validation", "test"]
+        labels = [CLASSES[number % len(CLASSES)] for number in range(len(roles))]
+        columns = {"image_file": names[: len(roles)], "label": labels, "role": roles}
+        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
+    model = build_classifier(TRIAL["backbone_settings"], len(CLASSES), CROP)
+    recipe = describe_recipe(CLASSES, TRIAL, describe_model(TRIAL["backbone_settings"], model), DATASET_CHANNELS)
+    write_weights(folder / "model.safetensors", model.state_dict(), recipe)
+
+
+def stages() -> list[Stage]:
+    """What is timed."""
+    return [
+        Stage("input of training", {"ours": input_ours, "reference": input_naive, "limit": input_limit}),
+        Stage("train ResNet-50", {"ours": train_ours, "reference": train_naive, "limit": train_limit}),
+        Stage("test ResNet-50", {"ours": test_ours, "reference": test_naive, "limit": test_limit}),
+    ]
+
+
+def further(folder: Path) -> dict[str, object]:
+    """Where it ran, and how often a test decodes an image."""
+    return {
+        "device": torch.cuda.get_device_name() if ON_GPU else "CPU; no GPU here, so that bfloat16 was left out",
+        "image_bytes": (folder / "shard.zip").stat().st_size // DECODED_IMAGES,
+        "decodes_per_tested_image": decodes_per_image(folder),
+    }
+
+
+def input_ours(folder: Path) -> Callable[[], int]:
+    """Ours, by as many workers as there are cores, after a pass that starts them."""
+    batches = load_batches(folder / "package.hdf5", images(DECODED_IMAGES), TRAINING | {"workers": cores()}, seed=1)
+    return after_warm_up(lambda: sum(len(batch.labels) for batch in batches))
+
+
+def input_naive(folder: Path) -> Callable[[], int]:
+    """The plain data set, by as many workers."""
+    batches = naive.load_images(folder / "package.hdf5", images(DECODED_IMAGES).image_files, BATCH, CROP, cores())
+    return after_warm_up(lambda: sum(len(labels) for _, labels in batches))
+
+
+def input_limit(folder: Path) -> Callable[[], int]:
+    """Decoding and cropping of files in memory, by as many processes."""
+    files = [data for _, data in read_members(folder / "shard.zip")]
+    shares = [DECODED_IMAGES // cores()] * cores()
+    pool = get_context("fork").Pool(cores(), initializer=FILES.extend, initargs=(files,))
+    return after_warm_up(lambda: sum(pool.map(decode_and_crop, shares, chunksize=1)))
+
+
+FILES: list[bytes] = []  # of a process of the pool
+
+
+def decode_and_crop(count: int) -> int:
+    """So many images, one after the other."""
+    where = np.random.default_rng(0).random((count, 3)).tolist()
+    for number in range(count):
+        image = Image.open(io.BytesIO(FILES[number % len(FILES)]))
+        np.asarray(crop_and_flip(image, CROP, *where[number]))
+    return count
+
+
+class EpochTrainer(Trainer):
+    """One epoch at a time, without validation."""
+
+    def epoch(self, number: int) -> int:
+        """Train one; the number of its images."""
+        self._progress = Progress("training", len(self._images["train"]))
+        self._train_epoch(number, TRAINING["learning_rate"])
+        return len(self._images["train"])
+
+    def on_synthetic_batches(self, count: int) -> EpochTrainer:
+        """The same steps, on batches that lie on the device."""
+        self._train_batches = SyntheticBatches(count)
+        return self
+
+
+class SyntheticBatches:
+    """One batch again and again, in place of a data loader."""
+
+    def __init__(self, count: int) -> None:
+        """So many images in all."""
+        self.batch_sampler = SimpleNamespace(epoch=0)
+        self._steps = count // BATCH
+        self._batch = synthetic_batch()
+
+    def __iter__(self) -> Iterator[Batch]:
+        return iter([self._batch] * self._steps)
+
+
+def synthetic_batch() -> Batch:
+    """Noise, on the device."""
+    pixels = torch.randint(0, 256, (BATCH, CROP, CROP, 3), dtype=torch.uint8, device=DEVICE)
+    labels = torch.arange(BATCH, device=DEVICE) % len(CLASSES)
+    return Batch(pixels, labels, torch.arange(BATCH), [])
+
+
+def train_ours(folder: Path) -> Callable[[], int]:
+    """Ours, from the package."""
+    trainer = trainer_of(folder)
+    warm_up(folder)
+    return lambda: trainer.epoch(2)
+
+
+def train_limit(folder: Path) -> Callable[[], int]:
+    """The same steps on synthetic tensors."""
+    trainer = trainer_of(folder).on_synthetic_batches(SEEN_IMAGES)
+    warm_up(folder)
+    return lambda: trainer.epoch(2)
+
+
+def trainer_of(folder: Path, split: str = "split") -> EpochTrainer:
+    """A new one."""
+    return EpochTrainer(
+        folder / "package.hdf5", folder / f"{split}.parquet", [], TRIAL, TrainingState(folder / "none", "")
+    )
+
+
+def warm_up(folder: Path) -> None:
+    """Let the libraries choose their kernels."""
+    trainer_of(folder, "few").epoch(1)
+
+
+def train_naive(folder: Path) -> Callable[[], int]:
+    """The plain loop."""
+    batches = naive.load_images(folder / "package.hdf5", images(SEEN_IMAGES).image_files, BATCH, CROP)
+    few = naive.load_images(folder / "package.hdf5", images(WARM_UP_IMAGES).image_files, BATCH, CROP)
+    model = build_classifier(TRIAL["backbone_settings"], len(CLASSES), CROP).to(DEVICE)
+    torch.set_num_threads(cores())
+    naive.train(model, few, DEVICE)
+    return lambda: naive.train(model, batches, DEVICE)
+
+
+def test_ours(folder: Path) -> Callable[[], int]:
+    """Ours, from the package."""
+    classifier = load_trained(folder / "model.safetensors")
+    look(classifier, folder, WARM_UP_IMAGES)
+    return lambda: look(classifier, folder, SEEN_IMAGES)
+
+
+def test_naive(folder: Path) -> Callable[[], int]:
+    """The plain loop."""
+    batches = naive.load_images(folder / "package.hdf5", images(SEEN_IMAGES).image_files, BATCH, CROP)
+    few = naive.load_images(folder / "package.hdf5", images(WARM_UP_IMAGES).image_files, BATCH, CROP)
+    model = load_trained(folder / "model.safetensors").model.to(memory_format=torch.contiguous_format)
+    naive.predict(model, few, DEVICE)
+    return lambda: naive.predict(model, batches, DEVICE)
+
+
+def test_limit(folder: Path) -> Callable[[], int]:
+    """The model alone, on synthetic tensors."""
+    model, batch = load_trained(folder / "model.safetensors").model.eval(), synthetic_batch()
+
+    def work(count: int = SEEN_IMAGES) -> int:
+        for _ in range(count // BATCH):
+            with torch.no_grad(), mixed_precision(DEVICE, TRAINING["precision"]):
+                logits = model(to_network_input(batch.images, DEVICE, DATASET_CHANNELS))
+        logits.float().cpu()
+        return count
+
+    work(WARM_UP_IMAGES)
+    return work
+
+
+def decodes_per_image(folder: Path) -> float:
+    """By a test whose images this process decodes."""
+    classifier = load_trained(folder / "model.safetensors")
+    classifier.recipe["trial"]["training"]["workers"] = 0
+    with patch.object(training_data, "decode", wraps=training_data.decode) as decode:
+        look(classifier, folder, WARM_UP_IMAGES)
+    return decode.call_count / WARM_UP_IMAGES
+
+
+def look(classifier: TrainedClassifier, folder: Path, count: int) -> int:
+    """Predict so many images of the package."""
+    predictions, _ = classifier.look_at(folder / "package.hdf5", images(count).image_files)
+    return len(predictions.truth)
+
+
+def images(count: int) -> LabelledImages:
+    """The first images of the package."""
+    return LabelledImages([f"{number:06}.jpg" for number in range(count)], np.arange(count) % len(CLASSES))
+
+
+def after_warm_up(work: Callable[[], int]) -> Callable[[], int]:
+    """The work, once it has been done."""
+    work()
+    return work
