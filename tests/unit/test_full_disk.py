@@ -22,7 +22,7 @@ from bioscan1m.disk_troubles import advice_on_disk
 from bioscan1m.fetch.fetching import fetch
 from bioscan1m.figures import save_figure
 from bioscan1m.images import encode_jpeg
-from bioscan1m.metadata.metadata import write_parquet, write_tsv
+from bioscan1m.metadata.metadata import write_strings, write_tsv
 from bioscan1m.package.packing import pack_hdf5, pack_zip
 from bioscan1m.package.resizing import resize_chunk
 from bioscan1m.quarantine import write_rows
@@ -89,7 +89,7 @@ STAGES: dict[str, Callable[[Path, Path], object]] = {
     "zip package": lambda chunk, path: pack_zip([chunk], path),
     "hdf5 package": lambda chunk, path: pack_hdf5([chunk], path, {}),
     "metadata": lambda _, path: write_tsv(path, pa.table({"image_file": WORDS})),
-    "metadata in parquet": lambda _, path: write_parquet(path, pa.table({"image_file": WORDS})),
+    "metadata in parquet": lambda _, path: write_strings(path, pa.table({"image_file": WORDS})),
     "quarantine": lambda _, path: write_rows(path, [(word, "crop", "damaged") for word in WORDS]),
     "tables": lambda _, path: write_table(path, pd.DataFrame({"image_file": WORDS})),
     "state of a training": lambda _, path: TrainingState(path, "recipe").save({"weight": torch.zeros(2**20)}),

@@ -14,9 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from slurm_runs import small_run_folder
 
-from workflow_runs import REPOSITORY, snakemake_succeeds
+from workflow_runs import REPOSITORY, compared_results, smallest_run, snakemake_succeeds
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
@@ -24,24 +23,16 @@ KILLS = 50
 # A life lasts until so many jobs have ended, and then for so many seconds: in the middle of whatever comes next.
 MOST_JOBS, MOST_SECONDS = 1, 6.0
 LONGEST_LIFE = 600.0  # seconds, for a machine that is busy with other things
-# What differs between any two runs: when and where they ran.
-OF_ONE_RUN = ("results/provenance/", "results/ro-crate/", "speed.tsv")
 
 
 @pytest.fixture(scope="module")
 def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One experiment with one trial on two chunks, every rule once; not interrupted."""
-    run = small_run_folder(tmp_path_factory.mktemp("whole"))
+    run = smallest_run(tmp_path_factory.mktemp("whole"))
     manifest = pd.read_csv(run / "chunks.tsv", sep="\t", dtype=str, keep_default_na=False)
     manifest.head(2).to_csv(run / "chunks.tsv", sep="\t", index=False)
     snakemake_succeeds(run, "all")
     return run
-
-
-def results(run: Path) -> dict[str, bytes]:
-    """Path -> bytes of all that has to be equal."""
-    files = {path.relative_to(run).as_posix(): path for path in (run / "results").rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in files.items() if not any(text in name for text in OF_ONE_RUN)}
 
 
 def finished_jobs(run: Path) -> int:
@@ -91,7 +82,7 @@ def go_on_until_the_end(run: Path, moments: random.Random, most_kills: int) -> i
 
 
 def test_fifty_kills_at_random_moments_change_nothing(whole_run: Path, tmp_path: Path) -> None:
-    moments, kills, expected = random.Random(20231), 0, results(whole_run)
+    moments, kills, expected = random.Random(20231), 0, compared_results(whole_run)
     while kills < KILLS:
         run = tmp_path / f"after {kills} kills"
         run.mkdir()
@@ -99,7 +90,7 @@ def test_fifty_kills_at_random_moments_change_nothing(whole_run: Path, tmp_path:
         for name in ("config.yaml", "chunks.tsv"):
             shutil.copy(whole_run / name, run)
         kills += go_on_until_the_end(run, moments, KILLS - kills)
-        found = results(run)
+        found = compared_results(run)
         assert sorted(found) == sorted(expected)
         assert [name for name in expected if found[name] != expected[name]] == []
         left = [path.name for path in run.rglob("*") if ".part" in path.suffixes or path.suffix == ".unfinished"]
