@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -135,3 +136,16 @@ def test_jobs_beside_each_other_keep_their_copies(files: list[str], scratch: Pat
         assert copy.exists()
         job.stdin.close()
     assert not copy.exists()
+
+
+def test_a_folder_that_another_job_has_just_removed_is_done_without(files, scratch, monkeypatch) -> None:
+    make_folder = tempfile.mkdtemp
+
+    def removed_at_once(**place: str) -> str:
+        folder = make_folder(**place)
+        Path(folder).rmdir()
+        return folder
+
+    monkeypatch.setattr(tempfile, "mkdtemp", removed_at_once)
+    with staged(files, str(scratch)) as copies:
+        assert copies == files

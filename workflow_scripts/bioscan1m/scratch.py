@@ -51,11 +51,11 @@ def _own_folder(scratch: str) -> Iterator[Path | None]:
             raise OSError("the variable is not set here")
         _remove_left_over(Path(scratch))
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=scratch))
+        lock = _locked(folder)  # not so where another job has just taken it for one that is left over
     except OSError as error:
         logger.warning("scratch %s: %s; reading in place", scratch, error)
         yield None
         return
-    lock = _locked(folder)
     try:
         yield folder
     finally:
