@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from harmful import Harmful
 
 from bioscan1m.checkpoints import read_state
 from bioscan1m.errors import InputError
@@ -29,16 +29,6 @@ def read(path: Path) -> dict[str, torch.Tensor]:
 
 def is_read(path: Path) -> bool:
     return {name: tensor.tolist() for name, tensor in read(path).items()} == {"layer.weight": [[0, 1, 2], [3, 4, 5]]}
-
-
-class Harmful:
-    """What a malicious file does when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple:
-        return os.mkdir, (str(self.path),)
 
 
 class Calling(Harmful):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from harmful import Harmful
 
 from bioscan1m.training_state import TrainingState
 
@@ -62,17 +63,7 @@ training_state.TrainingState(sys.argv[1], "one").save({"epoch": 2})
     assert TrainingState(path, "one").load() == {"epoch": 1}
 
 
-class Command:
-    """What runs a command when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __reduce__(self) -> tuple:
-        return os.mkdir, (str(self.path),)
-
-
 def test_code_in_a_state_is_not_run(tmp_path):
-    torch.save({"recipe": "one", "state": Command(tmp_path / "was here")}, tmp_path / "state")
+    torch.save({"recipe": "one", "state": Harmful(tmp_path / "was here")}, tmp_path / "state")
     assert TrainingState(tmp_path / "state", "one").load() is None
     assert not (tmp_path / "was here").exists()

@@ -72,9 +72,7 @@ def _unknown_classes(path: str | Path) -> list[str]:
     """The classes and functions that a file names and that `weights_only` would refuse."""
     try:
         return get_unsafe_globals_in_checkpoint(path)
-    except (
-        Exception
-    ):  # the format of PyTorch before 1.6, then it must do without; or a damaged file, which is told later
+    except Exception:  # before PyTorch 1.6, whose files must do without, or of a damaged file, which is told later
         return []
 
 

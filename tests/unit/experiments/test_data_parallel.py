@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toy_experiment import make_package, make_trial
+from toy_experiment import VIT, make_package, make_trial
 
 from bioscan1m.errors import InputError
 from bioscan1m.experiments.data_parallel import ALONE, Group
@@ -21,18 +21,6 @@ from bioscan1m.experiments.training_data import EpochBatches, LabelledImages, lo
 from bioscan1m.training_state import TrainingState
 
 FOLDERS = [*map(str, Path(__file__).parents[:2]), str(Path(__file__).parents[3] / "workflow_scripts")]
-VIT = {
-    "library": "transformers",
-    "name": "ViTForImageClassification",
-    "weights": None,
-    "settings": {
-        "hidden_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 32,
-        "patch_size": 8,
-    },
-}
 
 
 @pytest.fixture(scope="module")
