@@ -64,6 +64,12 @@ def test_the_table_of_all_roles_says_for_every_row_what_the_others_say(tmp_path)
         assert roles[name].tolist() == own.reindex(roles.index, fill_value=NO_SPLIT).tolist()
 
 
+def test_a_run_without_experiments_has_rows_and_no_roles(tmp_path):
+    tables = build(tmp_path, metadata(tmp_path), experiments={})
+    assert list(tables["roles"].columns) == ["image_file"] and len(tables["roles"]) == IMAGES
+    assert tables["counts"].empty
+
+
 def test_counts_are_those_of_the_tables_and_of_the_rule(tmp_path):
     tables = build(tmp_path, metadata(tmp_path))
     counts = tables["counts"]

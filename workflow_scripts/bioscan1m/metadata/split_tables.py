@@ -7,6 +7,7 @@ rule to what a previous release leaves open: no image of it changes its role.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from pathlib import Path
 from typing import Any
@@ -169,13 +170,14 @@ def _all_roles(frame: pd.DataFrame, assigned: dict[str, Assignment]) -> pa.Table
 
 def _count(assigned: dict[str, Assignment]) -> pd.Series:
     """Images by experiment, class and role, for classes that have any."""
-    tables = {}
+    images = {}
     for name, assignment in assigned.items():
         counts = assignment.counts()
         kept = counts.any(axis=1)
-        groups = pd.MultiIndex.from_product([assignment.classes[kept], ROLES])
-        tables[name] = pd.Series(counts[kept].ravel(), groups)
-    return pd.concat(tables, names=["experiment", "class", "role"])
+        groups = itertools.product([name], assignment.classes[kept], ROLES)
+        images |= zip(groups, counts[kept].ravel().tolist(), strict=True)
+    groups = pd.MultiIndex.from_tuples(images, names=["experiment", "class", "role"])
+    return pd.Series(images.values(), groups, dtype=np.int64)
 
 
 def _has_any_role(assigned: dict[str, Assignment]) -> np.ndarray:
