@@ -18,6 +18,7 @@ rule validate_metadata:
         "benchmarks/validate_metadata.jsonl"
     conda:
         "../envs/data.yaml"
+    threads: 4
     resources:
         mem_mb=per_attempt(12_000),
         runtime=per_attempt(30),
@@ -47,6 +48,7 @@ rule build_splits:
         "benchmarks/build_splits.jsonl"
     conda:
         "../envs/data.yaml"
+    threads: 4
     resources:
         mem_mb=per_attempt(12_000),
         runtime=per_attempt(30),
@@ -70,6 +72,7 @@ rule join_metadata:
         "logs/join_metadata.log",
     conda:
         "../envs/data.yaml"
+    threads: 4
     resources:
         mem_mb=per_attempt(12_000),
         runtime=per_attempt(30),

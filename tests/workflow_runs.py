@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -55,6 +56,16 @@ def write_config(run: Path, config: dict[str, Any]) -> None:
     """Put a config into a run folder."""
     run.mkdir(parents=True, exist_ok=True)
     (run / "config.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
+
+
+def copy_checkout(folder: Path) -> Path:
+    """What is committed, as it is now, in another folder, with the environment that this runs in."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, check=True, capture_output=True).stdout
+    for name in filter(None, listed.decode().split("\0")):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(REPOSITORY / name, folder / name, follow_symlinks=False)
+    (folder / ".venv").symlink_to(sys.prefix)
+    return folder
 
 
 def make_small_data(folder: Path) -> None:

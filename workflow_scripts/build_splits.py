@@ -9,4 +9,4 @@ if __name__ == "__main__":
         record.seed = splits["seed"]
         given, made = snakemake.input, snakemake.output
         tables = made.splits, made.roles, made.counts
-        record.images = build_splits(given.metadata, splits, *tables, given.get("previous"))
+        record.images = build_splits(given.metadata, splits, *tables, snakemake.threads, given.get("previous"))

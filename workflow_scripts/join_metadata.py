@@ -6,5 +6,6 @@ from bioscan1m.metadata.metadata_join import join_metadata
 if __name__ == "__main__":
     with job(snakemake) as record:
         given = snakemake.input
-        labels = snakemake.params.labels
-        record.images = join_metadata(given.metadata, given.roles, labels, snakemake.output.metadata)
+        made = snakemake.output.metadata
+        labels, threads = snakemake.params.labels, snakemake.threads
+        record.images = join_metadata(given.metadata, given.roles, labels, made, threads)

@@ -12,4 +12,5 @@ if __name__ == "__main__":
             snakemake.params.experiments,
             snakemake.output.metadata,
             snakemake.output.warnings,
+            snakemake.threads,
         )

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 import yaml
 
-from benchmark.harness import Stage
+from benchmark.harness import Stage, cores
 from bioscan1m.metadata.metadata import NOT_CLASSIFIED, SOURCE_COLUMNS, write_tsv
 from bioscan1m.metadata.metadata_join import join_metadata
 from bioscan1m.metadata.metadata_validation import validate_metadata
@@ -64,9 +64,10 @@ def ours(folder: Path) -> Callable[[], int]:
 
     def work() -> int:
         validated, roles = folder / "validated.parquet", folder / "roles.parquet"
-        validate_metadata(source, CHUNKS, LABELS, list(experiments), validated, folder / "warnings.tsv")
-        build_splits(validated, splits, tables, roles, folder / "counts.tsv")
-        return join_metadata(source, roles, LABELS, folder / "joined.tsv")["out"]
+        warnings = folder / "warnings.tsv"
+        validate_metadata(source, CHUNKS, LABELS, list(experiments), validated, warnings, cores())
+        build_splits(validated, splits, tables, roles, folder / "counts.tsv", cores())
+        return join_metadata(source, roles, LABELS, folder / "joined.tsv", cores())["out"]
 
     return work
 

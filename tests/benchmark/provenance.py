@@ -32,6 +32,7 @@ from bioscan1m.provenance.records import RECORDS, write_record
 SCRIPTS = Path(__file__).parents[2] / "workflow_scripts"
 CHUNK = "data/chunks/part1.zip"
 HASHED_FILES, HASHED_BYTES = 8, 2**27  # per file
+IMAGES_PER_CHUNK, RESIZED_BYTES = 10_000, 30_000  # of photographs, at 256 pixels
 MEBIBYTE = 2**20
 
 
@@ -61,10 +62,14 @@ def stages() -> list[Stage]:
 
 
 def further(folder: Path) -> dict[str, object]:
-    """Seconds in the run of full size: the audit by size and time, and the trace of one image by its command."""
+    """What a record costs a whole chunk; and, in the run of full size, the audit and the trace of one image."""
     image = f"BIOUG{IMAGES // 2:07}.jpg"
     trace = [sys.executable, SCRIPTS / "trace_image.py", image, "--run", folder / "run"]
+    seconds_per_image = median_seconds(unrecorded(folder)) / RESIZED_IMAGES
+    record = median_seconds(record_of_chunk(folder))
     return {
+        "record_of_a_chunk_seconds": round(record, 2),
+        "share_of_resizing_the_chunk": round(record / (IMAGES_PER_CHUNK * seconds_per_image), 4),
         "audit_by_size_and_time_seconds": round(median_seconds(audit_times(folder)), 2),
         "trace_seconds": round(median_seconds(lambda: subprocess.run(trace, check=True, capture_output=True)), 2),
     }
@@ -80,18 +85,34 @@ def unrecorded(folder: Path) -> Callable[[], int]:
     return _resizing(folder, lambda _: nullcontext(SimpleNamespace()))
 
 
+def record_of_chunk(folder: Path) -> Callable[[], int]:
+    """The record alone of a job whose output has the size of a whole chunk of resized images."""
+    shard = folder / "results/shards/part1.zip"
+    with shard.open("r+b") as file:
+        file.truncate(IMAGES_PER_CHUNK * RESIZED_BYTES)
+
+    def work() -> int:
+        with job(_job_of_resizing(folder)) as record:
+            record.images = {"in": IMAGES_PER_CHUNK, "out": IMAGES_PER_CHUNK}
+        return 1
+
+    return work
+
+
 def audit_times(folder: Path) -> Callable[[], int]:
     """The audit of the run of full size that hashes nothing."""
     return lambda: len(audit(folder / "run", 0.0))
 
 
 def audit_hashes(folder: Path) -> Callable[[], int]:
-    """The audit of large files that hashes all."""
+    """The audit of large files that hashes all, from the disk."""
+    forget_contents(folder)
     return lambda: len(audit(folder / "hashed")) * HASHED_BYTES // MEBIBYTE
 
 
 def read_bytes(folder: Path) -> Callable[[], int]:
-    """Reading the same files on all cores."""
+    """Reading the same files on all cores, from the disk."""
+    forget_contents(folder)
 
     def read(path: Path) -> int:
         with path.open("rb") as file:
@@ -104,11 +125,32 @@ def read_bytes(folder: Path) -> Callable[[], int]:
     return work
 
 
+def forget_contents(folder: Path) -> None:
+    """Let the system drop what it keeps of the large files in memory."""
+    for path in (folder / "hashed/results/large").iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
 def _resizing(folder: Path, around: Callable[[Any], Any]) -> Callable[[], int]:
-    """Resizing a chunk within what is `around` it; the working directory is that of the run."""
+    """Resizing a chunk within what is `around` it."""
+    resizing = _job_of_resizing(folder)
+    made = [resizing.output.shard, resizing.output.quarantine]
+
+    def work() -> int:
+        with around(resizing) as record:
+            record.images = resize_chunk(CHUNK, *made, RESIZE, "original_256", "1", False, 0.0, cores())
+        return RESIZED_IMAGES
+
+    return work
+
+
+def _job_of_resizing(folder: Path) -> SimpleNamespace:
+    """What the script of such a job is given; the working directory is that of the run from now on."""
     os.chdir(folder)
     made = {"shard": "results/shards/part1.zip", "quarantine": "results/quarantine/part1.tsv"}
-    snakemake = SimpleNamespace(
+    return SimpleNamespace(
         rule="resize_chunk",
         input=InputFiles(fromdict={"images": CHUNK}),
         output=OutputFiles(fromdict=made | {"record": f"{RECORDS}/resize_chunk/part1.json"}),
@@ -116,13 +158,6 @@ def _resizing(folder: Path, around: Callable[[Any], Any]) -> Callable[[], int]:
         wildcards=Wildcards(fromdict={"chunk": "1"}),
         log=Log(toclone=["logs/resize_chunk.log"]),
     )
-
-    def work() -> int:
-        with around(snakemake) as record:
-            record.images = resize_chunk(CHUNK, *made.values(), RESIZE, "original_256", "1", False, 0.0, cores())
-        return RESIZED_IMAGES
-
-    return work
 
 
 def _write_record(run: Path, rule: str, outputs: list[str]) -> None:

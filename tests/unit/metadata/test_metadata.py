@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from bioscan1m.errors import InputError
+from bioscan1m.metadata import metadata
 from bioscan1m.metadata.metadata import (
     NOT_CLASSIFIED,
     PUBLISHED_COLUMNS,
@@ -94,6 +95,24 @@ def test_quotes_inside_values(tmp_path):
 def test_a_damaged_file_is_named_with_its_row(tmp_path, content, message):
     with pytest.raises(InputError, match=f"metadata.tsv: .*{message}"):
         read_tsv(tsv(tmp_path, content))
+
+
+@pytest.mark.parametrize("row", [2, 17, 41])
+@pytest.mark.parametrize("bad", ['x\t"y', '"x\ty', "x", "x\ty\tz"])
+def test_pieces_of_a_file_are_read_as_the_whole_and_their_faults_have_its_rows(tmp_path, monkeypatch, row, bad):
+    rows = [f"{number}\t{number:03}" for number in range(40)]
+    path = tsv(tmp_path, "\n".join(["a\tb", *rows, ""]))
+    whole = read_tsv(path)
+    monkeypatch.setattr(metadata, "BYTES_PER_PIECE", 10)
+    assert read_tsv(path).equals(whole) and len(whole) == 40
+    rows[row - 2] = bad
+    with pytest.raises(InputError, match=rf"metadata.tsv: .*[Rr]ow #?{row}\b"):
+        read_tsv(tsv(tmp_path, "\n".join(["a\tb", *rows, ""])))
+
+
+def test_blank_lines_are_no_rows(tmp_path):
+    assert read_tsv(tsv(tmp_path, "a\tb\n\n1\t2\n\n\n")).to_pydict() == {"a": ["1"], "b": ["2"]}
+    assert read_tsv(tsv(tmp_path, "a\tb\n\n\n")).to_pydict() == {"a": [], "b": []}
 
 
 def test_a_missing_file_is_named(tmp_path):

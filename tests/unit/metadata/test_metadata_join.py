@@ -36,7 +36,7 @@ def join_tables(folder: Path, roles: dict[str, list[str]]) -> Path:
     """Join the source in a folder with a table of roles, as dictionaries of few words."""
     words = {name: pa.array(values).dictionary_encode() for name, values in roles.items() if name != "image_file"}
     pq.write_table(pa.table({"image_file": roles["image_file"], **words}), folder / "roles.parquet")
-    join_metadata(folder / "source.tsv", folder / "roles.parquet", [], folder / "joined.tsv")
+    join_metadata(folder / "source.tsv", folder / "roles.parquet", [], folder / "joined.tsv", threads=2)
     return folder / "joined.tsv"
 
 
@@ -66,8 +66,8 @@ def test_the_same_bytes_each_time(tmp_path):
     assert b"\r" not in whole and whole.endswith(b"\n")
 
 
-def test_a_table_of_many_batches_keeps_its_rows_in_order(tmp_path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bioscan1m.metadata.metadata, "BYTES_PER_BATCH", 1000)
+def test_a_table_of_many_pieces_keeps_its_rows_in_order(tmp_path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bioscan1m.metadata.metadata, "BYTES_PER_PIECE", 1000)
     rows = [f"{row}.jpg" for row in range(100)]
     write_tsv(tmp_path / "source.tsv", pa.table(dict.fromkeys(SOURCE_COLUMNS, rows)))
     joined = join_tables(tmp_path, {"image_file": rows, "bees": ["train", "no_split", "test", "no_split"] * 25})

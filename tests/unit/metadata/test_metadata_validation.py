@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bioscan1m.errors import InputError
+from bioscan1m.metadata import metadata
 from bioscan1m.metadata.metadata import NOT_CLASSIFIED
 from bioscan1m.metadata.metadata_validation import validate_metadata
 
@@ -36,7 +37,7 @@ def validate(
     source = folder / "source.tsv"
     pd.DataFrame(table).to_csv(source, sep="\t", index=False)
     made = folder / "validated.parquet", folder / "warnings.tsv"
-    counts = validate_metadata(source, ["1", "2"], list(labels), ["bees"], *made)
+    counts = validate_metadata(source, ["1", "2"], list(labels), ["bees"], *made, threads=2)
     assert counts == {"in": len(table["image_file"]), "out": len(table["image_file"])}
     warnings = pd.read_csv(folder / "warnings.tsv", sep="\t", keep_default_na=False).set_index("check")
     return pq.read_table(folder / "validated.parquet").to_pandas(), warnings
@@ -71,6 +72,15 @@ def test_what_would_spoil_results_is_refused(tmp_path, table, message):
     with pytest.raises(InputError, match=f"source.tsv: .*{message}"):
         validate(tmp_path, table)
     assert not (tmp_path / "validated.parquet").exists()
+
+
+def test_doubts_of_all_pieces_of_a_table_are_counted_and_the_first_has_its_row(tmp_path, monkeypatch):
+    long = {column: values * 25 for column, values in GOOD.items()} | {"image_file": [f"{n}.jpg" for n in range(100)]}
+    long["uri"] = ["BOLD:AAA1234"] * 40 + ["BOLD:1"] * 2 + ["BOLD:AAA1234"] * 55 + ["BOLD:2"] * 3
+    monkeypatch.setattr(metadata, "BYTES_PER_PIECE", 500)
+    _, warnings = validate(tmp_path, long)
+    assert warnings.loc["uri is no BIN of the form BOLD:AAA1234"].tolist() == [5, "row 42: uri = 'BOLD:1'"]
+    assert warnings.loc["sampleid is there more than once", "rows"] == 100
 
 
 def test_a_message_names_a_few_and_counts_the_others(tmp_path):

@@ -37,7 +37,7 @@ def build(
     ratios = {"train": 0.7, "validation": 0.1, "test": 0.2}
     splits = {"policy": policy, "seed": 1, "ratios": ratios, "experiments": experiments, "subset": "balanced"}
     paths = [folder / f"{name}.parquet" for name in experiments]
-    build_splits(source, splits, paths, folder / "roles.parquet", folder / "counts.tsv", previous)
+    build_splits(source, splits, paths, folder / "roles.parquet", folder / "counts.tsv", 2, previous)
     tables = {name: pq.read_table(path).to_pandas() for name, path in zip(experiments, paths, strict=True)}
     tables["roles"] = pq.read_table(folder / "roles.parquet").to_pandas()
     return tables | {"counts": pd.read_csv(folder / "counts.tsv", sep="\t")}

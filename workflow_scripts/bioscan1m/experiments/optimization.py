@@ -14,6 +14,8 @@ from bioscan1m.experiments.data_parallel import Group
 
 # Looking at a loss waits for the device, so it is done once in so many steps.
 STEPS_BETWEEN_CHECKS = 100
+# Of torch's allocator, and of oneDNN's where it finds no room for a kernel or its scratch.
+CPU_OUT_OF_MEMORY = ("can't allocate memory", "could not create a primitive", "could not create a memory")
 
 
 def make_optimizer(model: nn.Module, training: dict[str, Any]) -> torch.optim.Optimizer:
@@ -81,7 +83,7 @@ class EpochLoss:
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether torch found no memory: on a GPU it has an error of its own for that, on a CPU a message."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(message in str(error) for message in CPU_OUT_OF_MEMORY)
 
 
 def images_that_fit(run: Callable[[int], object], images: int) -> int:

@@ -10,7 +10,6 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -38,8 +37,8 @@ SOURCE_COLUMNS = ("sampleid", "processid", "uri", *TAXA, "nucraw", "image_file",
 WITHOUT_REPEATS = ("sampleid", "processid", "nucraw", "image_file")
 PUBLISHED_COLUMNS = (*SOURCE_COLUMNS[:-1], *PUBLISHED_EXPERIMENTS, "chunk_number")
 
-# One batch of rows of the file: large enough for row groups of Parquet, small enough to pass through in pieces.
-BYTES_PER_BATCH = 32 * 2**20
+# A piece of the file: large enough for a row group of Parquet, small enough to hold several in each thread.
+BYTES_PER_PIECE = 8 * 2**20
 
 # So many rows are read where one is wanted: a trace of one image reads no million of barcodes.
 ROWS_PER_GROUP = 2**16
@@ -81,40 +80,48 @@ def read_tsv(path: str | Path, columns: list[str] | None = None) -> pa.Table:
     Quotes around a value, a byte order mark and the line ends of Windows are understood. Raises InputError that names
     the row where the file is not such a table; row 1 is the header.
     """
+    names = read_header(path) if columns is None else columns
+    nothing = pa.schema([(name, pa.string()) for name in names]).empty_table()
+    return pa.concat_tables([nothing, *stream_tsv(path, columns, pa.cpu_count())])
+
+
+def stream_tsv(path: str | Path, columns: list[str] | None = None, threads: int = 1) -> Iterator[pa.Table]:
+    """The rows of a table, as `read_tsv` reads them, in pieces of BYTES_PER_PIECE parsed in `threads` threads."""
     names = read_header(path)
     try:
-        table = _read(path, names, columns, threads=True)
+        yield from map_in_order(lambda lines: _parse(lines, names, columns), _pieces_of_lines(path), threads)
     except pa.ArrowInvalid:
         raise InputError(f"{path}: {_first_fault(path, names)}. Mend this row; row 1 is the header.") from None
-    _refuse_line_ends(table, path)
-    return table
-
-
-def stream_tsv(path: str | Path) -> Iterator[pa.Table]:
-    """The rows of a table that `read_tsv` can read, in pieces."""
-    read, parse, convert = _options(read_header(path), None)
-    with pa.csv.open_csv(path, read, parse, convert) as batches:
-        for batch in batches:
-            yield pa.Table.from_batches([batch])
 
 
 def write_tsv(path: str | Path, table: pa.Table) -> None:
     r"""Write a table of strings as tab-separated UTF-8 with \n line ends; only values that need quotes have them."""
-    write_tsv_batches(path, table.column_names, table.to_batches())
+    pieces = (table.slice(start, ROWS_PER_GROUP) for start in range(0, len(table), ROWS_PER_GROUP))
+    write_tsv_lines(path, table.column_names, map(tsv_lines, pieces))
 
 
-def write_tsv_batches(path: str | Path, columns: list[str], batches: Iterable[pa.RecordBatch]) -> None:
-    """Write a table that comes in batches, its columns in this order, as `write_tsv` does."""
+def write_tsv_lines(path: str | Path, columns: list[str], lines: Iterable[bytes | pa.Buffer]) -> None:
+    """Write a table that comes in lines, as those of `tsv_lines`, below the names of its columns."""
     with write_aside(path) as part, part.open("wb") as file:
         file.write(_csv_lines([columns]))
-        for _ in map_in_order(lambda batch: _write_batch(file, batch.select(columns)), batches, threads=1):
-            pass  # one batch is written while the next is read
+        for some in lines:
+            file.write(some)
+
+
+def tsv_lines(table: pa.Table) -> bytes | pa.Buffer:
+    """The lines of a table, without its header, as `write_tsv` writes them."""
+    lines = pa.BufferOutputStream()
+    try:
+        pa.csv.write_csv(table, lines, pa.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none"))
+    except pa.ArrowInvalid:  # a value holds a quote, a tab or a line end
+        return _csv_lines(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    return lines.getvalue()
 
 
 def write_strings(path: str | Path, table: pa.Table) -> None:
     """Write a table of strings as Parquet, to be read again fast: names of images do not compress, nor repeat."""
-    compression = {name: "none" if name in WITHOUT_REPEATS else "zstd" for name in table.column_names}
-    repeating = [name for name in table.column_names if name not in WITHOUT_REPEATS]
+    repeating = _repeating(table.column_names)
+    compression = {name: "zstd" if name in repeating else "none" for name in table.column_names}
     with parquet_writer(path, table.schema, compression=compression, use_dictionary=repeating or False) as writer:
         writer.write_table(table, ROWS_PER_GROUP)
 
@@ -122,10 +129,9 @@ def write_strings(path: str | Path, table: pa.Table) -> None:
 def write_metadata_parquet(path: str | Path, metadata: str | Path) -> dict[str, int]:
     """Write a metadata TSV as Parquet, for those who would not parse a gigabyte of text; return the count of rows."""
     columns = read_header(metadata)
-    repeating = [name for name in columns if name not in WITHOUT_REPEATS]
     schema = pa.schema([(name, pa.string()) for name in columns])
     rows = 0
-    with parquet_writer(path, schema, compression="zstd", use_dictionary=repeating) as file:
+    with parquet_writer(path, schema, compression="zstd", use_dictionary=_repeating(columns)) as file:
         for piece in stream_tsv(metadata):
             file.write_table(piece)
             rows += len(piece)
@@ -150,31 +156,38 @@ def is_blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.or_(pc.equal(column, ""), pc.utf8_is_space(column))
 
 
-def texts_of(column: pa.ChunkedArray) -> Iterator[bytes]:
-    """All letters of a column of strings, batch by batch: to look through a gigabyte in a fraction of a second."""
-    for chunk in column.chunks:
-        letters = chunk.buffers()[2]
-        yield b"" if letters is None else letters.to_pybytes()
-
-
 def rows_where(mask: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """The rows of a file in which a mask over its table is true; row 1 is the header."""
     return np.flatnonzero(mask.to_numpy(zero_copy_only=False)) + 2
 
 
-def _read(path: str | Path, names: list[str], columns: list[str] | None, threads: bool) -> pa.Table:
-    read, parse, convert = _options(names, columns)
-    read.use_threads = threads
-    return pa.csv.read_csv(path, read, parse, convert)
+def _repeating(columns: list[str]) -> list[str]:
+    return [name for name in columns if name not in WITHOUT_REPEATS]
 
 
-def _options(
-    names: list[str], columns: list[str] | None
-) -> tuple[pa.csv.ReadOptions, pa.csv.ParseOptions, pa.csv.ConvertOptions]:
+def _pieces_of_lines(path: str | Path) -> Iterator[bytes]:
+    """The lines below the header, some at a time. A value with a line end would be torn, but it is refused anyhow."""
+    with open(path, "rb") as file:
+        file.readline()
+        while lines := file.read(BYTES_PER_PIECE):
+            yield lines + file.readline()
+
+
+def _parse(lines: bytes, names: list[str], columns: list[str] | None) -> pa.Table:
+    """Raises ArrowInvalid where these are no lines of such a table."""
+    read = pa.csv.ReadOptions(column_names=names, block_size=len(lines), use_threads=False)
     convert = pa.csv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, include_columns=columns
     )
-    return pa.csv.ReadOptions(block_size=BYTES_PER_BATCH), pa.csv.ParseOptions(delimiter="\t"), convert
+    table = pa.csv.read_csv(pa.BufferReader(lines), read, pa.csv.ParseOptions(delimiter="\t"), convert)
+    # A quote that nothing closes swallows the end of its line, and the lines after it.
+    if b'"' in lines and any(pc.any(_has_line_end(column)).as_py() for column in table.columns):
+        raise pa.ArrowInvalid("a value with a line end")
+    return table
+
+
+def _has_line_end(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.match_substring(column, "\n")
 
 
 def _first_fault(path: str | Path, names: list[str]) -> str:
@@ -185,32 +198,16 @@ def _first_fault(path: str | Path, names: list[str]) -> str:
                 line.decode()
             except UnicodeDecodeError as error:
                 return f"row {number} is not UTF-8 ({error.reason}: {line[error.start : error.end]!r})"
+    convert = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
+    read = pa.csv.ReadOptions(use_threads=False)  # only one thread can count rows
     try:
-        _read(path, names, None, threads=False)  # only one thread can count rows
+        table = pa.csv.read_csv(path, read, pa.csv.ParseOptions(delimiter="\t"), convert)
     except pa.ArrowInvalid as error:
         return " ".join(str(error).split())
-    return "the table cannot be read"
-
-
-def _refuse_line_ends(table: pa.Table, path: str | Path) -> None:
-    """Raise InputError where a quote that nothing closes has swallowed the rows after it."""
     for name in table.column_names:
-        if any(b"\n" in text for text in texts_of(table[name])):
-            row = rows_where(pc.match_substring(table[name], "\n"))[0]
-            raise InputError(
-                f"{path}: row {row}: the value of {name} opens a quote that nothing closes. Mend this row."
-            )
-
-
-def _write_batch(file: BinaryIO, batch: pa.RecordBatch) -> None:
-    options = pa.csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
-    start = file.tell()
-    try:
-        pa.csv.write_csv(batch, file, options)
-    except pa.ArrowInvalid:  # a value holds a quote, a tab or a line end
-        file.seek(start)
-        file.truncate()
-        file.write(_csv_lines(zip(*(column.to_pylist() for column in batch.columns), strict=True)))
+        for row in rows_where(_has_line_end(table[name])):
+            return f"row {row}: the value of {name} opens a quote that nothing closes"
+    return "the table cannot be read"
 
 
 def _csv_lines(rows: Iterable[Iterable[str]]) -> bytes:

@@ -7,8 +7,8 @@ passes; the other published columns are then filled in as unknown. All other col
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from functools import reduce
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial, reduce
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,11 +23,12 @@ from bioscan1m.metadata.metadata import (
     TAXA,
     complete,
     is_blank,
-    read_tsv,
+    read_header,
     rows_where,
-    texts_of,
+    stream_tsv,
     write_strings,
 )
+from bioscan1m.streams import map_in_order
 from bioscan1m.tables import write_table
 
 logger = logging.getLogger(__name__)
@@ -38,8 +39,16 @@ NAMED = 5  # values or rows that a message names before it counts the others
 PARENT_RANKS = (("family", "order"), ("genus", "family"), ("species", "genus"))
 
 
+class Check(NamedTuple):
+    """What makes a row doubtful: the columns that this takes, and where in a table of them it is so."""
+
+    name: str
+    columns: list[str]
+    is_doubtful: Callable[[pa.Table], pa.ChunkedArray]
+
+
 class Doubt(NamedTuple):
-    """One check: how many rows do not pass it, and the first of them."""
+    """What came of a check: how many rows do not pass it, and the first of them."""
 
     check: str
     rows: int
@@ -53,6 +62,7 @@ def validate_metadata(
     experiments: list[str],
     validated: str | Path,
     warnings: str | Path,
+    threads: int,
 ) -> dict[str, int]:
     """Write what the splits need of the source TSV as Parquet, and the table of warnings; return the count of rows.
 
@@ -60,32 +70,54 @@ def validate_metadata(
     `experiments` their names, which the source may have as columns of published roles. Raises InputError where a needed
     column is absent, an image_file is empty, repeated or a path, or no chunk_number is in the manifest.
     """
-    table = read_tsv(source)
-    _refuse_missing_columns(source, table, labels)
-    _refuse_bad_image_files(source, table)
+    columns = read_header(source)
+    _refuse_missing_columns(source, columns, labels)
+    used = [name for name in dict.fromkeys(["image_file", "chunk_number", *labels, *experiments]) if name in columns]
+    of_table = [check for check in CHECKS_OF_TABLE if set(check.columns) <= set(columns)]
+    kept = list(dict.fromkeys([*used, *(name for check in of_table for name in check.columns)]))
+    table, doubts = _check_rows(source, _checks_of_rows(columns, chunks, labels), kept, threads)
     if chunks is not None:
         _refuse_other_chunks(source, table, chunks)
-    doubts = list(_doubts(table, chunks, labels))
+    looks = [partial(_refuse_bad_image_files, source, table), *(partial(_doubt, check, table) for check in of_table)]
+    _, *doubts_of_table = map_in_order(lambda look: look(), looks, threads)
+    doubts += doubts_of_table
     for doubt in doubts:
         if doubt.rows:
             logger.warning("%s: %d rows (%s)", doubt.check, doubt.rows, doubt.example)
-    used = ["image_file", "chunk_number", *labels, *(name for name in experiments if name in table.column_names)]
-    write_strings(validated, complete(table.select(list(dict.fromkeys(used))), labels, labels))
+    write_strings(validated, complete(table.select(used), labels, labels))
     write_table(warnings, pd.DataFrame(doubts))
-    return {"in": table.num_rows, "out": table.num_rows}
+    return {"in": len(table), "out": len(table)}
 
 
-def _refuse_missing_columns(source: str | Path, table: pa.Table, labels: list[str]) -> None:
-    missing = [
-        name for name in dict.fromkeys(["image_file", "chunk_number", *labels]) if name not in table.column_names
-    ]
+def _refuse_missing_columns(source: str | Path, columns: list[str], labels: list[str]) -> None:
+    missing = [name for name in dict.fromkeys(["image_file", "chunk_number", *labels]) if name not in columns]
     if missing:
         raise InputError(
-            f"{source}: no column {', '.join(missing)}; there are: {', '.join(table.column_names)}. Needed, with "
+            f"{source}: no column {', '.join(missing)}; there are: {', '.join(columns)}. Needed, with "
             f"tabs between them, are image_file, chunk_number and what splits.experiments names ({', '.join(labels)})."
         )
-    if not table.num_rows:
+
+
+def _check_rows(source: str | Path, checks: list[Check], kept: list[str], threads: int) -> tuple[pa.Table, list[Doubt]]:
+    """The columns of the source that are to be kept, and what came of the checks: the rows pass through in pieces."""
+
+    def look(numbered: tuple[int, pa.Table]) -> tuple[pa.Table, list[Doubt]]:
+        start, piece = numbered
+        return piece.select(kept), [_doubt(check, piece, start) for check in checks]
+
+    looked = list(map_in_order(look, _numbered(stream_tsv(source, threads=threads)), threads))
+    if not any(len(piece) for piece, _ in looked):
         raise InputError(f"{source}: the table has a header and no rows")
+    of_pieces = zip(*(doubts for _, doubts in looked), strict=True)
+    return pa.concat_tables(piece for piece, _ in looked), [_sum(of_check) for of_check in of_pieces]
+
+
+def _numbered(pieces: Iterator[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
+    """Each piece with the number of rows before it."""
+    start = 0
+    for piece in pieces:
+        yield start, piece
+        start += len(piece)
 
 
 def _refuse_bad_image_files(source: str | Path, table: pa.Table) -> None:
@@ -115,66 +147,74 @@ def _is_of_other_chunk(table: pa.Table, chunks: list[str]) -> pa.ChunkedArray:
     return pc.invert(pc.is_in(table["chunk_number"], pa.array(chunks, pa.string())))
 
 
-def _doubts(table: pa.Table, chunks: list[str] | None, labels: list[str]) -> Iterator[Doubt]:
-    """Every check for which the table has the columns, passed or not."""
+def _checks_of_rows(columns: list[str], chunks: list[str] | None, labels: list[str]) -> list[Check]:
+    """Every check that looks at one row at a time, for which there are the columns."""
+    others = [name for name in TAXA if name in columns and name not in labels]
+    checks = [
+        *(Check(f"{label} is blank, read as {NOT_CLASSIFIED}", [label], _has_blank) for label in labels),
+        *([Check(f"another taxon is blank, read as {NOT_CLASSIFIED}", others, _has_blank)] if others else []),
+        Check("uri is no BIN of the form BOLD:AAA1234", ["uri"], _is_no_bin),
+        Check("nucraw has letters that stand for no nucleotide", ["nucraw"], _has_other_letters),
+    ]
     if chunks is not None:
-        other = _is_of_other_chunk(table, chunks)
-        yield _doubt("chunk_number is not in the manifest, so the image is missing", table, ["chunk_number"], other)
-    for label in labels:
-        yield _doubt(f"{label} is blank, read as {NOT_CLASSIFIED}", table, [label], is_blank(table[label]))
-    if others := [name for name in TAXA if name in table.column_names and name not in labels]:
-        blank = reduce(pc.or_, (is_blank(table[name]) for name in others))
-        yield _doubt(f"another taxon is blank, read as {NOT_CLASSIFIED}", table, others, blank)
-    if "uri" in table.column_names:
-        named = pc.invert(pc.or_(is_blank(table["uri"]), pc.equal(table["uri"], NOT_CLASSIFIED)))
-        other_form = pc.invert(pc.match_substring_regex(table["uri"], BIN_FORM))
-        yield _doubt("uri is no BIN of the form BOLD:AAA1234", table, ["uri"], pc.and_(named, other_form))
-    if "nucraw" in table.column_names:
-        others = _has_other_letters(table["nucraw"], NUCLEOTIDES)
-        yield _doubt("nucraw has letters that stand for no nucleotide", table, ["nucraw"], others)
-    if "sampleid" in table.column_names:
-        yield _doubt("sampleid is there more than once", table, ["sampleid"], _is_repeated(table["sampleid"]))
-    for rank, parent in PARENT_RANKS:
-        if {rank, parent} <= set(table.column_names):
-            yield _doubt(f"{rank} lies in more than one {parent}", table, [rank, parent], _is_torn(table, rank, parent))
+        missing = "chunk_number is not in the manifest, so the image is missing"
+        checks.insert(0, Check(missing, ["chunk_number"], lambda table: _is_of_other_chunk(table, chunks)))
+    return [check for check in checks if set(check.columns) <= set(columns)]
 
 
-def _doubt(check: str, table: pa.Table, columns: list[str], mask: pa.ChunkedArray | pa.Array) -> Doubt:
-    rows = rows_where(mask)
+def _doubt(check: Check, table: pa.Table, start: int = 0) -> Doubt:
+    """What comes of a check in a table, which has the rows of the file from the place `start` on."""
+    looked_at = table.select(check.columns)
+    rows = rows_where(check.is_doubtful(looked_at))
     if not len(rows):
-        return Doubt(check, 0, "")
-    values = (f"{name} = {table[name][int(rows[0]) - 2].as_py()[:40]!r}" for name in columns)
-    return Doubt(check, len(rows), f"row {rows[0]}: {', '.join(values)}")
+        return Doubt(check.name, 0, "")
+    first = looked_at.slice(int(rows[0]) - 2, 1).to_pylist()[0]
+    values = ", ".join(f"{name} = {value[:40]!r}" for name, value in first.items())
+    return Doubt(check.name, len(rows), f"row {start + rows[0]}: {values}")
 
 
-def _repeated_values(column: pa.ChunkedArray) -> pa.Array:
-    """The values that are there more than once. Most columns of names have none, which is faster to see."""
-    if pc.count_distinct(column, mode="all").as_py() == len(column):
-        return pa.array([], column.type)
-    counts = column.value_counts()
-    return counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+def _sum(doubts: Sequence[Doubt]) -> Doubt:
+    """Those of one check in all pieces."""
+    examples = (doubt.example for doubt in doubts if doubt.rows)
+    return Doubt(doubts[0].check, sum(doubt.rows for doubt in doubts), next(examples, ""))
 
 
-def _is_repeated(column: pa.ChunkedArray) -> pa.Array:
+def _has_blank(table: pa.Table) -> pa.ChunkedArray:
+    return reduce(pc.or_, map(is_blank, table.columns))
+
+
+def _is_no_bin(table: pa.Table) -> pa.ChunkedArray:
+    named = pc.invert(pc.or_(is_blank(table["uri"]), pc.equal(table["uri"], NOT_CLASSIFIED)))
+    return pc.and_(named, pc.invert(pc.match_substring_regex(table["uri"], BIN_FORM)))
+
+
+def _has_other_letters(table: pa.Table) -> pa.ChunkedArray:
+    return pc.not_equal(pc.ascii_ltrim(table["nucraw"], characters=NUCLEOTIDES), "")
+
+
+def _is_repeated(table: pa.Table) -> pa.ChunkedArray:
+    (column,) = table.columns
     return pc.and_(pc.is_in(column, _repeated_values(column)), pc.invert(is_blank(column)))
 
 
-def _has_other_letters(column: pa.ChunkedArray, letters: str) -> pa.ChunkedArray | pa.Array:
-    """Values with letters beyond these. Mostly there are none, which is seen without a look at each value."""
-    if not any(text.translate(None, letters.encode()) for text in texts_of(column)):
-        return pa.repeat(pa.scalar(False), len(column))
-    return pc.match_substring_regex(column, f"[^{letters}]")
+def _is_torn(table: pa.Table) -> pa.ChunkedArray:
+    """Rows whose taxon, in the first column, has other rows with another taxon of the rank above, in the second."""
+    rank, parent = table.column_names
+    known = reduce(pc.and_, (pc.invert(pc.is_in(column, pa.array(["", NOT_CLASSIFIED]))) for column in table.columns))
+    pairs = table.filter(known).group_by([rank, parent]).aggregate([])
+    return pc.and_(known, pc.is_in(table[rank], _repeated_values(pairs[rank])))
 
 
-def _is_torn(table: pa.Table, rank: str, parent: str) -> pa.Array:
-    """Rows whose taxon of one rank has other rows with another taxon of the rank above."""
-    ranks = pd.DataFrame({name: table[name].to_pandas() for name in (rank, parent)})
-    known = ranks[~ranks.isin(["", NOT_CLASSIFIED]).any(axis=1)]
-    pairs = known.drop_duplicates()
-    torn = pairs[rank][pairs[rank].duplicated()]
-    mask = np.zeros(table.num_rows, bool)
-    mask[known.index[known[rank].isin(torn)]] = True
-    return pa.array(mask)
+CHECKS_OF_TABLE = (
+    Check("sampleid is there more than once", ["sampleid"], _is_repeated),
+    *(Check(f"{rank} lies in more than one {parent}", [rank, parent], _is_torn) for rank, parent in PARENT_RANKS),
+)
+
+
+def _repeated_values(column: pa.ChunkedArray) -> pa.Array:
+    """The values that are there more than once."""
+    counts = column.value_counts()
+    return counts.field("values").filter(pc.greater(counts.field("counts"), 1))
 
 
 def _with_rows(column: pa.ChunkedArray, values: list[str]) -> str:

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from bioscan1m.errors import InputError
 from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED, SOURCE_COLUMNS, read_header, read_tsv, write_strings
 from bioscan1m.metadata.splits import NO_ROLE, ROLES, Assignment, assign_roles, label_places, task_of
+from bioscan1m.streams import map_in_order
 from bioscan1m.tables import read_parquet, write_table
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ def build_splits(
     tables: list[str | Path],
     roles: str | Path,
     counts: str | Path,
+    threads: int,
     previous: str | Path | None = None,
 ) -> dict[str, int]:
     """Write one table per experiment, in the order of the config, and those of all roles and of the counts.
@@ -48,7 +50,8 @@ def build_splits(
     if clashes := [name for name in experiments if name in {*SOURCE_COLUMNS, *_task_columns(experiments)}]:
         raise InputError(f"splits.experiments: {', '.join(clashes)} is a column of the metadata; choose another name")
     published = _takes_published(metadata, splits)
-    frame = _read(metadata, experiments, published)
+    table = _read(metadata, experiments, published)
+    frame = table.to_pandas()
     by_rule = assign_roles(frame, splits)
     if published:
         assigned = published_roles(frame, experiments, str(metadata))
@@ -58,9 +61,13 @@ def build_splits(
         _log_changes(had, assigned)
     else:
         assigned = by_rule
-    for name, table in zip(experiments, tables, strict=True):
-        write_strings(table, _roles_table(frame, assigned[name]))
-    write_strings(roles, _all_roles(frame, assigned))
+    names = table.select(["image_file", "chunk_number"]).combine_chunks()
+
+    def write(experiment: str, path: str | Path) -> None:
+        write_strings(path, _roles_table(names, assigned[experiment]))
+
+    list(map_in_order(lambda given: write(*given), zip(experiments, tables, strict=True), threads))
+    write_strings(roles, _all_roles(names["image_file"], assigned))
     compared = compare_counts(assigned, by_rule)
     _log(assigned, compared, experiments)
     write_table(counts, compared)
@@ -142,30 +149,27 @@ def _task_columns(experiments: dict[str, Any]) -> list[str]:
     return [column for task in tasks for column in (task["label"], *task.get("where", {}))]
 
 
-def _read(metadata: str | Path, experiments: dict[str, Any], published: bool) -> pd.DataFrame:
+def _read(metadata: str | Path, experiments: dict[str, Any], published: bool) -> pa.Table:
     columns = ["image_file", "chunk_number", *_task_columns(experiments), *(experiments if published else ())]
-    return read_parquet(metadata, columns=list(dict.fromkeys(columns))).to_pandas()
+    return read_parquet(metadata, columns=list(dict.fromkeys(columns)))
 
 
-def _roles_table(frame: pd.DataFrame, assignment: Assignment) -> pa.Table:
+def _roles_table(names: pa.Table, assignment: Assignment) -> pa.Table:
+    """The rows that have a role; `names` has the image_file and chunk_number of all."""
     rows = np.flatnonzero(assignment.roles != NO_ROLE)
-    columns = {
-        "image_file": frame["image_file"].iloc[rows],
-        "chunk_number": frame["chunk_number"].iloc[rows],
-        "label": assignment.classes[assignment.labels[rows]],
-        "role": np.array(ROLES, dtype=object)[assignment.roles[rows]],
-    }
-    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
+    classes, words = (pa.array(values, pa.string()) for values in (assignment.classes, ROLES))
+    label, role = classes.take(pa.array(assignment.labels[rows])), words.take(pa.array(assignment.roles[rows]))
+    return names.take(pa.array(rows)).append_column("label", label).append_column("role", role)
 
 
-def _all_roles(frame: pd.DataFrame, assigned: dict[str, Assignment]) -> pa.Table:
+def _all_roles(image_files: pa.ChunkedArray, assigned: dict[str, Assignment]) -> pa.Table:
     """The role of each row in each experiment, no_split where it has none."""
     words = pa.array([*ROLES, NO_SPLIT])  # NO_ROLE, which is -1, is the last place
     columns = {
         name: pa.DictionaryArray.from_arrays((one.roles % len(words)).astype(np.int8), words)
         for name, one in assigned.items()
     }
-    return pa.table({"image_file": pa.array(frame["image_file"], pa.string()), **columns})
+    return pa.table({"image_file": image_files, **columns})
 
 
 def _count(assigned: dict[str, Assignment]) -> pd.Series:

@@ -153,7 +153,7 @@ def _parents_first(experiments: dict[str, Any]) -> list[str]:
 
 def _hashes(image_files: list[str]) -> np.ndarray:
     """64 bits of BLAKE2 of each name."""
-    digests = (hashlib.blake2b(image_file.encode(), digest_size=8).digest() for image_file in image_files)
+    digests = [hashlib.blake2b(image_file.encode(), digest_size=8).digest() for image_file in image_files]
     return np.frombuffer(b"".join(digests), "<u8")
 
 
