@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bioscan1m.atomic import write_aside, write_text
 from bioscan1m.errors import InputError
 from bioscan1m.provenance.recipe import recipe_of_job
+
+if TYPE_CHECKING:  # where a trace needs no table of it, for it takes long to import
+    import pandas as pd
 
 
 def write_table(path: str | Path, table: pd.DataFrame, decimals: int | None = None) -> None:

@@ -13,7 +13,8 @@ from test_splits import RATIOS, table, tasks
 
 from bioscan1m.errors import InputError
 from bioscan1m.metadata.metadata import NOT_CLASSIFIED
-from bioscan1m.metadata.splits import NO_ROLE, ROLES, Assignment, assign_roles, fill_up, split_counts
+from bioscan1m.metadata.split_rule import ROLES, fill_up, split_counts
+from bioscan1m.metadata.splits import NO_ROLE, Assignment, assign_roles
 
 PARENTS = {"small_orders": "orders", "small_families": "families"}
 

@@ -13,16 +13,8 @@ from hypothesis import strategies as st
 
 from bioscan1m.errors import InputError
 from bioscan1m.metadata.metadata import NOT_CLASSIFIED
-from bioscan1m.metadata.splits import (
-    NO_CLASS,
-    NO_ROLE,
-    ROLES,
-    Assignment,
-    assign_roles,
-    balanced_shares,
-    proportional_shares,
-    split_counts,
-)
+from bioscan1m.metadata.split_rule import ROLES, balanced_shares, proportional_shares, split_counts
+from bioscan1m.metadata.splits import NO_CLASS, NO_ROLE, Assignment, assign_roles
 from bioscan1m.published import published
 from workflow_runs import REPOSITORY
 

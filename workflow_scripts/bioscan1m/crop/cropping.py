@@ -7,10 +7,10 @@ another ratio, padding or quality costs no GPU time.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 from PIL import Image
 
 from bioscan1m.archives import Member, list_members
@@ -20,6 +20,9 @@ from bioscan1m.errors import InputError, UnreadableImage
 from bioscan1m.images import LARGEST_PIXELS, decode, encode_jpeg
 from bioscan1m.quarantine import Quarantine, write_rows
 from bioscan1m.streams import rewrite_images
+
+if TYPE_CHECKING:  # where a trace needs no table of it, for it takes long to import
+    import pandas as pd
 
 STAGE = "crop"
 
@@ -74,7 +77,15 @@ def crop_rectangles(table: pd.DataFrame, crop: dict[str, Any]) -> dict[str, Rect
 
     A box below the score threshold that spans the whole photograph is the policy `full_frame`: it is not extended.
     """
-    return {row.image_file: _rectangle(row, crop) for row in table[has_box(table)].itertuples()}
+    rows = table.loc[has_box(table), ["image_file", "width", "height", "status", *CORNERS]].to_dict("records")
+    return {row["image_file"]: rectangle_of(row, crop) for row in rows}
+
+
+def rectangle_of(row: Mapping[str, Any], crop: dict[str, Any]) -> Rectangle:
+    """The rectangle of one row of a boxes table that has a box."""
+    box = tuple(row[corner] for corner in CORNERS)
+    whole = (0, 0, int(row["width"]), int(row["height"]))
+    return whole if row["status"] == BELOW_THRESHOLD and box == whole else crop_rectangle(box, crop)
 
 
 def cut_out(image: Image.Image, rectangle: Rectangle, pad_value: int) -> Image.Image:
@@ -93,12 +104,6 @@ def cut_out(image: Image.Image, rectangle: Rectangle, pad_value: int) -> Image.I
     canvas = Image.new("RGB", (right - left, bottom - top), (pad_value,) * 3)
     canvas.paste(image.crop(inside), (inside[0] - left, inside[1] - top))
     return canvas
-
-
-def _rectangle(row: Any, crop: dict[str, Any]) -> Rectangle:
-    box = tuple(getattr(row, corner) for corner in CORNERS)
-    whole = (0, 0, int(row.width), int(row.height))
-    return whole if row.status == BELOW_THRESHOLD and box == whole else crop_rectangle(box, crop)
 
 
 def _dropped(table: pd.DataFrame) -> Quarantine:

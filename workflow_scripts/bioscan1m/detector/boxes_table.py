@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from bioscan1m.errors import InputError
 from bioscan1m.tables import read_parquet, write_parquet
+
+if TYPE_CHECKING:  # where a trace needs no table of it, for it takes long to import
+    import pandas as pd
 
 DETECTED = "detected"
 BELOW_THRESHOLD = "below_threshold"
@@ -51,8 +54,7 @@ def read_boxes(path: str | Path) -> pd.DataFrame:
 
 def read_settings(path: str | Path) -> dict[str, Any]:
     """How the boxes of a table were made. Raises InputError where the table does not say it."""
-    described = read_parquet(path, ["image_file"]).schema.metadata
     try:
-        return json.loads(described[b"detection"])
-    except (KeyError, TypeError, ValueError):
+        return json.loads(pq.read_schema(path).metadata[b"detection"])
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError):
         raise InputError(f"{path}: not a table of boxes as the detection writes it; remove it and run again") from None

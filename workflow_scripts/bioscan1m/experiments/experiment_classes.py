@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from bioscan1m.errors import InputError
-from bioscan1m.metadata.splits import ROLES
+from bioscan1m.metadata.split_rule import ROLES
 from bioscan1m.tables import read_parquet
 
 LEAST_CLASSES = 2

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from bioscan1m.metadata.splits import ROLES
+from bioscan1m.metadata.split_rule import ROLES
 
 BAR_COLOUR = "#BFD4E6"
 # Okabe and Ito 2008: told apart with any colour vision.

@@ -13,7 +13,7 @@ from typing import Any
 
 from bioscan1m.atomic import write_json
 from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED, RANKS, read_header, read_tsv
-from bioscan1m.metadata.splits import ROLES
+from bioscan1m.metadata.split_rule import ROLES
 from bioscan1m.provenance.provenance import describe_files
 
 MEDIA_TYPES = {

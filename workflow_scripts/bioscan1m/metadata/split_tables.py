@@ -19,7 +19,8 @@ import pyarrow.parquet as pq
 
 from bioscan1m.errors import InputError
 from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED, SOURCE_COLUMNS, read_header, read_tsv, write_strings
-from bioscan1m.metadata.splits import NO_ROLE, ROLES, Assignment, assign_roles, label_places, task_of
+from bioscan1m.metadata.split_rule import ROLES, task_of
+from bioscan1m.metadata.splits import NO_ROLE, Assignment, assign_roles, label_places
 from bioscan1m.streams import map_in_order
 from bioscan1m.tables import read_parquet, write_table
 

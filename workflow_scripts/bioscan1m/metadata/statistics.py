@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED, RANKS, read_tsv
-from bioscan1m.metadata.splits import ROLES
+from bioscan1m.metadata.split_rule import ROLES
 from bioscan1m.published import published
 
 IDENTIFIERS = {"bin": "uri", "sampleid": "sampleid"}

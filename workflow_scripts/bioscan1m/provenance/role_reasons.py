@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED
-from bioscan1m.metadata.splits import ROLES, split_counts, task_of
+from bioscan1m.metadata.split_rule import ROLES, split_counts, task_of
 from bioscan1m.provenance.records import Record
 
 COUNTS, VALIDATED = "results/splits/counts.tsv", "results/metadata/validated.parquet"

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bioscan1m.crop.cropping import crop_rectangles
-from bioscan1m.detector.boxes_table import SCHEMA, read_settings
+from bioscan1m.crop.cropping import rectangle_of
+from bioscan1m.detector.boxes_table import CORNERS, UNREADABLE, read_settings
 from bioscan1m.errors import InputError
 from bioscan1m.images import image_size
 from bioscan1m.package.packages import ImagePackage
@@ -62,7 +62,7 @@ def trace_image(run: str | Path, image_file: str) -> dict[str, Any]:
         fetched = sources_behind([made[source][0]] if source in made else [], evidence.ledger)
         trace["original"] = {**_member(run, source, image_file), **(fetched[0] if fetched else {})}
         trace["box"] = _box(run, chunk, image_file, evidence.records)
-        trace["crop"] = _crop(run, chunk, image_file, made)
+        trace["crop"] = _crop(run, chunk, trace["box"], made)
         trace["quarantine"] = _quarantine(run, chunk, image_file)
     trace |= {"packages": packages, "row": row, "roles": roles}
     trace["trained_on_it"] = _models({role["experiment"] for role in roles if role["role"] == "train"}, made)
@@ -125,15 +125,15 @@ def _box(run: Path, chunk: str, image_file: str, records: list[Record]) -> dict[
     return {**find_row(path, image_file), **detector}
 
 
-def _crop(run: Path, chunk: str, image_file: str, made: dict[str, tuple[Record, dict[str, Any]]]) -> dict[str, Any]:
+def _crop(run: Path, chunk: str, box: dict[str, Any], made: dict[str, tuple[Record, dict[str, Any]]]) -> dict[str, Any]:
     """The rectangle that was cut out (x_min, y_min, x_max, y_max in pixels of the original), and the crop's file."""
     path = CROPPED.format(chunk=chunk)
     if path not in made:
         return {}
     crop = made[path][0].parameters["crop"]
-    boxes = pq.read_table(run / BOXES.format(chunk=chunk), schema=SCHEMA, filters=[("image_file", "=", image_file)])
-    rectangles = crop_rectangles(boxes.to_pandas(), crop)
-    return {"rectangle": rectangles.get(image_file), **crop, **_member(run, path, image_file)}
+    has_box = box["status"] != UNREADABLE and None not in (box[corner] for corner in CORNERS)
+    rectangle = rectangle_of(box, crop) if has_box else None
+    return {"rectangle": rectangle, **crop, **_member(run, path, box["image_file"])}
 
 
 def _packages(run: Path, image_file: str, made: dict[str, tuple[Record, dict[str, Any]]]) -> Iterator[dict[str, Any]]:
