@@ -5,7 +5,7 @@ BIN := .venv/bin
 DEMO := runs/demo
 SNAKEMAKE := $(BIN)/snakemake --snakefile Snakefile --directory $(DEMO) --profile profiles/demo
 
-.PHONY: demo predict trace test test-slow bench docs lint format lock clean-demo
+.PHONY: demo predict trace test test-slow bench bench-gpu docs lint format lock clean-demo
 
 demo: $(BIN)/ready
 	@mkdir -p $(DEMO)
@@ -48,6 +48,10 @@ test-slow: $(BIN)/ready
 # Ratios from one run, with the machine's description, in results/bench/. BIOSCAN_REAL_DATA may name real photographs.
 bench: $(BIN)/ready
 	PYTHONPATH=tests:workflow_scripts $(BIN)/python -m benchmark
+
+# The stages that a GPU computes; on a machine without .venv with its own Python, if that has PyTorch and transformers.
+bench-gpu:
+	PYTHONPATH=tests:workflow_scripts $(if $(wildcard $(BIN)/ready),$(BIN)/python,$(PYTHON)) -m benchmark --gpu
 
 # The table of the config's keys in the README, from their schema.
 docs: $(BIN)/ready

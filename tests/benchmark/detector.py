@@ -63,10 +63,10 @@ AT_FULL_SIZE = Preset(FULL, "auto", 16 if ON_GPU else 1, 1)
 PRESET_FAST = Preset(FAST, "bfloat16", 16 if ON_GPU else 2, 1 if ON_GPU else cores())
 
 
-def prepare(folder: Path) -> None:
-    """Write the chunk and the detector that all variants read."""
-    _write_chunk(folder / "chunk.zip", IMAGES)
-    _write_chunk(folder / "many.zip", CROPPED_IMAGES)
+def prepare(folder: Path, share: float = 1) -> None:
+    """Write the chunk, or a share of it, and the detector that all variants read."""
+    _write_chunk(folder / "chunk.zip", int(IMAGES * share))
+    _write_chunk(folder / "many.zip", int(CROPPED_IMAGES * share))
     torch.manual_seed(0)
     backbone = ResNetConfig(out_features=["stage4"])
     config = DetrConfig(use_timm_backbone=False, backbone_config=backbone, id2label=CLASS_NAMES, label2id={"insect": 0})
@@ -87,7 +87,7 @@ def stages() -> list[Stage]:
             "zip to boxes; bare model as reference", {"ours": boxes_full, "reference": model_bare, "limit": model_full}
         ),
         Stage("zip to crops, fast preset", {"ours": crops_fast, "reference": crops_naive, "limit": model_fast}),
-        Stage("crop", CROPPING),
+        Stage("crop", CROPPING, scales=True),
     ]
 
 

@@ -8,6 +8,7 @@ slows down slows them all; figures are medians over the rounds. Peak memory is t
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import os
 import platform
@@ -15,7 +16,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from bioscan1m.atomic import write_json
 from bioscan1m.provenance.provenance import machine, now, software, source_state
 
 BYTES_PER_KIB, BYTES_PER_GB = 1024, 1e9
+QUARTER = 1 / 4
 
 # Given the folder with the prepared input, make ready, and return the work to be timed; it returns what it counted.
 Prepare = Callable[[Path], Callable[[], int]]
@@ -35,6 +37,7 @@ class Stage:
     name: str
     variants: Mapping[str, Prepare]
     unit: str = "images"
+    scales: bool = False  # whether ours is also timed on one core, and on a quarter of the data
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,64 @@ def run_stages(stages: list[Stage], folder: Path, rounds: int) -> dict[str, dict
     return results
 
 
+@dataclass(frozen=True)
+class Scaling:
+    """How a stage grows: units per second on one core and on all, and on a quarter of the data and all of them."""
+
+    one_core: float
+    all_cores: float
+    quarter: float
+
+    @property
+    def speedup(self) -> float:
+        """Of all cores over one."""
+        return self.all_cores / self.one_core
+
+    @property
+    def slope(self) -> float:
+        """The exponent by which the time grows with the data: 1 is in proportion."""
+        return 1 - math.log(self.all_cores / self.quarter) / math.log(1 / QUARTER)
+
+
+def scale_stages(
+    stages: list[Stage], timed: dict[str, dict[str, Timed]], folder: Path, small: Path
+) -> dict[str, Scaling]:
+    """Stage -> its scaling, of those that scale; `small` holds a quarter of the data."""
+    return {
+        stage.name: Scaling(
+            one_core=_in_fresh_process(stage.variants["ours"], folder, 1)[0],
+            all_cores=timed[stage.name]["ours"].rate,
+            quarter=_in_fresh_process(stage.variants["ours"], small)[0],
+        )
+        for stage in stages
+        if stage.scales
+    }
+
+
+def scaling_row(name: str, scaling: Scaling) -> str:
+    """A line for a stage."""
+    rates = "".join(f"{_number(rate):>14}" for rate in (scaling.one_core, scaling.all_cores, scaling.speedup))
+    return f"{name:44}{rates}{scaling.slope:>14.2f}"
+
+
+def scaling_header() -> str:
+    """The head of the lines of `scaling_row`."""
+    columns = ("1 core/s", f"{cores()} cores/s", "speed-up", "slope")
+    return f"{'scaling, and time by data (1: in proportion)':44}" + "".join(f"{column:>14}" for column in columns)
+
+
 def header() -> str:
     """The head of the table that `run_stages` prints row by row."""
     columns = ("stage", "ours/s", "reference/s", "limit/s", "ours/ref", "ours/limit", "peak GB")
     return f"{columns[0]:44}" + "".join(f"{column:>12}" for column in columns[1:])
 
 
-def write_results(path: Path, results: Mapping[str, Mapping[str, Timed]], more: Mapping[str, Any]) -> None:
+def write_results(
+    path: Path,
+    results: Mapping[str, Mapping[str, Timed]],
+    scaled: Mapping[str, Scaling],
+    more: Mapping[str, Any],
+) -> None:
     """Write everything as JSON with the machine's description."""
     stages = {
         stage: {
@@ -85,6 +139,9 @@ def write_results(path: Path, results: Mapping[str, Mapping[str, Timed]], more: 
             "software": software(),
             "source": source_state(),
             "stages": stages,
+            "scaling": {
+                stage: {**asdict(one), "speedup": one.speedup, "slope": one.slope} for stage, one in scaled.items()
+            },
             **more,
         },
     )
@@ -112,12 +169,15 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
-def _in_fresh_process(prepare: Prepare, folder: Path) -> tuple[float, int]:
+def _in_fresh_process(prepare: Prepare, folder: Path, most_cores: int | None = None) -> tuple[float, int]:
     """Units per second and peak memory in bytes."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_measure, args=(prepare, folder, sender))
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(ours)[:most_cores])  # a new process has those of its parent
     process.start()
+    os.sched_setaffinity(0, ours)
     sender.close()
     try:
         return json.loads(receiver.recv())

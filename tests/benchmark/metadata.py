@@ -24,8 +24,8 @@ LABELS = ["family", "order"]
 CHUNKS = [str(chunk) for chunk in range(1, 114)]
 
 
-def prepare(folder: Path) -> None:
-    """Write a table with the published numbers of images per class and a barcode in each row."""
+def prepare(folder: Path, share: float = 1) -> None:
+    """Write a table with the published numbers of images per class and a barcode in each row; or a share of it."""
     rng = np.random.default_rng(0)
     orders, families = _taxa(rng)
     letters = np.frombuffer(b"ACGT", np.uint8)[rng.integers(0, 4, (5000, BARCODE_LETTERS))]
@@ -42,12 +42,13 @@ def prepare(folder: Path) -> None:
         "image_file": [f"{name}.jpg" for name in names],
         "chunk_number": [str(min(row // 10_000 + 1, 113)) for row in range(ROWS)],
     }
-    write_tsv(folder / "metadata.tsv", pa.table({name: pa.array(columns[name], pa.string()) for name in columns}))
+    table = pa.table({name: pa.array(columns[name], pa.string()) for name in columns})
+    write_tsv(folder / "metadata.tsv", table.slice(0, int(ROWS * share)))
 
 
 def stages() -> list[Stage]:
     """What is timed."""
-    return [Stage("metadata: validate, split, join", {"ours": ours, "limit": limit}, "rows")]
+    return [Stage("metadata: validate, split, join", {"ours": ours, "limit": limit}, "rows", scales=True)]
 
 
 def further(folder: Path) -> dict[str, object]:

@@ -25,24 +25,24 @@ PACKED_BYTES = 7_000  # of a crop at 256 pixels, about
 RESIZE = {"short_side": 256, "jpeg_quality": 75}
 
 
-def prepare(folder: Path) -> None:
-    """Write a chunk of photographs, and a shard of as many small images as a medium experiment has."""
+def prepare(folder: Path, share: float = 1) -> None:
+    """Write a chunk of photographs, and a shard of as many small images as a medium experiment has; or a share."""
     files = photographs()
     with ZipWriter(folder / "chunk.zip") as archive:
-        for number in range(RESIZED_IMAGES):
+        for number in range(int(RESIZED_IMAGES * share)):
             archive.add(f"part1/{number}.jpg", files[number % len(files)])
     rng = np.random.default_rng(0)
     with ZipWriter(folder / "shard.zip") as archive:
-        for number in range(PACKED_IMAGES):
+        for number in range(int(PACKED_IMAGES * share)):
             archive.add(f"bioscan/images/cropped_256/part1/BIOUG{number:06}-A01.jpg", rng.bytes(PACKED_BYTES))
 
 
 def stages() -> list[Stage]:
     """What is timed."""
     return [
-        Stage("resize to 256 px", {"ours": resize_ours, "reference": resize_naive, "limit": resize_limit}),
-        Stage("pack HDF5", {"ours": pack_ours, "reference": pack_naive, "limit": pack_limit}),
-        Stage("pack zip", {"ours": zip_ours, "reference": zip_naive, "limit": zip_limit}),
+        Stage("resize to 256 px", {"ours": resize_ours, "reference": resize_naive, "limit": resize_limit}, scales=True),
+        Stage("pack HDF5", {"ours": pack_ours, "reference": pack_naive, "limit": pack_limit}, scales=True),
+        Stage("pack zip", {"ours": zip_ours, "reference": zip_naive, "limit": zip_limit}, scales=True),
     ]
 
 

@@ -1,0 +1,78 @@
+"""What Snakemake takes to plan the full run, before and after all is made; and ten times as many chunks."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from benchmark.harness import Stage, median_seconds
+
+ROOT = Path(__file__).parents[2]
+CHUNKS = (113, 1130)  # of BIOSCAN-1M; and of 11 million images
+
+
+def prepare(folder: Path) -> None:
+    """For each size an empty run, and one in which every file is there, empty, with Snakemake's notes on it."""
+    for chunks in CHUNKS:
+        for name in ("new", "made"):
+            run = folder / f"{name}-{chunks}"
+            run.mkdir()
+            shutil.copy(ROOT / "config.yaml", run)
+            rows = (f"{chunk}\tgdrive:{chunk}\t\t\n" for chunk in range(1, chunks + 1))
+            (run / "chunks.tsv").write_text("chunk\tsource\tbytes\tchecksum\n" + "".join(rows))
+        for row in csv.DictReader(snakemake(run, "--summary").splitlines(), delimiter="\t"):
+            (run / row["output_file"]).parent.mkdir(parents=True, exist_ok=True)
+            (run / row["output_file"]).touch()
+        snakemake(run, "--touch", "--forceall", "--quiet", "all")
+
+
+def stages() -> list[Stage]:
+    """What is timed."""
+    return [
+        Stage(f"{what} of {chunks} chunks", {"ours": partial(plan, f"{name}-{chunks}")}, "jobs")
+        for chunks in CHUNKS
+        for what, name in (("dry run", "new"), ("nothing to do", "made"))
+    ]
+
+
+def further(folder: Path) -> dict[str, object]:
+    """Seconds, jobs and files of each."""
+    seconds = {stage.name: round(median_seconds(stage.variants["ours"](folder), rounds=1), 1) for stage in stages()}
+    files = {chunks: sum(path.is_file() for path in (folder / f"made-{chunks}").rglob("*")) for chunks in CHUNKS}
+    return {"seconds": seconds, "files": files, "jobs": {chunks: jobs(folder / f"new-{chunks}") for chunks in CHUNKS}}
+
+
+def plan(name: str, folder: Path) -> Callable[[], int]:
+    """A dry run; it counts the jobs of the whole run, whether or not they are to be done."""
+    chunks = name.rpartition("-")[2]
+    count = jobs(folder / f"new-{chunks}")
+
+    def work() -> int:
+        said = snakemake(folder / name, "--dry-run", "--quiet", "rules")
+        if name.startswith("made") and "Nothing to be done" not in said:
+            raise SystemExit(f"{name}: there is something to do\n{said[-3000:]}")
+        return count
+
+    return work
+
+
+def jobs(run: Path) -> int:
+    """The number of jobs that are planned there."""
+    (total,) = re.findall(r"^total +(\d+)", snakemake(run, "--dry-run", "--quiet", "rules"), re.MULTILINE)
+    return int(total)
+
+
+def snakemake(run: Path, *arguments: str) -> str:
+    """What Snakemake prints, on that run."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--directory", str(run)]
+    command += ["--profile", "profiles/demo", *arguments]
+    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{run}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return done.stdout + done.stderr
