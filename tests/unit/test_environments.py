@@ -84,3 +84,9 @@ def test_every_script_of_a_rule_exists() -> None:
     named = {name for path in RULE_FILES for name in re.findall(r'"\.\./(workflow_scripts/[^"]+)"', path.read_text())}
     assert named
     assert [name for name in sorted(named) if not (REPOSITORY / name).is_file()] == []
+
+
+def test_the_hosted_tests_are_those_of_ci_run_on_the_pythons_of_the_project() -> None:
+    (job,) = yaml.safe_load((REPOSITORY / ".github/workflows/tests.yml").read_text())["jobs"].values()
+    assert ".ci/run" in [step.get("run") for step in job["steps"]]
+    assert {PYTHONS[0], PYTHONS[-1]} <= set(job["strategy"]["matrix"]["python"]) <= set(PYTHONS)
