@@ -20,7 +20,7 @@ rule validate_metadata:
         "../envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=per_attempt(12_000),
+        mem_mb=per_attempt(4_000),
         runtime=per_attempt(30),
     params:
         chunks=PLAN.chunk_numbers,
@@ -50,7 +50,7 @@ rule build_splits:
         "../envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=per_attempt(12_000),
+        mem_mb=per_attempt(4_000),
         runtime=per_attempt(30),
     params:
         splits=config["splits"],
@@ -74,7 +74,7 @@ rule join_metadata:
         "../envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=per_attempt(12_000),
+        mem_mb=per_attempt(4_000),
         runtime=per_attempt(30),
     params:
         labels=PLAN.labels(),
