@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 
 from bioscan1m.provenance.provenance import file_digest
@@ -113,3 +114,10 @@ def compared_results(run: Path) -> dict[str, str]:
     files = sorted(path for path in (run / "results").rglob("*") if path.is_file())
     names = (path.relative_to(run) for path in files)
     return {str(name): file_digest(run / name) for name in names if not NOT_COMPARED & set(name.parts)}
+
+
+def quarantined(run: Path, chunk: str) -> set[str]:
+    """The images of a chunk that could not be used."""
+    table = pd.read_csv(run / f"results/quarantine/part{chunk}.tsv", sep="\t")
+    assert list(table.columns) == ["image_file", "stage", "reason"]
+    return set(table["image_file"])

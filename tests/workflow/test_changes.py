@@ -1,0 +1,139 @@
+"""What a change to a finished run plans, and what it leaves as it is."""
+
+from __future__ import annotations
+
+import copy
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from audit_run import audit_run
+from workflow_runs import planned_jobs, quarantined, snakemake_succeeds, write_config
+
+pytestmark = pytest.mark.workflow
+
+CHUNKS = ("1", "2", "3")
+
+
+@pytest.fixture
+def copied_run(small_run, tmp_path: Path) -> Path:
+    """The finished run in another folder, to spoil."""
+    return Path(shutil.copytree(small_run.folder, tmp_path / "copy"))
+
+
+def test_a_changed_byte_is_found_by_the_audit_of_the_folder_alone(copied_run: Path, capsys) -> None:
+    assert audit_run(copied_run) == 0
+    path = copied_run / "results/packages/cropped_256.zip"
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert audit_run(copied_run) == 1
+    assert "changed\tresults/packages/cropped_256.zip" in capsys.readouterr().out
+
+
+def test_a_changed_timeout_plans_nothing(copied_run: Path, small_run) -> None:
+    write_config(copied_run, small_run.config | {"fetch": {"attempts": 9, "timeout": 99, "keep_chunks": True}})
+    assert "Nothing to be done" in snakemake_succeeds(copied_run, "all", "--dry-run")
+
+
+def test_how_fast_the_detection_runs_plans_nothing(copied_run: Path, small_run) -> None:
+    config = copy.deepcopy(small_run.config)
+    config["detector"]["detection"] |= {"batch_size": 7, "threads": 2, "decoders": 2}
+    config["unreadable_limit"] = 0.06
+    write_config(copied_run, config)
+    assert "Nothing to be done" in snakemake_succeeds(copied_run, "all", "--dry-run")
+
+
+def test_another_crop_ratio_plans_new_crops_and_no_job_of_the_detector(copied_run: Path, small_run) -> None:
+    config = copy.deepcopy(small_run.config)
+    config["crop"]["ratio"] = 1.2
+    write_config(copied_run, config)
+    planned = planned_jobs(snakemake_succeeds(copied_run, "dataset", "detector", "--dry-run", "--quiet", "rules"))
+    assert planned["crop_chunk"] == len(CHUNKS)
+    assert planned["draw_detector_gallery"] == 1
+    assert not {"detect_insects", "fine_tune_detector", "evaluate_detector"} & set(planned)
+
+
+def test_another_threshold_plans_new_boxes_and_no_evaluation(copied_run: Path, small_run) -> None:
+    config = copy.deepcopy(small_run.config)
+    config["detector"]["detection"] |= {"score_threshold": 0.6}
+    write_config(copied_run, config)
+    planned = planned_jobs(snakemake_succeeds(copied_run, "dataset", "detector", "--dry-run", "--quiet", "rules"))
+    assert planned["detect_insects"] == len(CHUNKS)
+    assert not {"evaluate_detector", "fine_tune_detector"} & set(planned)
+
+
+def test_another_input_size_plans_new_boxes_and_no_training(copied_run: Path, small_run) -> None:
+    config = copy.deepcopy(small_run.config)
+    config["detector"]["detection"] |= {"image_size": {"shortest_side": 115, "longest_side": 154}}
+    write_config(copied_run, config)
+    planned = planned_jobs(snakemake_succeeds(copied_run, "dataset", "detector", "--dry-run", "--quiet", "rules"))
+    assert planned["detect_insects"] == len(CHUNKS) and planned["evaluate_detector"] == 1
+    assert "fine_tune_detector" not in planned
+
+
+def test_another_label_retrains_only_the_experiments_of_its_image(copied_run: Path) -> None:
+    """Two calls, as the README says: the first makes the digests, the second sees which of them came out as before."""
+    source = copied_run / "source/BIOSCAN_Insect_Dataset_metadata.tsv"
+    table = pd.read_csv(source, sep="\t", dtype=str, keep_default_na=False)
+    split = pd.read_parquet(copied_run / "results/splits/large_insect_order.parquet").set_index("image_file")
+    image_file = split.index[(split["label"] == "Hymenoptera") & (split["role"] == "train")][0]
+    table.loc[table["image_file"] == image_file, "order"] = "Coleoptera"
+    table.to_csv(source, sep="\t", index=False)
+    snakemake_succeeds(copied_run, "dataset")
+    output = snakemake_succeeds(copied_run, "experiments", "--dry-run", "--quiet", "host")
+    trained = set(re.findall(r"Train \w+ with \w+, seed \d+, on (\w+)\.", output))
+    assert "large_insect_order" in trained
+    assert not {name for name in trained if "diptera_family" in name}
+
+
+def test_changed_metadata_plan_their_users_and_no_image_job(copied_run: Path) -> None:
+    with (copied_run / "source/BIOSCAN_Insect_Dataset_metadata.tsv").open("a") as metadata:
+        metadata.write("\n")
+    planned = planned_jobs(snakemake_succeeds(copied_run, "all", "--dry-run", "--quiet", "rules"))
+    assert planned["fetch_metadata"] == planned["validate_metadata"] == 1
+    assert not {"fetch_chunk", "detect_insects", "crop_chunk", "resize_chunk"} & set(planned)
+
+
+def test_new_photographs_are_predicted_without_any_training(copied_run: Path, small_run) -> None:
+    folder = copied_run / "my photographs"
+    folder.mkdir()
+    with zipfile.ZipFile(small_run / "source/bioscan_images_original_full_part1.zip") as archive:
+        names = [name for name in archive.namelist() if Path(name).name not in quarantined(small_run.folder, "1")][:3]
+        for name in names:
+            (folder / Path(name).name).write_bytes(archive.read(name))
+    (folder / "broken.jpg").write_bytes(b"no image")
+    config = copy.deepcopy(small_run.config)
+    config["inference"]["photographs"] = {"mine": str(folder)}
+    write_config(copied_run, config)
+    planned = planned_jobs(snakemake_succeeds(copied_run, "predict", "--dry-run", "--quiet", "rules"))
+    assert planned["total"] == 7
+    snakemake_succeeds(copied_run, "predict")
+    table = pd.read_csv(copied_run / "results/predictions/mine/predictions.tsv", sep="\t").set_index("image_file")
+    assert set(table.index) == {*(Path(name).name for name in names), "broken.jpg"}
+    assert "not an image" in table.loc["broken.jpg", "problem"]
+    for experiment in config["inference"]["experiments"]:
+        used = table.drop(index="broken.jpg")
+        assert used[[experiment, f"{experiment}_confidence", f"{experiment}_set_90"]].notna().all(axis=None)
+        assert table.loc["broken.jpg", experiment:].isna().all()
+    (folder / "broken.jpg").unlink()
+    planned = planned_jobs(snakemake_succeeds(copied_run, "predict", "--dry-run", "--quiet", "rules"))
+    assert planned["total"] == 7
+    assert audit_run(copied_run) == 0
+
+
+def test_embeddings_are_made_on_request_of_every_image_of_an_experiment(copied_run: Path) -> None:
+    folder = copied_run / "results/experiments/small_insect_order"
+    target = str((folder / "embeddings.parquet").relative_to(copied_run))
+    planned = planned_jobs(snakemake_succeeds(copied_run, target, "--dry-run", "--quiet", "rules"))
+    assert planned == {"embed_images": 1, "total": 1}
+    snakemake_succeeds(copied_run, target)
+    embeddings = pd.read_parquet(folder / "embeddings.parquet")
+    predicted = pd.concat(pd.read_parquet(folder / f"{name}predictions.parquet") for name in ("", "validation_"))
+    held_out = embeddings[embeddings["role"] != "train"]
+    assert set(held_out["image_file"]) == set(predicted["image_file"])
+    assert (embeddings["role"] == "train").sum() > len(held_out)
+    assert embeddings["embedding"].map(len).nunique() == 1
