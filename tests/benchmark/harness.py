@@ -182,14 +182,15 @@ def _in_fresh_process(prepare: Prepare, folder: Path, most_cores: int | None = N
     try:
         return json.loads(receiver.recv())
     except EOFError:
-        raise SystemExit(f"{prepare.__name__} failed; its message is above") from None
+        raise SystemExit(f"{prepare} failed; its message is above") from None
     finally:
         process.join()
 
 
 def _measure(prepare: Prepare, folder: Path, sender: Any) -> None:
     seconds, units = _seconds(prepare(folder))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_PER_KIB
+    peaks = (resource.getrusage(whose).ru_maxrss for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    peak = max(peaks) * BYTES_PER_KIB
     sender.send(json.dumps([units / seconds, peak]))
 
 

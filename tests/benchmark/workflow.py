@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from benchmark.harness import Stage, median_seconds
+from benchmark.harness import Stage
 
 ROOT = Path(__file__).parents[2]
 CHUNKS = (113, 1130)  # of BIOSCAN-1M; and of 11 million images
@@ -26,9 +26,10 @@ def prepare(folder: Path) -> None:
             shutil.copy(ROOT / "config.yaml", run)
             rows = (f"{chunk}\tgdrive:{chunk}\t\t\n" for chunk in range(1, chunks + 1))
             (run / "chunks.tsv").write_text("chunk\tsource\tbytes\tchecksum\n" + "".join(rows))
-        for row in csv.DictReader(snakemake(run, "--summary").splitlines(), delimiter="\t"):
-            (run / row["output_file"]).parent.mkdir(parents=True, exist_ok=True)
-            (run / row["output_file"]).touch()
+        (folder / f"jobs-{chunks}").write_text(planned_jobs(folder / f"new-{chunks}"))
+        for output in outputs(run):
+            output.parent.mkdir(parents=True, exist_ok=True)
+            output.touch()
         snakemake(run, "--touch", "--forceall", "--quiet", "all")
 
 
@@ -42,16 +43,14 @@ def stages() -> list[Stage]:
 
 
 def further(folder: Path) -> dict[str, object]:
-    """Seconds, jobs and files of each."""
-    seconds = {stage.name: round(median_seconds(stage.variants["ours"](folder), rounds=1), 1) for stage in stages()}
+    """Jobs and files of each size."""
     files = {chunks: sum(path.is_file() for path in (folder / f"made-{chunks}").rglob("*")) for chunks in CHUNKS}
-    return {"seconds": seconds, "files": files, "jobs": {chunks: jobs(folder / f"new-{chunks}") for chunks in CHUNKS}}
+    return {"jobs": {chunks: jobs(folder, chunks) for chunks in CHUNKS}, "files": files}
 
 
 def plan(name: str, folder: Path) -> Callable[[], int]:
     """A dry run; it counts the jobs of the whole run, whether or not they are to be done."""
-    chunks = name.rpartition("-")[2]
-    count = jobs(folder / f"new-{chunks}")
+    count = jobs(folder, name.rpartition("-")[2])
 
     def work() -> int:
         said = snakemake(folder / name, "--dry-run", "--quiet", "rules")
@@ -62,10 +61,20 @@ def plan(name: str, folder: Path) -> Callable[[], int]:
     return work
 
 
-def jobs(run: Path) -> int:
-    """The number of jobs that are planned there."""
-    (total,) = re.findall(r"^total +(\d+)", snakemake(run, "--dry-run", "--quiet", "rules"), re.MULTILINE)
-    return int(total)
+def jobs(folder: Path, chunks: int | str) -> int:
+    """The number of jobs of a whole run."""
+    return int((folder / f"jobs-{chunks}").read_text())
+
+
+def planned_jobs(run: Path) -> str:
+    """The total of the jobs that are planned there."""
+    return re.findall(r"^total +(\d+)", snakemake(run, "--dry-run", "--quiet", "rules"), re.MULTILINE)[0]
+
+
+def outputs(run: Path) -> list[Path]:
+    """The files of a whole run."""
+    lines = [line for line in snakemake(run, "--summary").splitlines() if "\t" in line]
+    return [run / row["output_file"] for row in csv.DictReader(lines, delimiter="\t")]
 
 
 def snakemake(run: Path, *arguments: str) -> str:
