@@ -2,7 +2,8 @@
 
 A stage has up to three variants: ours, the reference (the naive way) and the limit (a bare kernel of the same work).
 Each runs in a process of its own, one after the other, and all of them again in every round, so that a machine that
-slows down slows them all; figures are medians over the rounds. Peak memory is that of the variant's process.
+slows down slows them all; figures are medians over the rounds. Peak memory is that of the variant's process,
+or of the largest one that it started.
 """
 
 from __future__ import annotations
