@@ -18,7 +18,7 @@ demo: $(BIN)/ready
 	@echo "The report: $(abspath $(DEMO)/results/report.html)"
 
 $(DEMO)/results/report.html: $(DEMO)/results/provenance/audit.json
-	$(SNAKEMAKE) all audit --report results/report.html
+	$(SNAKEMAKE) all audit --report results/report.html --report-stylesheet "$(abspath rules/captions/report.css)"
 
 # Your own photographs, by the detector and the classifiers of a finished run: make predict IMAGES=FOLDER [RUN=runs/mine]
 RUN ?= $(DEMO)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from workflow_runs import make_small_data, small_config, snakemake_succeeds, write_config
+from workflow_runs import REPOSITORY, make_small_data, small_config, snakemake_succeeds, write_config
 
 
 @dataclass(frozen=True)
@@ -31,5 +31,6 @@ def small_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     make_small_data(folder)
     write_config(folder, config)
     output = snakemake_succeeds(folder, "all") + snakemake_succeeds(folder, "audit")
-    snakemake_succeeds(folder, "all", "audit", "--report", "results/report.html")
+    style = str(REPOSITORY / "rules/captions/report.css")
+    snakemake_succeeds(folder, "all", "audit", "--report", "results/report.html", "--report-stylesheet", style)
     return Run(folder, config, output)
