@@ -42,6 +42,12 @@ wildcard_constraints:
     checkpoint=r"[A-Za-z0-9_.-]+",
 
 
+# The parts of the report, in the order of the data, and the groups that come first in two of them.
+DETECTOR_PART, CROPS_PART, DATASET_PART = "1 Detector", "2 Crops", "3 Dataset"
+EXPERIMENTS_PART, PROVENANCE_PART = "4 Experiments", "5 Provenance"
+ALL_DETECTORS, ALL_EXPERIMENTS = "All detectors", "All experiments"
+
+
 def from_originals(*files):
     """What exists only where the run starts from photographs: boxes, crops, and what is drawn of them."""
     return list(files) if PLAN.from_originals else []

@@ -74,7 +74,7 @@ rule draw_crops:
     output:
         figure=report(
             "results/figures/crops.png",
-            category="2 Crops",
+            category=CROPS_PART,
             caption="captions/crops.rst",
             labels={"figure": "Insects, boxes and crops"},
         ),
@@ -102,7 +102,7 @@ rule summarise_boxes:
         summary="results/statistics/boxes.tsv",
         figure=report(
             "results/figures/boxes.svg",
-            category="2 Crops",
+            category=CROPS_PART,
             caption="captions/boxes.rst",
             labels={"figure": "Scores, sizes and sharpness of the boxes"},
         ),

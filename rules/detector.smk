@@ -131,7 +131,7 @@ rule draw_detector_gallery:
     output:
         gallery=report(
             f"{DETECTOR}/evaluation/{{image_set}}.png",
-            category="1 Detector",
+            category=DETECTOR_PART,
             subcategory="Boxes, worst first",
             caption="captions/detector_gallery.rst",
             labels={"detector": "{detector}", "validation set": "{image_set}"},
@@ -159,7 +159,7 @@ rule draw_detector_training:
     output:
         figure=report(
             f"{DETECTOR}/training.svg",
-            category="1 Detector",
+            category=DETECTOR_PART,
             subcategory="Training",
             caption="captions/detector_training.rst",
             labels={"detector": "{detector}"},

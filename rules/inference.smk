@@ -15,7 +15,8 @@ rule form_prediction_sets:
         classes="results/summary/prediction_sets_by_class.tsv",
         figure=report(
             "results/figures/prediction_sets.png",
-            category="4 Experiments",
+            category=EXPERIMENTS_PART,
+            subcategory=ALL_EXPERIMENTS,
             caption="captions/prediction_sets.rst",
             labels={"figure": "Prediction sets"},
         ),
@@ -72,7 +73,8 @@ rule find_label_errors:
         trust="results/cleaning/trust.tsv",
         figure=report(
             "results/figures/label_errors.png",
-            category="4 Experiments",
+            category=EXPERIMENTS_PART,
+            subcategory=ALL_EXPERIMENTS,
             caption="captions/label_errors.rst",
             labels={"figure": "Probable label errors"},
         ),
@@ -103,7 +105,7 @@ rule list_unusable_images:
         unusable="results/cleaning/unusable_images.tsv",
         figure=report(
             "results/figures/unusable_images.png",
-            category="2 Crops",
+            category=CROPS_PART,
             caption="captions/unusable_images.rst",
             labels={"figure": "Images of little use"},
         ),
@@ -142,7 +144,7 @@ rule embed_images:
         embeddings="results/experiments/{experiment}/embeddings.parquet",
         figure=report(
             "results/figures/{experiment}/nearest_images.png",
-            category="4 Experiments",
+            category=EXPERIMENTS_PART,
             subcategory="{experiment}",
             caption="captions/nearest_images.rst",
             labels={"figure": "Nearest images"},

@@ -172,7 +172,7 @@ rule summarise_dataset:
         leakage="results/statistics/leakage.tsv",
         figure=report(
             "results/figures/class_distribution.png",
-            category="3 Dataset",
+            category=DATASET_PART,
             caption="captions/class_distribution.rst",
             labels={"figure": "Images per class (figure 2)"},
         ),

@@ -73,7 +73,8 @@ rule compare_packages:
         table="results/summary/original_vs_cropped.tsv",
         figure=report(
             "results/figures/original_vs_cropped.png",
-            category="4 Experiments",
+            category=EXPERIMENTS_PART,
+            subcategory=ALL_EXPERIMENTS,
             caption="captions/original_vs_cropped.rst",
             labels={"figure": "Photographs against crops (figure A11)"},
         ),

@@ -150,7 +150,7 @@ rule draw_doubtful:
     output:
         figure=report(
             "results/figures/doubtful_boxes.png",
-            category="2 Crops",
+            category=CROPS_PART,
             caption="captions/doubtful_boxes.rst",
             labels={"figure": "Boxes to look at first"},
         ),

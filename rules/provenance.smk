@@ -42,7 +42,7 @@ rule export_crate:
     output:
         metadata=report(
             "results/ro-crate/ro-crate-metadata.json",
-            category="5 Provenance",
+            category=PROVENANCE_PART,
             caption="captions/crate.rst",
             labels={"table": "The run as RO-Crate"},
         ),
@@ -74,7 +74,7 @@ rule audit:
         summary="results/provenance/audit.json",
         page=report(
             "results/provenance/audit.html",
-            category="5 Provenance",
+            category=PROVENANCE_PART,
             caption="captions/audit.rst",
             labels={"table": "Audit of every file"},
         ),

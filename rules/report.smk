@@ -4,39 +4,43 @@ NEEDS  results/summary/, results/statistics/, results/detector/, results/metadat
 MAKES  results/report/, and by `snakemake --report results/report.html` one file with all of it
 """
 
-# Each table, its part of the report, and its title there.
+# Each table, its part of the report, its title there and its caption.
 REPORT_TABLES = {
-    "results/detector/metrics_published.tsv": ("1 Detector", "Average precision and recall (table A5)"),
-    "results/detector/image_sets.tsv": ("1 Detector", "Annotated image sets"),
-    **{table: ("2 Crops", "What the detector found") for table in from_originals(rules.summarise_boxes.output.summary)},
-    "results/quarantine/all.tsv": ("2 Crops", "Images that could not be used"),
-    "results/statistics/labels.tsv": ("3 Dataset", "Labels per rank (table 1)"),
-    "results/statistics/imbalance.tsv": ("3 Dataset", "Class imbalance (table 2)"),
-    "results/statistics/splits.tsv": ("3 Dataset", "Experiments and their splits (table 3)"),
-    "results/splits/counts.tsv": ("3 Dataset", "Images per class and role, and the rule's counts"),
-    "results/statistics/leakage.tsv": ("3 Dataset", "BINs and specimens in both train and test"),
-    "results/metadata/warnings.tsv": ("3 Dataset", "Warnings on the metadata"),
-    "results/metadata/reconciliation.tsv": ("3 Dataset", "Rows without image, images without row"),
-    "results/summary/validation.tsv": ("4 Experiments", "Validation (tables A3 and A4)"),
-    "results/summary/test.tsv": ("4 Experiments", "Test (table 5)"),
-    **{table: ("4 Experiments", "Photographs against crops (table A6)") for table in COMPARISON_TABLES},
-    **{table: ("4 Experiments", "Released classifiers on the test images (table 5)") for table in RELEASED_TABLES},
-    "results/summary/prediction_sets.tsv": ("4 Experiments", "Prediction sets"),
-    "results/summary/prediction_sets_by_class.tsv": ("4 Experiments", "Prediction sets by class"),
-    "results/summary/ranks.tsv": ("4 Experiments", "Accuracy by rank, and the deepest safe rank"),
-    "results/cleaning/trust.tsv": ("4 Experiments", "How far to trust the list of doubtful labels"),
+    "results/detector/metrics_published.tsv": (DETECTOR_PART, "Average precision and recall (table A5)", "metrics"),
+    "results/detector/image_sets.tsv": (DETECTOR_PART, "Annotated image sets", "image_sets"),
+    **{
+        table: (CROPS_PART, "What the detector found", "boxes_table")
+        for table in from_originals(rules.summarise_boxes.output.summary)
+    },
+    "results/quarantine/all.tsv": (CROPS_PART, "Images that could not be used", "quarantine"),
+    "results/statistics/labels.tsv": (DATASET_PART, "Labels per rank (table 1)", "labels"),
+    "results/statistics/imbalance.tsv": (DATASET_PART, "Class imbalance (table 2)", "imbalance"),
+    "results/statistics/splits.tsv": (DATASET_PART, "Experiments and their splits (table 3)", "splits"),
+    "results/splits/counts.tsv": (DATASET_PART, "Images per class and role, and the rule's counts", "split_counts"),
+    "results/statistics/leakage.tsv": (DATASET_PART, "BINs and specimens in both train and test", "leakage"),
+    "results/metadata/warnings.tsv": (DATASET_PART, "Warnings on the metadata", "warnings"),
+    "results/metadata/reconciliation.tsv": (DATASET_PART, "Rows without image, images without row", "reconciliation"),
+    "results/summary/validation.tsv": (EXPERIMENTS_PART, "Validation (tables A3 and A4)", "validation"),
+    "results/summary/test.tsv": (EXPERIMENTS_PART, "Test (table 5)", "test"),
+    **{
+        table: (EXPERIMENTS_PART, "Photographs against crops (table A6)", "original_vs_cropped_table")
+        for table in COMPARISON_TABLES
+    },
+    **{
+        table: (EXPERIMENTS_PART, "Released classifiers on the test images (table 5)", "released")
+        for table in RELEASED_TABLES
+    },
+    "results/summary/prediction_sets.tsv": (EXPERIMENTS_PART, "Prediction sets", "prediction_sets_table"),
+    "results/summary/prediction_sets_by_class.tsv": (
+        EXPERIMENTS_PART,
+        "Prediction sets by class",
+        "prediction_sets_table",
+    ),
+    "results/summary/ranks.tsv": (EXPERIMENTS_PART, "Accuracy by rank, and the deepest safe rank", "ranks"),
+    "results/cleaning/trust.tsv": (EXPERIMENTS_PART, "How far to trust the list of doubtful labels", "trust"),
 }
-# The captions of those whose columns need more words than the others'.
-TABLE_CAPTIONS = {
-    "results/summary/validation.tsv": "captions/validation.rst",
-    "results/summary/test.tsv": "captions/test.rst",
-    "results/summary/original_vs_cropped.tsv": "captions/original_vs_cropped_table.rst",
-    "results/summary/released.tsv": "captions/released.rst",
-    "results/summary/prediction_sets.tsv": "captions/prediction_sets_table.rst",
-    "results/summary/prediction_sets_by_class.tsv": "captions/prediction_sets_table.rst",
-    "results/summary/ranks.tsv": "captions/ranks.rst",
-    "results/cleaning/trust.tsv": "captions/trust.rst",
-}
+# The parts whose results are grouped: the group of those that concern all of them, which comes first.
+GROUPS = {DETECTOR_PART: ALL_DETECTORS, EXPERIMENTS_PART: ALL_EXPERIMENTS}
 
 
 rule render_tables:
@@ -46,11 +50,12 @@ rule render_tables:
         pages=[
             report(
                 f"results/report/{Path(table).parent.name}_{Path(table).stem}.html",
-                category=category,
-                caption=TABLE_CAPTIONS.get(table, "captions/table.rst"),
+                category=part,
+                subcategory=GROUPS.get(part),
+                caption=f"captions/{caption}.rst",
                 labels={"table": title},
             )
-            for table, (category, title) in REPORT_TABLES.items()
+            for table, (part, title, caption) in REPORT_TABLES.items()
         ],
         record=f"{RECORD}/render_tables/tables.json",
     log:
@@ -59,7 +64,7 @@ rule render_tables:
     conda:
         "../envs/data.yaml"
     params:
-        titles=[title for category, title in REPORT_TABLES.values()],
+        titles=[title for _, title, _ in REPORT_TABLES.values()],
         code=code_digest("render_tables"),
     message:
         "Show the tables in the report."
