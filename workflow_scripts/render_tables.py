@@ -8,11 +8,15 @@ from bioscan1m.atomic import write_text
 from bioscan1m.html_tables import html_page
 from bioscan1m.job import job
 
+# Columns for readers of the TSV that a reader of the page finds in the name of the experiment.
+SAID_BY_EXPERIMENT = ["task", "size"]
+
 
 def render_tables(tables: Iterable[str], titles: Iterable[str], pages: Iterable[str]) -> None:
     """Write one HTML page for each TSV."""
     for table, title, page in zip(tables, titles, pages, strict=True):
-        write_text(page, html_page(title, [pd.read_csv(table, sep="\t")]))
+        shown = pd.read_csv(table, sep="\t").drop(columns=SAID_BY_EXPERIMENT, errors="ignore")
+        write_text(page, html_page(title, [shown]))
 
 
 if __name__ == "__main__":

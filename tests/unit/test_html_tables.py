@@ -50,6 +50,30 @@ def test_every_table_is_there_in_order_and_an_empty_one_says_so():
     assert page.count("<table>") == 2
 
 
+def test_columns_of_the_paper_can_be_told_from_the_runs():
+    page = html_page("Test", [pd.DataFrame({"top1": [98.5], "top1_published": [99.25], "model_published": ["ViT"]})])
+    assert '<th class="number published">top1 published</th><th class="published">model published</th>' in page
+    assert '<td class="number">98.50</td><td class="number published">99.25</td><td class="published">ViT</td>' in page
+
+
+def test_a_table_of_few_rows_and_many_columns_lies_on_its_side():
+    table = pd.DataFrame({"experiment": ["small_order", "large_order"], **{f"top_{k}": [k / 4, 3] for k in range(15)}})
+    page = html_page("Test", [table])
+    assert '<th>experiment</th><th class="number">small_<wbr>order</th>' in page
+    assert page.count("<tr>") == 1 + 15
+    assert '<tr><th>top 6</th><td class="number">1.50</td><td class="number">3.00</td></tr>' in page
+    assert page.count("<td") == 2 * 15
+
+
+def test_a_long_table_of_many_columns_stands_upright():
+    page = html_page("Validation", [pd.DataFrame([dict.fromkeys(map(str, range(15)), "a")] * 10)])
+    assert page.count("<tr>") == 1 + 10
+
+
+def test_whole_hundredths_have_two_decimals_also_below_one():
+    assert ">0.04<" in cells(pd.DataFrame({"difference": [0.04, -0.7]}))
+
+
 def test_the_page_needs_no_other_file():
     page = html_page("Title", [pd.DataFrame({"a": [1]})])
     assert page.startswith("<!DOCTYPE html>") and 'charset="utf-8"' in page
@@ -64,3 +88,11 @@ def test_each_table_of_the_report_becomes_its_page(tmp_path):
     render_tables(tables, ["Labels", "Test"], pages)
     assert "<h1>Labels</h1>" in pages[0].read_text() and ">16<" in pages[0].read_text()
     assert "<h1>Test</h1>" in pages[1].read_text() and ">–<" in pages[1].read_text()
+
+
+def test_the_pages_leave_out_what_the_name_of_the_experiment_says(tmp_path):
+    table, page = tmp_path / "test.tsv", tmp_path / "test.html"
+    table.write_text("experiment\ttask\tsize\tseed\nlarge_insect_order\tinsect_order\tlarge\t7\n")
+    render_tables([table], ["Test"], [page])
+    assert "large_insect_order" in page.read_text() and ">7<" in page.read_text()
+    assert ">task<" not in page.read_text() and ">insect_order<" not in page.read_text()

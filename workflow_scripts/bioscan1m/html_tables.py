@@ -9,21 +9,34 @@ from numbers import Real
 import pandas as pd
 
 STYLE = """
-body { font: 15px/1.45 system-ui, sans-serif; color: #1f2933; margin: 1.5rem; }
+body { font: 14px/1.4 system-ui, sans-serif; color: #1f2933; margin: 1.5rem; }
 h1 { font-size: 1.25rem; font-weight: 600; }
 table { border-collapse: collapse; margin: 0 0 1.5rem; }
-th, td { padding: .3rem .75rem; border-bottom: 1px solid #d9e2ec; text-align: left; white-space: nowrap; }
-th { background: #f0f4f8; font-weight: 600; position: sticky; top: 0; }
-td:first-child { background: #fff; position: sticky; left: 0; }
-th:first-child { left: 0; z-index: 1; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
-td.empty { color: #9aa5b1; text-align: right; }
-tr:hover td { background: #f7f9fb; }
+th, td { padding: .25rem .6rem; border-bottom: 1px solid #d9e2ec; text-align: left; }
+td { background: #fff; white-space: nowrap; }
+th { background: #f0f4f8; font-weight: 600; vertical-align: bottom; }
+thead th { position: sticky; top: 0; }
+tr > :first-child { position: sticky; left: 0; }
+thead th:first-child { z-index: 1; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.empty { color: #616e7c; text-align: right; }
+td.published { background: #fbf6e9; }
+th.published { background: #f3ead0; }
+.side tbody th { white-space: nowrap; }
+.side td { text-align: right; white-space: normal; vertical-align: top; }
+tr:hover td { background: #eaf1f8; }
 """
+# In the names of columns that hold the paper's figures.
+PUBLISHED = "published"
+# A table with more columns, and with so many more than it has rows, lies on its side, so that it fits a page.
+MOST_COLUMNS, COLUMNS_PER_ROW = 12, 3
 
 
 def html_page(title: str, tables: Iterable[pd.DataFrame]) -> str:
-    """One HTML page with its style inside. Numbers are right-aligned, missing values shown as a dash."""
+    """One HTML page with its style inside. Numbers are right-aligned, missing values shown as a dash.
+
+    The columns that hold the paper's figures have a colour of their own.
+    """
     body = "\n".join(_table(table) for table in tables)
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -34,26 +47,54 @@ def html_page(title: str, tables: Iterable[pd.DataFrame]) -> str:
 def _table(table: pd.DataFrame) -> str:
     if table.empty:
         return "<p>None.</p>"
-    head = "".join(f"<th>{escape(str(column).replace('_', ' '))}</th>" for column in table.columns)
-    columns = [_cells(table[column]) for column in table.columns]
-    rows = "\n".join(f"<tr>{''.join(cells)}</tr>" for cells in zip(*columns, strict=True))
-    return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody></table>"
+    columns = {str(name): _cells(str(name), column) for name, column in table.items()}
+    wide = len(columns) > max(MOST_COLUMNS, COLUMNS_PER_ROW * len(table))
+    head, rows = _on_its_side(table, columns) if wide else _upright(table, columns)
+    body = "\n".join(f"<tr>{row}</tr>" for row in rows)
+    opening = '<table class="side">' if wide else "<table>"
+    return f"{opening}<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
 
 
-def _cells(column: pd.Series) -> list[str]:
-    """A column's cells: numbers with two decimals, three in a column of shares, none where all are whole."""
+def _upright(table: pd.DataFrame, columns: dict[str, list[str]]) -> tuple[str, list[str]]:
+    """The head and the rows of a page's table that has the rows of `table`."""
+    kinds = ["number" if any(map(_is_number, column)) else "" for _, column in table.items()]
+    head = "".join(_heading(name, kind=kind) for name, kind in zip(columns, kinds, strict=True))
+    return head, ["".join(cells) for cells in zip(*columns.values(), strict=True)]
+
+
+def _on_its_side(table: pd.DataFrame, columns: dict[str, list[str]]) -> tuple[str, list[str]]:
+    """The same with a column for each row of `table`, under its first value."""
+    first, *others = columns
+    names = [_heading(first, str(value), kind="number") for value in table.iloc[:, 0]]
+    return _heading(first) + "".join(names), [_heading(name) + "".join(columns[name]) for name in others]
+
+
+def _heading(name: str, text: str | None = None, kind: str = "") -> str:
+    """The heading of a column by its name, or with another text."""
+    shown = escape(name.replace("_", " ") if text is None else text)
+    return f"<th{_classes(name, kind)}>{shown.replace('_', '_<wbr>')}</th>"
+
+
+def _cells(name: str, column: pd.Series) -> list[str]:
+    """A column's cells: numbers with two decimals, three in a column of finer shares, none where all are whole."""
     numbers = [float(value) for value in column if _is_number(value)]
-    shares = all(-1 <= value <= 1 for value in numbers)
+    shares = all(-1 <= value <= 1 for value in numbers) and any(round(value, 2) != value for value in numbers)
     decimals = 0 if all(value.is_integer() for value in numbers) else 3 if shares else 2
-    return [_cell(value, decimals) for value in column]
+    return [_cell(name, value, decimals) for value in column]
 
 
-def _cell(value: object, decimals: int) -> str:
+def _cell(name: str, value: object, decimals: int) -> str:
     if pd.isna(value):
-        return '<td class="empty">–</td>'
+        return f"<td{_classes(name, 'empty')}>–</td>"
     if _is_number(value):
-        return f'<td class="number">{value:,.{decimals}f}</td>'
-    return f"<td>{escape(str(value))}</td>"
+        return f"<td{_classes(name, 'number')}>{value:,.{decimals}f}</td>"
+    return f"<td{_classes(name)}>{escape(str(value))}</td>"
+
+
+def _classes(name: str, kind: str = "") -> str:
+    """The attribute with the classes of a cell in the column `name`."""
+    classes = " ".join(filter(None, (kind, "published" if PUBLISHED in name else "")))
+    return f' class="{classes}"' if classes else ""
 
 
 def _is_number(value: object) -> bool:
