@@ -13,6 +13,9 @@ from matplotlib.patches import Rectangle
 from bioscan1m.atomic import write_aside
 
 DOTS_PER_INCH = 110
+# Inches of the widest figures: what the report has room for beside its navigation on a screen of 1440 pixels. Wider
+# ones are shown smaller there, and their letters cannot be read.
+FULL_WIDTH = 10.5
 # Colours of boxes in all galleries, as in the paper (figures A9 and A10).
 TRUTH, TIGHT, EXTENDED = "limegreen", "red", "blue"
 # By file format: metadata that matplotlib would fill with the clock or with its version.

@@ -8,17 +8,19 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import ImageOps
 
+from bioscan1m.figures import FULL_WIDTH
 from bioscan1m.images import decode
 
-IMAGES_PER_ROW = 8
+IMAGES_PER_ROW = 6
 THUMBNAIL = 192  # pixels of the longer side
-SIDE, LINE, TITLE = 1.9, 0.16, 0.45  # inches: an image, a line of text above it, the title of a row
+SIDE = FULL_WIDTH / IMAGES_PER_ROW  # inches of an image
+LINE, TITLE = 0.16, 0.45  # inches of a line of text above it and of the title of a row
 
 
 def draw_gallery(rows: Mapping[str, Sequence[tuple[bytes, str]]]) -> Figure:
     """One row for each title, with at most IMAGES_PER_ROW images; an image comes with the text above it."""
     heights = [_height([text for _, text in images]) for images in rows.values()]
-    figure = Figure(figsize=(SIDE * IMAGES_PER_ROW, max(TITLE, sum(heights))), layout="constrained")
+    figure = Figure(figsize=(FULL_WIDTH, max(TITLE, sum(heights))), layout="constrained")
     subfigures = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0] if rows else []
     for subfigure, (title, images) in zip(subfigures, rows.items(), strict=True):
         subfigure.suptitle(f"{title}{'' if images else ': none'}", x=0.01, ha="left", fontsize=11)

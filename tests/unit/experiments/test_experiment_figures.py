@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -18,7 +20,7 @@ from bioscan1m.experiments.experiment_figures import (
 )
 from bioscan1m.experiments.misclassifications import draw_misclassified, draw_taken_for_dominant
 from bioscan1m.experiments.predictions import Predictions
-from bioscan1m.figures import save_figure
+from bioscan1m.figures import FULL_WIDTH, save_figure
 
 
 def result(classes: int) -> dict:
@@ -64,10 +66,26 @@ def test_confusions_have_a_row_per_class_with_its_images(classes):
     test = result(classes)
     figure = draw_confusion_matrix(test)
     assert f"Family{classes - 1:02d}idae ({3 * (classes - 1)})" in texts(figure)
-    assert figure.get_size_inches()[1] > 0.3 * classes
     shares = figure.axes[0].images[0].get_array()
     assert shares.shape == (classes, classes)
     assert np.allclose(shares.sum(axis=1), [1.0] * (classes - 1) + [0.0])
+
+
+@pytest.mark.parametrize("classes", [2, 16, 40])
+def test_the_names_in_a_confusion_matrix_do_not_overlap_and_it_fits_the_report(classes):
+    figure = draw_confusion_matrix(result(classes))
+    FigureCanvasAgg(figure).draw()
+    axes = figure.axes[0]
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        boxes = [label.get_window_extent() for label in labels]
+        assert not any(one.overlaps(other) for one, other in pairwise(boxes))
+    assert figure.get_size_inches()[0] < 1.1 * FULL_WIDTH
+
+
+@pytest.mark.parametrize(("classes", "named_above"), [(16, False), (40, True)])
+def test_many_classes_are_named_above_a_confusion_matrix_too(classes, named_above):
+    axes = draw_confusion_matrix(result(classes)).axes[0]
+    assert axes.xaxis.get_tick_params()["labeltop"] == named_above
 
 
 def test_the_reliability_curve_has_a_point_and_a_bar_per_bin():

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bioscan1m.detector.boxes_table import BELOW_THRESHOLD, DETECTED, FLAGS, UNREADABLE
+from bioscan1m.figures import FULL_WIDTH
 
 ALL = "all"
 # Column of the boxes table -> what its axis says, and whether the axis is logarithmic.
@@ -34,7 +35,7 @@ def summarise_boxes(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 def draw_measures(boxes: pd.DataFrame) -> Figure:
     """Histograms of score, size and sharpness of the boxes, those below the threshold apart."""
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    figure = Figure(figsize=(FULL_WIDTH, 3.6), layout="constrained")
     for axes, (measure, (label, logarithmic)) in zip(figure.subplots(1, len(MEASURES)), MEASURES.items(), strict=True):
         _draw_histogram(axes, boxes, measure, logarithmic)
         axes.set(xlabel=label, ylabel="images")

@@ -21,11 +21,11 @@ from bioscan1m.archives import list_members, read_members
 from bioscan1m.crop.cropping import Rectangle, crop_rectangles
 from bioscan1m.detector.boxes_table import BELOW_THRESHOLD, CORNERS, read_boxes
 from bioscan1m.errors import UnreadableImage
-from bioscan1m.figures import EXTENDED, TIGHT, outline_box, save_figure
+from bioscan1m.figures import EXTENDED, FULL_WIDTH, TIGHT, outline_box, save_figure
 from bioscan1m.images import decode
 
 SPECIMENS = 12
-COLUMNS = 3
+COLUMNS = 2
 # Enough for panels of about 250 pixels; originals are decoded at the DCT scale just above it.
 DRAWN_SHORTEST_SIDE = 300
 
@@ -82,7 +82,7 @@ def _decode_members(archive: str | Path, names: set[str]) -> dict[str, Image.Ima
 
 def _draw(specimens: list[Specimen]) -> Figure:
     rows = max(1, math.ceil(len(specimens) / COLUMNS))
-    figure = Figure(figsize=(5 * COLUMNS, 2.5 * rows), layout="constrained")
+    figure = Figure(figsize=(FULL_WIDTH, 2.6 * rows), layout="constrained")
     axes = figure.subplots(rows, 2 * COLUMNS, squeeze=False, width_ratios=[1.5, 1] * COLUMNS).ravel()
     for index, specimen in enumerate(specimens):
         _draw_photograph(axes[2 * index], specimen)

@@ -17,11 +17,11 @@ from matplotlib.figure import Figure
 
 from bioscan1m.detector.boxes import crop_rectangle
 from bioscan1m.detector.boxes_table import BELOW_THRESHOLD, CORNERS, DETECTED, UNREADABLE
-from bioscan1m.figures import EXTENDED, TIGHT, outline_box
+from bioscan1m.figures import EXTENDED, FULL_WIDTH, TIGHT, outline_box
 from bioscan1m.images import decode
 
-IMAGES_PER_ROW = 8
-ROW_HEIGHT, EMPTY_ROW_HEIGHT = 2.1, 0.4  # inches
+IMAGES_PER_ROW = 6
+ROW_HEIGHT, EMPTY_ROW_HEIGHT = 2.0, 0.4  # inches
 
 
 def doubtful_boxes(boxes: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -44,7 +44,7 @@ def draw_doubtful(boxes: pd.DataFrame, images: Mapping[str, bytes], crop: dict[s
     """One row per kind of doubt; `images` are JPEG bytes by image_file, in any size, `crop` is the config's."""
     rows = {title: _first_packed(table, images) for title, table in doubtful_boxes(boxes).items()}
     heights = [ROW_HEIGHT if chosen else EMPTY_ROW_HEIGHT for chosen in rows.values()]
-    figure = Figure(figsize=(2.1 * IMAGES_PER_ROW, sum(heights)), layout="constrained")
+    figure = Figure(figsize=(FULL_WIDTH, sum(heights)), layout="constrained")
     subfigures = figure.subfigures(len(rows), 1, height_ratios=heights)
     for subfigure, (title, chosen) in zip(subfigures, rows.items(), strict=True):
         subfigure.suptitle(f"{title}{'' if chosen else ': none'}", x=0.01, ha="left", fontsize=11)
@@ -69,4 +69,4 @@ def _draw(axis: Axes, row: Any, pixels: np.ndarray, crop: dict[str, Any]) -> Non
     outline_box(axis, box, TIGHT)
     axis.set(xlim=(0, row.width), ylim=(row.height, 0))
     mark = ", below threshold" if row.status == BELOW_THRESHOLD else ""
-    axis.set_title(f"{Path(row.image_file).stem}\nscore {row.score:.2f}{mark}", fontsize=7)
+    axis.set_title(f"{Path(row.image_file).stem}\nscore {row.score:.2f}{mark}", fontsize=8)

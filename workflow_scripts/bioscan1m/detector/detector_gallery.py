@@ -17,12 +17,12 @@ from bioscan1m.archives import ZipReader
 from bioscan1m.detector.annotations import pair_with_members, read_annotations
 from bioscan1m.detector.boxes import crop_rectangle
 from bioscan1m.detector.boxes_table import CORNERS
-from bioscan1m.figures import EXTENDED, TIGHT, TRUTH, outline_box
+from bioscan1m.figures import EXTENDED, FULL_WIDTH, TIGHT, TRUTH, outline_box
 from bioscan1m.images import decode
 from bioscan1m.tables import read_parquet
 
 IMAGES = 24
-COLUMNS = 6
+COLUMNS = 4
 # Enough for panels of about 300 pixels.
 DRAWN_SHORTEST_SIDE = 300
 
@@ -36,7 +36,7 @@ def draw_gallery(archive: str | Path, annotations: str | Path, best_boxes: str |
     pairs = pair_with_members(archive, read_annotations(annotations))
     known = {member.image_file: (member, annotated.boxes) for member, annotated in pairs}
     rows = math.ceil(len(found) / COLUMNS)
-    figure = Figure(figsize=(3 * COLUMNS, 2.6 * rows), layout="constrained")
+    figure = Figure(figsize=(FULL_WIDTH, 2.4 * rows), layout="constrained")
     axes = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
     for axis in axes:
         axis.set_axis_off()
@@ -56,4 +56,4 @@ def _draw(axis: Axes, row: Any, pixels: np.ndarray, truth: np.ndarray, crop: dic
     outline_box(axis, crop_rectangle(box, crop), EXTENDED)
     outline_box(axis, box, TIGHT)
     axis.set(xlim=(0, row.width), ylim=(row.height, 0))
-    axis.set_title(f"{row.image_file}\nIoU {row.iou:.2f}, score {row.score:.2f}", fontsize=7)
+    axis.set_title(f"{row.image_file}\nIoU {row.iou:.2f}, score {row.score:.2f}", fontsize=8)

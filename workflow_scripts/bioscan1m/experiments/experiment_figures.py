@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from bioscan1m.experiments.experiment_results import name_model
 from bioscan1m.experiments.metrics import CALIBRATION_BINS
+from bioscan1m.figures import FULL_WIDTH
 
 # Okabe and Ito 2008: told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -20,6 +21,10 @@ CURVES = {"train_loss": "training loss", "validation_loss": "validation loss", "
 # Of the colours of a confusion matrix: below 1, so that a few percent of confusion can be seen.
 COLOUR_EXPONENT = 0.5
 SMALLEST_SHARE_WRITTEN = 0.005
+# Inches of a cell of a confusion matrix: as wide as the page allows, between these.
+SMALLEST_CELL, LARGEST_CELL = 0.2, 0.36
+# Of more classes than this, the lower edge of a confusion matrix is out of sight when one reads its upper rows.
+CLASSES_NAMED_ONCE = 20
 
 
 def draw_training_curves(histories: Sequence[pd.DataFrame], validations: Sequence[dict[str, Any]]) -> Figure:
@@ -28,7 +33,7 @@ def draw_training_curves(histories: Sequence[pd.DataFrame], validations: Sequenc
     `histories` are the tables of history.tsv files, `validations` the contents of the validation.json beside each.
     """
     trials = list(dict.fromkeys(f"{run['backbone']}, {run['loss']}" for run in validations))
-    figure = Figure(figsize=(12, 3.8), layout="constrained")
+    figure = Figure(figsize=(FULL_WIDTH, 3.8), layout="constrained")
     for axes, (column, title) in zip(figure.subplots(1, len(CURVES)), CURVES.items(), strict=True):
         for history, run in zip(histories, validations, strict=True):
             trial = f"{run['backbone']}, {run['loss']}"
@@ -68,8 +73,9 @@ def draw_confusion_matrix(test: dict[str, Any]) -> Figure:
     counts = np.array(test["confusion_matrix"])[np.ix_(order, order)]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     names = [test["classes"][place] for place in order]
-    side = 2.4 + 0.36 * len(names)
-    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    cell = min(LARGEST_CELL, max(SMALLEST_CELL, (FULL_WIDTH - 3) / len(names)))
+    side = 2.4 + cell * len(names)
+    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
     axes = figure.subplots()
     norm = PowerNorm(COLOUR_EXPONENT, vmin=0, vmax=1)
     image = axes.imshow(shares, cmap="Blues", norm=norm)
@@ -77,15 +83,19 @@ def draw_confusion_matrix(test: dict[str, Any]) -> Figure:
         if share >= SMALLEST_SHARE_WRITTEN:
             colour = "white" if share > 0.3 else "black"
             axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=8, color=colour)
-    axes.set_xticks(range(len(names)), names, rotation=90)
+    axes.set_xticks(range(len(names)), names)
     axes.set_yticks(range(len(names)), [f"{name} ({n:,})" for name, n in zip(names, counts.sum(axis=1), strict=True)])
     axes.set_xticks(np.arange(len(names)) + 0.5, minor=True)
     axes.set_yticks(np.arange(len(names)) + 0.5, minor=True)
     axes.grid(which="minor", color="#dddddd", linewidth=0.5)
     axes.tick_params(which="minor", length=0)
+    axes.tick_params(which="major", labelsize=9, labeltop=len(names) > CLASSES_NAMED_ONCE)
+    axes.tick_params(axis="x", which="major", labelrotation=90)
     axes.set(xlabel="predicted class", ylabel="true class (test images)")
     axes.set_title(_title(test), fontsize=10)
-    figure.colorbar(image, ax=axes, shrink=0.5, label="share of the true class", ticks=[0, 0.01, 0.1, 0.25, 0.5, 1])
+    figure.colorbar(
+        image, ax=axes, fraction=0.03, shrink=0.5, label="share of the true class", ticks=[0, 0.01, 0.1, 0.25, 0.5, 1]
+    )
     return figure
 
 
@@ -102,6 +112,7 @@ def draw_reliability(test: dict[str, Any]) -> Figure:
     counts.bar(centres, bins["images"], width=0.9 / CALIBRATION_BINS, color=COLOURS[0])
     counts.set(xlabel="confidence: the largest probability of an image", ylabel="images", xlim=(-0.02, 1.02))
     counts.set_yscale("log")
+    counts.yaxis.set_major_formatter("{x:,.0f}")
     counts.set_ylim(bottom=0.7)  # so that one image can be seen
     for axes in (curve, counts):
         axes.grid(alpha=0.3)

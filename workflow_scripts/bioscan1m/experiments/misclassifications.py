@@ -12,6 +12,7 @@ from PIL import ImageOps
 
 from bioscan1m.experiments.metrics import probabilities
 from bioscan1m.experiments.predictions import Predictions
+from bioscan1m.figures import FULL_WIDTH
 from bioscan1m.images import decode
 
 COLUMNS, ROWS = 6, 4
@@ -61,7 +62,7 @@ def _draw_gallery(predictions: Predictions, package: Mapping[str, bytes], chosen
     indices = np.flatnonzero(chosen)
     surest = indices[np.argsort(-confidence[indices], kind="stable")][: COLUMNS * ROWS]
     rows = math.ceil(len(surest) / COLUMNS)
-    figure = Figure(figsize=(2.1 * COLUMNS, 0.9 + 2.4 * rows), layout="constrained")
+    figure = Figure(figsize=(FULL_WIDTH, 0.7 + 2.15 * rows), layout="constrained")
     figure.suptitle(heading)
     for place, index in enumerate(surest):
         axes = figure.add_subplot(rows, COLUMNS, place + 1)

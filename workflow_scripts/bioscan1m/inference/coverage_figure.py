@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bioscan1m.experiments.experiment_figures import COLOURS
+from bioscan1m.figures import FULL_WIDTH
 from bioscan1m.inference.coverage import ExperimentSets, LevelSets
 
 
@@ -19,7 +20,7 @@ def draw_coverage(experiments: Sequence[ExperimentSets], by_class: pd.DataFrame)
     Left, a point for each class and level, hollow where the class is in every set. Right, the test images by the number
     of classes in their sets.
     """
-    figure = Figure(figsize=(11, 0.6 + 2.6 * len(experiments)), layout="constrained")
+    figure = Figure(figsize=(FULL_WIDTH, 0.6 + 2.6 * len(experiments)), layout="constrained")
     for row, sets in enumerate(experiments):
         left, right = (figure.add_subplot(len(experiments), 2, 2 * row + side) for side in (1, 2))
         _draw_classes(left, by_class[by_class["experiment"] == sets.experiment], sets.levels)

@@ -83,8 +83,8 @@ def show_label_errors(errors: pd.DataFrame, package: Mapping[str, bytes], experi
         rows[f"{experiment}: {len(own):,} doubtful labels, {confident:,} of them errors by confident learning"] = [
             (
                 package[row.image_file],
-                f"labelled {row.label} ({row.label_probability:.0f} %)\n"
-                f"looks like {row.suggested_label} ({row.suggested_probability:.0f} %)",
+                f"labelled {row.label}\nlooks like {row.suggested_label}\n"
+                f"{row.label_probability:.0f} % against {row.suggested_probability:.0f} %",
             )
             for row in own.head(IMAGES_PER_ROW).itertuples()
         ]

@@ -83,7 +83,7 @@ def highest_confidence(held_out: Iterable[Predictions]) -> pd.Series:
 
 
 def _describe(row: Any) -> str:
-    sure = "" if pd.isna(row.confidence) else f", classifier {row.confidence:.0f} %"
+    sure = "" if pd.isna(row.confidence) else f"\nclassifier {row.confidence:.0f} %"
     return row.findings.replace(",", "\n").replace("_", " ") + f"\ndetector {100 * row.score:.0f} %{sure}"
 
 
