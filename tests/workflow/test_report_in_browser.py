@@ -22,7 +22,6 @@ LOCAL = ("file:", "data:", "blob:")
 # The navigation, its rows of results, and in each of them the buttons that show a result and its caption.
 NAVIGATION, ROWS, SHOW, EXPLAIN = "nav >> nth=0", "nav tbody tr", "a >> nth=0", "a >> nth=1"
 CONTENT = "#app div.grow.h-screen"
-LOADED = "image => image.complete && image.naturalWidth > 0"
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Shown:
     category: str
     caption: str
     is_cut: bool
-    width: int | None = None  # of an image, in its own pixels
+    width: int | None = None  # of an image, in its own pixels; 0 where it is broken
     rows: int | None = None  # of the tables of a page
     words: str = ""
 
@@ -120,7 +119,7 @@ def _show(page: Page, row: Locator) -> tuple[str, dict]:
     if path.endswith(".html"):
         return path, _read_table(page)
     image = page.locator(f"{CONTENT} img")
-    page.wait_for_function(f"image => ({LOADED})(image)", arg=image.element_handle())
+    page.wait_for_function("image => image.complete", arg=image.element_handle())
     return path, {"is_cut": _is_cut(page, image), "width": image.evaluate("image => image.naturalWidth")}
 
 
