@@ -76,7 +76,7 @@ rule draw_crops:
             "results/figures/crops.png",
             category=CROPS_PART,
             caption="captions/crops.rst",
-            labels={"figure": "Insects, boxes and crops"},
+            labels={"result": "Insects, boxes and crops"},
         ),
         record=f"{RECORD}/draw_crops/crops.json",
     log:
@@ -104,7 +104,7 @@ rule summarise_boxes:
             "results/figures/boxes.svg",
             category=CROPS_PART,
             caption="captions/boxes.rst",
-            labels={"figure": "Scores, sizes and sharpness of the boxes"},
+            labels={"result": "Scores, sizes and sharpness of the boxes"},
         ),
         record=f"{RECORD}/summarise_boxes/boxes.json",
     log:

@@ -18,7 +18,7 @@ rule form_prediction_sets:
             category=EXPERIMENTS_PART,
             subcategory=ALL_EXPERIMENTS,
             caption="captions/prediction_sets.rst",
-            labels={"figure": "Prediction sets"},
+            labels={"result": "Coverage and size of the prediction sets"},
         ),
         record=f"{RECORD}/form_prediction_sets/summary.json",
     log:
@@ -76,7 +76,7 @@ rule find_label_errors:
             category=EXPERIMENTS_PART,
             subcategory=ALL_EXPERIMENTS,
             caption="captions/label_errors.rst",
-            labels={"figure": "Probable label errors"},
+            labels={"result": "Probable label errors"},
         ),
         record=f"{RECORD}/find_label_errors/cleaning.json",
     log:
@@ -107,7 +107,7 @@ rule list_unusable_images:
             "results/figures/unusable_images.png",
             category=CROPS_PART,
             caption="captions/unusable_images.rst",
-            labels={"figure": "Images of little use"},
+            labels={"result": "Images of little use"},
         ),
         record=f"{RECORD}/list_unusable_images/cleaning.json",
     log:
@@ -147,7 +147,7 @@ rule embed_images:
             category=EXPERIMENTS_PART,
             subcategory="{experiment}",
             caption="captions/nearest_images.rst",
-            labels={"figure": "Nearest images"},
+            labels={"result": "Nearest images"},
         ),
         record=f"{RECORD}/embed_images/{{experiment}}.json",
     log:

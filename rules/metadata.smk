@@ -174,7 +174,7 @@ rule summarise_dataset:
             "results/figures/class_distribution.png",
             category=DATASET_PART,
             caption="captions/class_distribution.rst",
-            labels={"figure": "Images per class (figure 2)"},
+            labels={"result": "Images per class (figure 2)"},
         ),
         record=f"{RECORD}/summarise_dataset/statistics.json",
     log:

@@ -76,7 +76,7 @@ rule compare_packages:
             category=EXPERIMENTS_PART,
             subcategory=ALL_EXPERIMENTS,
             caption="captions/original_vs_cropped.rst",
-            labels={"figure": "Photographs against crops (figure A11)"},
+            labels={"result": "Photographs against crops (figure A11)"},
         ),
         record=f"{RECORD}/compare_packages/summary.json",
     log:

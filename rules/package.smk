@@ -152,7 +152,7 @@ rule draw_doubtful:
             "results/figures/doubtful_boxes.png",
             category=CROPS_PART,
             caption="captions/doubtful_boxes.rst",
-            labels={"figure": "Boxes to look at first"},
+            labels={"result": "Boxes to look at first"},
         ),
         record=f"{RECORD}/draw_doubtful/boxes.json",
     log:

@@ -44,7 +44,7 @@ rule export_crate:
             "results/ro-crate/ro-crate-metadata.json",
             category=PROVENANCE_PART,
             caption="captions/crate.rst",
-            labels={"table": "The run as RO-Crate"},
+            labels={"result": "The run as RO-Crate"},
         ),
         workflow=[
             "results/ro-crate/Snakefile",
@@ -76,7 +76,7 @@ rule audit:
             "results/provenance/audit.html",
             category=PROVENANCE_PART,
             caption="captions/audit.rst",
-            labels={"table": "Audit of every file"},
+            labels={"result": "Audit of every file"},
         ),
         record=f"{RECORD}/audit/audit.json",
     log:

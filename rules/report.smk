@@ -53,7 +53,7 @@ rule render_tables:
                 category=part,
                 subcategory=GROUPS.get(part),
                 caption=f"captions/{caption}.rst",
-                labels={"table": title},
+                labels={"result": title},
             )
             for table, (part, title, caption) in REPORT_TABLES.items()
         ],

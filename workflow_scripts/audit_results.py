@@ -16,6 +16,9 @@ from bioscan1m.tables import write_table
 
 logger = logging.getLogger(__name__)
 
+# Of the tables on the page.
+HEADINGS = ("Files by state", "Files that are not intact", "The ledger of records")
+
 
 def audit_results(kept: str, table: str, summary: str, page: str) -> None:
     """Audit the working directory; write all findings as TSV, their counts as JSON, what is not intact as a page.
@@ -30,7 +33,8 @@ def audit_results(kept: str, table: str, summary: str, page: str) -> None:
     write_table(table, frame)
     write_json(summary, {"files": len(findings), **counts})
     states = pd.DataFrame(counts.items(), columns=["state", "files"])
-    write_text(page, html_page("Audit", [states, frame[frame["state"] != INTACT], _describe_ledger()]))
+    tables = [states, frame[frame["state"] != INTACT], _describe_ledger()]
+    write_text(page, html_page("Audit", tables, HEADINGS))
     faults = [finding for finding in findings if finding.state in FAULTS]
     for finding in faults:
         logger.warning("%s: %s; %s", finding.path, finding.state, finding.detail)

@@ -74,6 +74,13 @@ def test_whole_hundredths_have_two_decimals_also_below_one():
     assert ">0.04<" in cells(pd.DataFrame({"difference": [0.04, -0.7]}))
 
 
+def test_headings_stand_above_their_tables_also_above_an_empty_one():
+    tables = [pd.DataFrame({"files": [3]}), pd.DataFrame(), pd.DataFrame({"x": [1]})]
+    page = html_page("Audit", tables, ["Files", "<A>"])
+    assert page.index("<h2>Files</h2>") < page.index(">3<") < page.index("<h2>&lt;A&gt;</h2>\n<p>None.</p>")
+    assert page.count("<h2>") == 2 and page.count("<table>") == 2
+
+
 def test_the_page_needs_no_other_file():
     page = html_page("Title", [pd.DataFrame({"a": [1]})])
     assert page.startswith("<!DOCTYPE html>") and 'charset="utf-8"' in page

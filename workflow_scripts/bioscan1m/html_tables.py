@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from itertools import chain, repeat
 from numbers import Real
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 STYLE = """
 body { font: 14px/1.4 system-ui, sans-serif; color: #1f2933; margin: 1.5rem; }
 h1 { font-size: 1.25rem; font-weight: 600; }
+h2 { font-size: 1rem; font-weight: 600; }
 table { border-collapse: collapse; margin: 0 0 1.5rem; }
 th, td { padding: .25rem .6rem; border-bottom: 1px solid #d9e2ec; text-align: left; }
 td { background: #fff; white-space: nowrap; }
@@ -32,12 +34,13 @@ PUBLISHED = "published"
 MOST_COLUMNS, COLUMNS_PER_ROW = 12, 3
 
 
-def html_page(title: str, tables: Iterable[pd.DataFrame]) -> str:
+def html_page(title: str, tables: Iterable[pd.DataFrame], headings: Iterable[str] = ()) -> str:
     """One HTML page with its style inside. Numbers are right-aligned, missing values shown as a dash.
 
-    The columns that hold the paper's figures have a colour of their own.
+    The columns that hold the paper's figures have a colour of their own. `headings` are those of the tables, in order.
     """
-    body = "\n".join(_table(table) for table in tables)
+    above = chain((f"<h2>{escape(heading)}</h2>\n" for heading in headings), repeat(""))
+    body = "\n".join(heading + _table(table) for table, heading in zip(tables, above, strict=False))
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n{body}\n</body></html>\n"
