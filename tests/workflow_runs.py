@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import re
 import shutil
 import subprocess
@@ -66,6 +67,7 @@ def copy_checkout(folder: Path) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(REPOSITORY / name, folder / name, follow_symlinks=False)
     (folder / ".venv").symlink_to(sys.prefix)
+    os.utime(folder / "envs/requirements.txt", (0, 0))  # so that make finds the environment up to date
     return folder
 
 
