@@ -91,7 +91,7 @@ def test_fifty_kills_at_random_moments_change_nothing(whole_run: Path, tmp_path:
             shutil.copy(whole_run / name, run)
         kills += go_on_until_the_end(run, moments, KILLS - kills)
         found = compared_results(run)
-        assert sorted(found) == sorted(expected)
+        assert sorted(found) == sorted(expected), (run / "output.txt").read_text()[-6000:]
         assert [name for name in expected if found[name] != expected[name]] == []
         left = [path.name for path in run.rglob("*") if ".part" in path.suffixes or path.suffix == ".unfinished"]
         assert left == [] and list((run / ".snakemake/locks").glob("*")) == []
