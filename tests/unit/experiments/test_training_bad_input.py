@@ -77,7 +77,7 @@ trial = make_trial(wide, epochs=1, batch_size=32, short_side=144, crop=128, accu
 torch.set_num_threads(1)
 import transformers.models.resnet.modeling_resnet
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 600 * 2**20,) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (used + 550 * 2**20,) * 2)
 try:
     train(folder / "package.hdf5", folder / "split.parquet", [], trial, TrainingState(folder / "state", "r"))
 except InputError as error:
