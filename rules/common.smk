@@ -24,7 +24,10 @@ from bioscan1m.fetch.sources import local_path
 try:
     validate_config(config, RULES / "schemas/config.schema.yaml")
     ENTRY = config["entry"]["from"]
-    PLAN = Plan(config, read_manifest(config["chunks"]) if ENTRY == ORIGINALS else config["entry"][ENTRY])
+    if ENTRY == ORIGINALS:
+        PLAN = Plan(config, read_manifest(config["chunks"]))
+    else:
+        PLAN = Plan(config, config["entry"][ENTRY])
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -63,15 +66,22 @@ CHUNK = SOURCE[ENTRY]
 DETECTOR = "results/detector/{detector}"
 CROPPING_DETECTOR = DETECTOR.format(detector=config["detector"]["use"])
 CROPPED = "results/cropped/bioscan_images_cropped_full_part{chunk}.zip"
-IMAGES_OF_PACKAGE = {"original_256": CHUNK, "cropped_256": CROPPED if PLAN.from_originals else CHUNK}
+IMAGES_OF_PACKAGE = {
+    "original_256": CHUNK,
+    "cropped_256": CROPPED if PLAN.from_originals else CHUNK,
+}
 ANNOTATIONS = "results/annotations/{image_set}.json"
 # Of the config's detection: what decides which box is found, and what only decides how fast.
 DETECTION = {
     name: config["detector"]["detection"][name]
     for name in ("image_size", "precision", "score_threshold", "below_threshold")
 }
-DETECTION_MACHINE = {name: config["detector"]["detection"][name] for name in ("batch_size", "threads")}
-DETECTION_THREADS = max(config["detector"]["detection"][name] for name in ("threads", "decoders"))
+DETECTION_MACHINE = {
+    name: config["detector"]["detection"][name] for name in ("batch_size", "threads")
+}
+DETECTION_THREADS = max(
+    config["detector"]["detection"][name] for name in ("threads", "decoders")
+)
 SHARD = "results/shards/{package}/part{chunk}.zip"
 QUARANTINE_STAGES = (*from_originals("detect", "crop"), *PLAN.resized_packages)
 METADATA = "results/metadata/BIOSCAN_Insect_Dataset_metadata.tsv"
@@ -83,7 +93,9 @@ EVENTS = [f"{TRIAL}/events.tfevents"] if config["classifier"]["tensorboard"] els
 COMPARED = "results/original_vs_cropped/{experiment}/{package}"
 RELEASED = "results/released/{experiment}/{checkpoint}"
 RELEASED_TABLES = ["results/summary/released.tsv"] if PLAN.released else []
-COMPARISON_TABLES = ["results/summary/original_vs_cropped.tsv"] if PLAN.comparisons else []
+COMPARISON_TABLES = (
+    ["results/summary/original_vs_cropped.tsv"] if PLAN.comparisons else []
+)
 RECORD = "results/provenance/records"
 
 
@@ -95,7 +107,9 @@ def losses_of_resizing():
 
 def shards_of(package):
     """The zips of 256-pixel images that a package joins: one of each chunk, or those that the run starts from."""
-    return collect(SHARD if PLAN.resized_packages else CHUNK, chunk=PLAN.chunks, package=package)
+    return collect(
+        SHARD if PLAN.resized_packages else CHUNK, chunk=PLAN.chunks, package=package
+    )
 
 
 def shards_of_package(wildcards):
@@ -142,13 +156,18 @@ def local_source(source):
 def of_trials(pattern, experiments=None):
     """One path per training, of all experiments or of those named."""
     return [
-        pattern.format(**vars(trial)) for trial in PLAN.trials if experiments is None or trial.experiment in experiments
+        pattern.format(**vars(trial))
+        for trial in PLAN.trials
+        if experiments is None or trial.experiment in experiments
     ]
 
 
 def of_comparisons(pattern):
     """One path per training that sets photographs against crops, if the config asks for them."""
-    return [pattern.format(experiment=experiment, package=package) for experiment, package in PLAN.comparisons]
+    return [
+        pattern.format(experiment=experiment, package=package)
+        for experiment, package in PLAN.comparisons
+    ]
 
 
 def annotated(pattern):
@@ -173,7 +192,8 @@ def photographs_of_folder(wildcards):
 
 def photographs_to_resize(wildcards):
     """The zip of new photographs that a package is made from: as they are, or the insects cut out of them."""
-    source = {"original_256": "photographs.zip", "cropped_256": "cropped.zip"}[wildcards.package]
+    zips = {"original_256": "photographs.zip", "cropped_256": "cropped.zip"}
+    source = zips[wildcards.package]
     return f"results/predictions/{wildcards.chunk}/{source}"
 
 
@@ -202,7 +222,9 @@ def weights_of(backbone):
     """The pretrained weights that a backbone starts from, if any."""
     pretrained = config["classifier"]["backbones"][backbone]["weights"] is not None
     folder = f"data/weights/{backbone}"
-    return [f"{folder}/config.json", f"{folder}/model.safetensors"] if pretrained else []
+    return (
+        [f"{folder}/config.json", f"{folder}/model.safetensors"] if pretrained else []
+    )
 
 
 def backbone_weights(wildcards):
@@ -223,7 +245,9 @@ def label_column(wildcards):
 
 def trial_settings(wildcards):
     """All that one training needs to know."""
-    return PLAN.trial_settings(wildcards.experiment, wildcards.backbone, wildcards.loss, int(wildcards.seed))
+    return PLAN.trial_settings(
+        wildcards.experiment, wildcards.backbone, wildcards.loss, int(wildcards.seed)
+    )
 
 
 def comparison_settings(wildcards):
@@ -258,12 +282,17 @@ def test_threads(wildcards):
 
 def predicting_threads(wildcards):
     """Cores of the predictions on new photographs: the classifiers look at them one after the other."""
-    return max((cores_of(PLAN.training(experiment)) for experiment in PLAN.predicting), default=1)
+    return max(
+        (cores_of(PLAN.training(experiment)) for experiment in PLAN.predicting),
+        default=1,
+    )
 
 
 def comparison_threads(wildcards):
     """Cores of one training on either package."""
-    return comparison_processes(wildcards) * cores_of(PLAN.comparison_settings(wildcards.experiment)["training"])
+    return comparison_processes(wildcards) * cores_of(
+        PLAN.comparison_settings(wildcards.experiment)["training"]
+    )
 
 
 def files_of_experiment(pattern):

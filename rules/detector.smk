@@ -180,7 +180,9 @@ rule draw_detector_training:
 
 rule tabulate_detector:
     input:
-        counts=collect("results/annotations/{image_set}.tsv", image_set=PLAN.used_image_sets),
+        counts=collect(
+            "results/annotations/{image_set}.tsv", image_set=PLAN.used_image_sets
+        ),
         metrics=[
             f"results/detector/{detector}/evaluation/{image_set}.tsv"
             for detector, image_set in PLAN.detector_evaluations
@@ -207,5 +209,10 @@ rule detector:
     input:
         rules.tabulate_detector.output,
         collect(f"{DETECTOR}/model.safetensors", detector=PLAN.detectors),
-        collect(f"{DETECTOR}/training.svg", detector=config["detector"]["training_sets"]),
-        [f"results/detector/{detector}/evaluation/{image_set}.png" for detector, image_set in PLAN.detector_evaluations],
+        collect(
+            f"{DETECTOR}/training.svg", detector=config["detector"]["training_sets"]
+        ),
+        [
+            f"results/detector/{detector}/evaluation/{image_set}.png"
+            for detector, image_set in PLAN.detector_evaluations
+        ],

@@ -183,7 +183,9 @@ rule draw_experiment:
 rule summarise_experiments:
     input:
         validations=of_trials(rules.train_classifier.output.validation),
-        selections=collect(rules.select_trial.output.selection, experiment=PLAN.experiments),
+        selections=collect(
+            rules.select_trial.output.selection, experiment=PLAN.experiments
+        ),
         tests=collect(rules.test_classifier.output.test, experiment=PLAN.experiments),
     output:
         validation="results/summary/validation.tsv",
@@ -208,6 +210,8 @@ rule experiments:
         # Not an input of the trainings: Snakemake would not see their changed digests while this is still to be made.
         collect(rules.list_classes.output.classes, experiment=PLAN.experiments),
         rules.summarise_experiments.output,
-        collect(rules.draw_experiment.output.confusion_matrix, experiment=PLAN.experiments),
+        collect(
+            rules.draw_experiment.output.confusion_matrix, experiment=PLAN.experiments
+        ),
         COMPARISON_TABLES,
         RELEASED_TABLES,

@@ -56,7 +56,9 @@ rule fetch_metadata:
 
 rule fetch_annotations:
     input:
-        lambda wildcards: local_source(config["detector"]["image_sets"][wildcards.image_set]["annotations"]),
+        lambda wildcards: local_source(
+            config["detector"]["image_sets"][wildcards.image_set]["annotations"]
+        ),
     output:
         file="data/annotations/{image_set}.json",
         record=f"{RECORD}/fetch_annotations/{{image_set}}.json",
@@ -69,7 +71,9 @@ rule fetch_annotations:
     resources:
         downloads=1,
     params:
-        source=lambda wildcards: config["detector"]["image_sets"][wildcards.image_set]["annotations"],
+        source=lambda wildcards: config["detector"]["image_sets"][wildcards.image_set][
+            "annotations"
+        ],
         fetch=unwatched(FETCH),
         code=unwatched(code_digest("fetch_file")),
     message:
@@ -80,7 +84,9 @@ rule fetch_annotations:
 
 rule fetch_annotated_images:
     input:
-        lambda wildcards: local_source(config["detector"]["image_sets"][wildcards.image_set]["images"]),
+        lambda wildcards: local_source(
+            config["detector"]["image_sets"][wildcards.image_set]["images"]
+        ),
     output:
         chunk="data/annotations/{image_set}.zip",
         record=f"{RECORD}/fetch_annotated_images/{{image_set}}.json",
@@ -93,7 +99,9 @@ rule fetch_annotated_images:
     resources:
         downloads=1,
     params:
-        source=lambda wildcards: config["detector"]["image_sets"][wildcards.image_set]["images"],
+        source=lambda wildcards: config["detector"]["image_sets"][wildcards.image_set][
+            "images"
+        ],
         fetch=unwatched(FETCH),
         code=unwatched(code_digest("fetch_chunk")),
     message:
@@ -104,7 +112,9 @@ rule fetch_annotated_images:
 
 rule fetch_checkpoint:
     input:
-        lambda wildcards: local_source(config["detector"]["checkpoints"][wildcards.detector]),
+        lambda wildcards: local_source(
+            config["detector"]["checkpoints"][wildcards.detector]
+        ),
     output:
         file="data/checkpoints/{detector}.ckpt",
         record=f"{RECORD}/fetch_checkpoint/{{detector}}.json",

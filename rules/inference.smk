@@ -7,10 +7,18 @@ MAKES  results/experiments/{experiment}/{prediction_sets,ranks}.parquet, tables 
 
 rule form_prediction_sets:
     input:
-        validation=collect(rules.test_classifier.output.validation_predictions, experiment=PLAN.experiments),
-        test=collect(rules.test_classifier.output.predictions, experiment=PLAN.experiments),
+        validation=collect(
+            rules.test_classifier.output.validation_predictions,
+            experiment=PLAN.experiments,
+        ),
+        test=collect(
+            rules.test_classifier.output.predictions, experiment=PLAN.experiments
+        ),
     output:
-        sets=collect("results/experiments/{experiment}/prediction_sets.parquet", experiment=PLAN.experiments),
+        sets=collect(
+            "results/experiments/{experiment}/prediction_sets.parquet",
+            experiment=PLAN.experiments,
+        ),
         summary="results/summary/prediction_sets.tsv",
         classes="results/summary/prediction_sets_by_class.tsv",
         figure=report(
@@ -40,10 +48,15 @@ rule form_prediction_sets:
 
 rule roll_up_predictions:
     input:
-        test=collect(rules.test_classifier.output.predictions, experiment=PLAN.experiments),
+        test=collect(
+            rules.test_classifier.output.predictions, experiment=PLAN.experiments
+        ),
         metadata=METADATA_PARQUET,
     output:
-        ranks=collect("results/experiments/{experiment}/ranks.parquet", experiment=PLAN.experiments),
+        ranks=collect(
+            "results/experiments/{experiment}/ranks.parquet",
+            experiment=PLAN.experiments,
+        ),
         accuracy="results/summary/ranks.tsv",
         record=f"{RECORD}/roll_up_predictions/summary.json",
     log:
@@ -54,7 +67,10 @@ rule roll_up_predictions:
         mem_mb=per_attempt(12_000),
         runtime=per_attempt(30),
     params:
-        labels={experiment: PLAN.label_columns()[experiment] for experiment in PLAN.experiments},
+        labels={
+            experiment: PLAN.label_columns()[experiment]
+            for experiment in PLAN.experiments
+        },
         levels=config["inference"]["confidence_levels"],
         code=code_digest("roll_up_predictions"),
     message:
@@ -99,7 +115,10 @@ rule find_label_errors:
 rule list_unusable_images:
     input:
         boxes=collect(rules.detect_insects.output.boxes, chunk=PLAN.chunks),
-        predictions=[*rules.form_prediction_sets.input.validation, *rules.form_prediction_sets.input.test],
+        predictions=[
+            *rules.form_prediction_sets.input.validation,
+            *rules.form_prediction_sets.input.test,
+        ],
         package=ancient("results/packages/original_256.hdf5"),
     output:
         unusable="results/cleaning/unusable_images.tsv",

@@ -109,7 +109,9 @@ rule write_parquet:
 rule reconcile_images:
     input:
         metadata=rules.validate_metadata.output.metadata,
-        boxes=from_originals(*collect(rules.detect_insects.output.boxes, chunk=PLAN.chunks)),
+        boxes=from_originals(
+            *collect(rules.detect_insects.output.boxes, chunk=PLAN.chunks)
+        ),
         zips=[] if PLAN.from_originals else shards_of("cropped_256"),
         quarantines=[] if PLAN.from_originals else losses_of_resizing(),
     output:
@@ -222,7 +224,11 @@ rule dataset:
         rules.summarise_dataset.output,
         rules.reconcile_images.output,
         rules.join_metadata.output,
-        from_originals(rules.draw_crops.output, rules.summarise_boxes.output, rules.draw_doubtful.output),
+        from_originals(
+            rules.draw_crops.output,
+            rules.summarise_boxes.output,
+            rules.draw_doubtful.output,
+        ),
         collect(rules.join_quarantine.output.table, chunk=PLAN.chunks),
         collect(rules.digest_experiment.output.digest, experiment=PLAN.experiments),
         of_comparisons(f"{COMPARED}/data.digest.json"),

@@ -105,7 +105,11 @@ rule pack_crops:
 
 rule join_quarantine:
     input:
-        tables=collect("results/quarantine/{stage}/part{chunk}.tsv", stage=QUARANTINE_STAGES, allow_missing=True),
+        tables=collect(
+            "results/quarantine/{stage}/part{chunk}.tsv",
+            stage=QUARANTINE_STAGES,
+            allow_missing=True,
+        ),
     output:
         table="results/quarantine/part{chunk}.tsv",
         record=f"{RECORD}/join_quarantine/part{{chunk}}.json",

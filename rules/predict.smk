@@ -99,12 +99,22 @@ rule predict_photographs:
         package=f"{PHOTOGRAPHS}/{config['classifier']['package']}.hdf5",
         boxes=where_cropped([rules.detect_on_photographs.output.boxes]),
         quarantine=[
-            *where_cropped([rules.detect_on_photographs.output.quarantine, rules.crop_photographs.output.quarantine]),
+            *where_cropped(
+                [
+                    rules.detect_on_photographs.output.quarantine,
+                    rules.crop_photographs.output.quarantine,
+                ]
+            ),
             f"{PHOTOGRAPHS}/quarantine/{config['classifier']['package']}.tsv",
         ],
         metadata=METADATA_PARQUET,
-        selections=collect(rules.select_trial.output.selection, experiment=PLAN.predicting),
-        calibrations=collect(rules.test_classifier.output.validation_predictions, experiment=PLAN.predicting),
+        selections=collect(
+            rules.select_trial.output.selection, experiment=PLAN.predicting
+        ),
+        calibrations=collect(
+            rules.test_classifier.output.validation_predictions,
+            experiment=PLAN.predicting,
+        ),
         models=of_trials(rules.train_classifier.output.model, PLAN.predicting),
     output:
         predictions=f"{PHOTOGRAPHS}/predictions.tsv",
@@ -122,7 +132,10 @@ rule predict_photographs:
         mem_mb=per_attempt(32_000),
         runtime=per_attempt(120),
     params:
-        labels={experiment: PLAN.label_columns()[experiment] for experiment in PLAN.predicting},
+        labels={
+            experiment: PLAN.label_columns()[experiment]
+            for experiment in PLAN.predicting
+        },
         levels=config["inference"]["confidence_levels"],
         code=code_digest("predict_photographs"),
     message:

@@ -8,9 +8,15 @@ from snakemake.io import is_flagged
 
 # A record says of which inputs and parameters others are no reason to run its job again.
 for job_rule in workflow.rules:
-    ancient_inputs = [name for name, item in job_rule.input.items() if is_flagged(item, "ancient")]
-    unwatched_params = [name for name, item in job_rule.params.items() if hasattr(item, "unwatched")]
-    job_rule.set_params(ancient=unwatched(ancient_inputs), unwatched=unwatched(unwatched_params))
+    ancient_inputs = [
+        name for name, item in job_rule.input.items() if is_flagged(item, "ancient")
+    ]
+    unwatched_params = [
+        name for name, item in job_rule.params.items() if hasattr(item, "unwatched")
+    ]
+    job_rule.set_params(
+        ancient=unwatched(ancient_inputs), unwatched=unwatched(unwatched_params)
+    )
 
 
 rule seal_records:

@@ -65,7 +65,10 @@ use rule test_classifier as test_released with:
 
 rule tabulate_released:
     input:
-        tests=[rules.test_released.output.test.format(**released) for released in PLAN.released],
+        tests=[
+            rules.test_released.output.test.format(**released)
+            for released in PLAN.released
+        ],
     output:
         table="results/summary/released.tsv",
         record=f"{RECORD}/tabulate_released/summary.json",

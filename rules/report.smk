@@ -6,38 +6,102 @@ MAKES  results/report/, and by `snakemake --report results/report.html` one file
 
 # Each table, its part of the report, its title there and its caption.
 REPORT_TABLES = {
-    "results/detector/metrics_published.tsv": (DETECTOR_PART, "Average precision and recall (table A5)", "metrics"),
-    "results/detector/image_sets.tsv": (DETECTOR_PART, "Annotated image sets", "image_sets"),
+    "results/detector/metrics_published.tsv": (
+        DETECTOR_PART,
+        "Average precision and recall (table A5)",
+        "metrics",
+    ),
+    "results/detector/image_sets.tsv": (
+        DETECTOR_PART,
+        "Annotated image sets",
+        "image_sets",
+    ),
     **{
         table: (CROPS_PART, "What the detector found", "boxes_table")
         for table in from_originals(rules.summarise_boxes.output.summary)
     },
-    "results/quarantine/all.tsv": (CROPS_PART, "Images that could not be used", "quarantine"),
-    "results/statistics/labels.tsv": (DATASET_PART, "Labels per rank (table 1)", "labels"),
-    "results/statistics/imbalance.tsv": (DATASET_PART, "Class imbalance (table 2)", "imbalance"),
-    "results/statistics/splits.tsv": (DATASET_PART, "Experiments and their splits (table 3)", "splits"),
-    "results/splits/counts.tsv": (DATASET_PART, "Images per class and role, and the rule's counts", "split_counts"),
-    "results/statistics/leakage.tsv": (DATASET_PART, "BINs and specimens in both train and test", "leakage"),
-    "results/metadata/warnings.tsv": (DATASET_PART, "Warnings on the metadata", "warnings"),
-    "results/metadata/reconciliation.tsv": (DATASET_PART, "Rows without image, images without row", "reconciliation"),
-    "results/summary/validation.tsv": (EXPERIMENTS_PART, "Validation (tables A3 and A4)", "validation"),
+    "results/quarantine/all.tsv": (
+        CROPS_PART,
+        "Images that could not be used",
+        "quarantine",
+    ),
+    "results/statistics/labels.tsv": (
+        DATASET_PART,
+        "Labels per rank (table 1)",
+        "labels",
+    ),
+    "results/statistics/imbalance.tsv": (
+        DATASET_PART,
+        "Class imbalance (table 2)",
+        "imbalance",
+    ),
+    "results/statistics/splits.tsv": (
+        DATASET_PART,
+        "Experiments and their splits (table 3)",
+        "splits",
+    ),
+    "results/splits/counts.tsv": (
+        DATASET_PART,
+        "Images per class and role, and the rule's counts",
+        "split_counts",
+    ),
+    "results/statistics/leakage.tsv": (
+        DATASET_PART,
+        "BINs and specimens in both train and test",
+        "leakage",
+    ),
+    "results/metadata/warnings.tsv": (
+        DATASET_PART,
+        "Warnings on the metadata",
+        "warnings",
+    ),
+    "results/metadata/reconciliation.tsv": (
+        DATASET_PART,
+        "Rows without image, images without row",
+        "reconciliation",
+    ),
+    "results/summary/validation.tsv": (
+        EXPERIMENTS_PART,
+        "Validation (tables A3 and A4)",
+        "validation",
+    ),
     "results/summary/test.tsv": (EXPERIMENTS_PART, "Test (table 5)", "test"),
     **{
-        table: (EXPERIMENTS_PART, "Photographs against crops (table A6)", "original_vs_cropped_table")
+        table: (
+            EXPERIMENTS_PART,
+            "Photographs against crops (table A6)",
+            "original_vs_cropped_table",
+        )
         for table in COMPARISON_TABLES
     },
     **{
-        table: (EXPERIMENTS_PART, "Released classifiers on the test images (table 5)", "released")
+        table: (
+            EXPERIMENTS_PART,
+            "Released classifiers on the test images (table 5)",
+            "released",
+        )
         for table in RELEASED_TABLES
     },
-    "results/summary/prediction_sets.tsv": (EXPERIMENTS_PART, "Prediction sets", "prediction_sets_table"),
+    "results/summary/prediction_sets.tsv": (
+        EXPERIMENTS_PART,
+        "Prediction sets",
+        "prediction_sets_table",
+    ),
     "results/summary/prediction_sets_by_class.tsv": (
         EXPERIMENTS_PART,
         "Prediction sets by class",
         "prediction_sets_table",
     ),
-    "results/summary/ranks.tsv": (EXPERIMENTS_PART, "Accuracy by rank, and the deepest safe rank", "ranks"),
-    "results/cleaning/trust.tsv": (EXPERIMENTS_PART, "How far to trust the list of doubtful labels", "trust"),
+    "results/summary/ranks.tsv": (
+        EXPERIMENTS_PART,
+        "Accuracy by rank, and the deepest safe rank",
+        "ranks",
+    ),
+    "results/cleaning/trust.tsv": (
+        EXPERIMENTS_PART,
+        "How far to trust the list of doubtful labels",
+        "trust",
+    ),
 }
 # The parts whose results are grouped: the group of those that concern all of them, which comes first.
 GROUPS = {DETECTOR_PART: ALL_DETECTORS, EXPERIMENTS_PART: ALL_EXPERIMENTS}
