@@ -40,6 +40,8 @@ PUBLISHED_COLUMNS = (*SOURCE_COLUMNS[:-1], *PUBLISHED_EXPERIMENTS, "chunk_number
 # A piece of the file: large enough for a row group of Parquet, small enough to hold several in each thread.
 BYTES_PER_PIECE = 8 * 2**20
 
+TABS = pa.csv.ParseOptions(delimiter="\t")
+
 # So many rows are read where one is wanted: a trace of one image reads no million of barcodes.
 ROWS_PER_GROUP = 2**16
 
@@ -92,6 +94,14 @@ def stream_tsv(path: str | Path, columns: list[str] | None = None, threads: int 
         yield from map_in_order(lambda lines: _parse(lines, names, columns), _pieces_of_lines(path), threads)
     except pa.ArrowInvalid:
         raise InputError(f"{path}: {_first_fault(path, names)}. Mend this row; row 1 is the header.") from None
+
+
+def numbered(pieces: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
+    """Each piece of a table with the number of rows before it."""
+    start = 0
+    for piece in pieces:
+        yield start, piece
+        start += len(piece)
 
 
 def write_tsv(path: str | Path, table: pa.Table) -> None:
@@ -176,14 +186,18 @@ def _pieces_of_lines(path: str | Path) -> Iterator[bytes]:
 def _parse(lines: bytes, names: list[str], columns: list[str] | None) -> pa.Table:
     """Raises ArrowInvalid where these are no lines of such a table."""
     read = pa.csv.ReadOptions(column_names=names, block_size=len(lines), use_threads=False)
-    convert = pa.csv.ConvertOptions(
-        column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, include_columns=columns
-    )
-    table = pa.csv.read_csv(pa.BufferReader(lines), read, pa.csv.ParseOptions(delimiter="\t"), convert)
+    table = pa.csv.read_csv(pa.BufferReader(lines), read, TABS, _as_strings(names, columns))
     # A quote that nothing closes swallows the end of its line, and the lines after it.
     if b'"' in lines and any(pc.any(_has_line_end(column)).as_py() for column in table.columns):
         raise pa.ArrowInvalid("a value with a line end")
     return table
+
+
+def _as_strings(names: list[str], columns: list[str] | None = None) -> pa.csv.ConvertOptions:
+    """Every value stays as it is; of the columns `names`, some or all are read."""
+    return pa.csv.ConvertOptions(
+        column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, include_columns=columns
+    )
 
 
 def _has_line_end(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -198,15 +212,14 @@ def _first_fault(path: str | Path, names: list[str]) -> str:
                 line.decode()
             except UnicodeDecodeError as error:
                 return f"row {number} is not UTF-8 ({error.reason}: {line[error.start : error.end]!r})"
-    convert = pa.csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
     read = pa.csv.ReadOptions(use_threads=False)  # only one thread can count rows
     try:
-        table = pa.csv.read_csv(path, read, pa.csv.ParseOptions(delimiter="\t"), convert)
+        table = pa.csv.read_csv(path, read, TABS, _as_strings(names))
     except pa.ArrowInvalid as error:
         return " ".join(str(error).split())
     for name in table.column_names:
-        for row in rows_where(_has_line_end(table[name])):
-            return f"row {row}: the value of {name} opens a quote that nothing closes"
+        if len(rows := rows_where(_has_line_end(table[name]))):
+            return f"row {rows[0]}: the value of {name} opens a quote that nothing closes"
     return "the table cannot be read"
 
 

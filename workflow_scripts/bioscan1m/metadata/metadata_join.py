@@ -8,7 +8,15 @@ from pathlib import Path
 import pyarrow as pa
 
 from bioscan1m.errors import InputError
-from bioscan1m.metadata.metadata import complete, order_columns, read_header, stream_tsv, tsv_lines, write_tsv_lines
+from bioscan1m.metadata.metadata import (
+    complete,
+    numbered,
+    order_columns,
+    read_header,
+    stream_tsv,
+    tsv_lines,
+    write_tsv_lines,
+)
 from bioscan1m.streams import map_in_order
 from bioscan1m.tables import read_parquet
 
@@ -36,13 +44,11 @@ def join_metadata(
 
 def _side_by_side(pieces: Iterator[pa.Table], roles: pa.Table, named: str) -> Iterator[tuple[pa.Table, pa.Table]]:
     """Each piece of the metadata, and the roles of its rows."""
-    start = 0
-    for piece in pieces:
+    for start, piece in numbered(pieces):
         of_piece = roles.slice(start, len(piece)).combine_chunks()
         if not of_piece["image_file"].equals(piece["image_file"]):
             raise InputError(f"{named} differ in their images after row {start + 1}: they are not of one run")
         yield piece, of_piece
-        start += len(piece)
 
 
 def _with_roles(piece: pa.Table, roles: pa.Table) -> pa.Table:

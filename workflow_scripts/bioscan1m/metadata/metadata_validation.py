@@ -7,7 +7,7 @@ passes; the other published columns are then filled in as unknown. All other col
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from bioscan1m.metadata.metadata import (
     TAXA,
     complete,
     is_blank,
+    numbered,
     read_header,
     rows_where,
     stream_tsv,
@@ -101,23 +102,15 @@ def _refuse_missing_columns(source: str | Path, columns: list[str], labels: list
 def _check_rows(source: str | Path, checks: list[Check], kept: list[str], threads: int) -> tuple[pa.Table, list[Doubt]]:
     """The columns of the source that are to be kept, and what came of the checks: the rows pass through in pieces."""
 
-    def look(numbered: tuple[int, pa.Table]) -> tuple[pa.Table, list[Doubt]]:
-        start, piece = numbered
+    def look(place: tuple[int, pa.Table]) -> tuple[pa.Table, list[Doubt]]:
+        start, piece = place
         return piece.select(kept), [_doubt(check, piece, start) for check in checks]
 
-    looked = list(map_in_order(look, _numbered(stream_tsv(source, threads=threads)), threads))
+    looked = list(map_in_order(look, numbered(stream_tsv(source, threads=threads)), threads))
     if not any(len(piece) for piece, _ in looked):
         raise InputError(f"{source}: the table has a header and no rows")
     of_pieces = zip(*(doubts for _, doubts in looked), strict=True)
     return pa.concat_tables(piece for piece, _ in looked), [_sum(of_check) for of_check in of_pieces]
-
-
-def _numbered(pieces: Iterator[pa.Table]) -> Iterator[tuple[int, pa.Table]]:
-    """Each piece with the number of rows before it."""
-    start = 0
-    for piece in pieces:
-        yield start, piece
-        start += len(piece)
 
 
 def _refuse_bad_image_files(source: str | Path, table: pa.Table) -> None:

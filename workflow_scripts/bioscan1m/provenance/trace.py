@@ -83,9 +83,8 @@ def find_row(path: Path, image_file: str) -> dict[str, Any] | None:
         raise InputError(f"{path}: not a readable Parquet table ({error}); the audit says more") from None
     columns = [name for name in table.schema_arrow.names if name not in NOT_SHOWN]
     for group in range(table.num_row_groups):
-        names = table.read_row_group(group, ["image_file"])[
-            "image_file"
-        ].to_pylist()  # a search by pyarrow loads pandas
+        (column,) = table.read_row_group(group, ["image_file"]).columns
+        names = column.to_pylist()  # a search by pyarrow would load pandas
         if image_file in names:
             return table.read_row_group(group, columns).slice(names.index(image_file), 1).to_pylist()[0]
     return None
