@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import inspect
 import logging
 import tempfile
 from pathlib import Path
@@ -54,7 +53,7 @@ def run_suite(name: str, suite: ModuleType, rounds: int) -> tuple[dict[str, Scal
         suite.prepare(Path(folder))
         stages, scaled = suite.stages(), {}
         results = run_stages(stages, Path(folder), rounds)
-        if "share" in inspect.signature(suite.prepare).parameters:
+        if any(stage.scales for stage in stages):
             suite.prepare(Path(small), share=QUARTER)
             scaled = scale_stages(stages, results, Path(folder), Path(small))
         more = suite.further(Path(folder))

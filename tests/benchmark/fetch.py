@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing import get_context
 from pathlib import Path
 
 from benchmark.harness import Stage
@@ -85,25 +84,18 @@ def over_the_web(folder: Path, work: Callable[[str, Path], None]) -> Callable[[]
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """The address of the file at a server in a process of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "--directory", str(folder)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(port)
-        yield f"http://127.0.0.1:{port}/chunk.zip"
-    finally:
-        server.kill()
-        server.wait()
-
-
-def wait_for(port: int) -> None:
-    """Until something listens there."""
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SilentFiles, directory=str(folder))) as server:
+        process = get_context("fork").Process(target=server.serve_forever, daemon=True)
+        process.start()
         try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        except ConnectionRefusedError:
-            time.sleep(0.01)
-    raise TimeoutError(f"nothing listens at port {port}")
+            yield f"http://127.0.0.1:{server.server_port}/chunk.zip"
+        finally:
+            process.kill()
+            process.join()
+
+
+class SilentFiles(SimpleHTTPRequestHandler):
+    """The files of a folder."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""

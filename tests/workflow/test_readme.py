@@ -8,10 +8,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from bioscan1m.plan.configuration import validate_config
 from workflow_runs import REPOSITORY, copy_checkout
@@ -95,16 +95,7 @@ def test_no_other_command_is_spoken_of_here() -> None:
 def test_the_settings_are_allowed(block: str) -> None:
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
     settings = yaml.safe_load(block)
-    into(config if set(settings) <= set(config) else config["detector"], settings)
+    update_config(config if set(settings) <= set(config) else config["detector"], settings)
     if config["detector"]["training_sets"]:
         config["detector"]["use"] = config["detector"]["training_sets"][0]
     validate_config(config, REPOSITORY / "rules/schemas/config.schema.yaml")
-
-
-def into(config: dict[str, Any], settings: dict[str, Any]) -> None:
-    """Change the config as a user does who copies these settings into it."""
-    for key, value in settings.items():
-        if isinstance(value, dict) and isinstance(config.get(key), dict):
-            into(config[key], value)
-        else:
-            config[key] = value
