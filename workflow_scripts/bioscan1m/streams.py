@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,7 +37,7 @@ def map_in_order(
     with ThreadPoolExecutor(threads) as pool:
         pending = deque()
         for item in items:
-            pending.append(pool.submit(function, item))
+            pending.append(pool.submit(copy_context().run, function, item))  # the recipe of the job with it
             if len(pending) >= ITEMS_PER_THREAD * threads + ahead:
                 yield pending.popleft().result()
         while pending:
