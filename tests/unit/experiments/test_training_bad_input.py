@@ -75,9 +75,10 @@ folder, accumulation = Path(sys.argv[1]), int(sys.argv[2])
 wide = RESNET | {"settings": RESNET["settings"] | {"embedding_size": 128, "hidden_sizes": [128, 128]}}
 trial = make_trial(wide, epochs=1, batch_size=32, short_side=144, crop=128, accumulation=accumulation)
 torch.set_num_threads(1)
+torch.backends.mkldnn.enabled = False  # it may crash where there is no memory
 import transformers.models.resnet.modeling_resnet
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 550 * 2**20,) * 2)
+resource.setrlimit(resource.RLIMIT_AS, (used + 350 * 2**20,) * 2)
 try:
     train(folder / "package.hdf5", folder / "split.parquet", [], trial, TrainingState(folder / "state", "r"))
 except InputError as error:
@@ -91,10 +92,13 @@ except InputError as error:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    first = told(1)
-    assert "small_insect_order, resnet50_ce, seed 1: out of memory with 32 images of 128 pixels in a pass" in first
-    (passes,) = re.findall(r"fit: set classifier.training.accumulation in the config to (\d+), the passes", first)
-    assert told(int(passes)) == ""
+    message, passes = told(1), [1]
+    assert "small_insect_order, resnet50_ce, seed 1: out of memory with 32 images of 128 pixels in a pass" in message
+    while message:  # what just fits in one process may just not fit in the next
+        advice = re.search(r"fit: set classifier.training.accumulation in the config to (\d+), the passes", message)
+        passes.append(int(advice[1]))
+        assert passes[-1] > passes[-2]
+        message = told(passes[-1])
 
 
 @contextmanager

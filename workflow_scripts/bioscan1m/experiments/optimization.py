@@ -87,16 +87,22 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def images_that_fit(run: Callable[[int], object], images: int) -> int:
-    """The first of 1/2, 1/4, … of `images` for which `run` finds memory; 0 where not even one image does."""
-    while images := images // 2:
+    """The largest of 1/2, 1/4, … of `images` for which `run` finds memory; 0 where not even one image does.
+
+    The smallest comes first, so that there is one failure and nothing after it: oneDNN makes no more kernels where it
+    lacked memory once.
+    """
+    halves = [images >> times for times in range(1, images.bit_length())]
+    fitting = 0
+    for few in reversed(halves):
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         try:
-            run(images)
+            run(few)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-        else:
-            return images
-    return 0
+            break
+        fitting = few
+    return fitting
