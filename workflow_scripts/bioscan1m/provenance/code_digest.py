@@ -13,11 +13,21 @@ import hashlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 LIBRARY = Path(__file__).parents[1]
 SCRIPTS = LIBRARY.parent
 # It logs and keeps records around every job and has no say in what a job makes.
 NOT_PART_OF_RESULTS = {LIBRARY / "job.py"}
+# What may have a docstring.
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+class _Source(NamedTuple):
+    """What of a file counts (see `_content`), and the library files that it imports."""
+
+    content: str
+    imports: frozenset[Path] = frozenset()
 
 
 @cache
@@ -28,7 +38,7 @@ def code_digest(script: str) -> str:
     """
     digest = hashlib.sha256()
     for path in sorted(_files_of(SCRIPTS / f"{script}.py")):
-        digest.update(f"{path.relative_to(SCRIPTS).as_posix()}\n{_content(path)}\n".encode())
+        digest.update(f"{path.relative_to(SCRIPTS).as_posix()}\n{_source(path).content}\n".encode())
     return f"{script}:{digest.hexdigest()[:16]}"
 
 
@@ -36,20 +46,31 @@ def _files_of(script: Path) -> set[Path]:
     """The script, every library module it reaches, and those modules' data files."""
     found, waiting = {script}, [script]
     while waiting:
-        for path in _imports(waiting.pop()):
-            if path not in found:
-                found.add(path)
-                waiting.append(path)
+        new = _source(waiting.pop()).imports - found
+        found |= new
+        waiting += new
     data = {file for path in found for file in path.with_suffix("").glob("*.tsv")}
     return found | data
 
 
 @cache
-def _imports(path: Path) -> tuple[Path, ...]:
-    """The library files that a Python file imports anywhere in it."""
-    names = {name for node in ast.walk(_tree(path)) for name in _imported_names(node)}
+def _source(path: Path) -> _Source:
+    """Read a file, once for all scripts; the syntax tree is not kept, it is many times as large."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        return _Source(text)
+    tree = ast.parse(text, filename=str(path))
+    names = {name for statement in _statements(tree) for name in _imported_names(statement)}
     files = {file for name in names for file in _module_files(name)}
-    return tuple(sorted(files - NOT_PART_OF_RESULTS))
+    return _Source(_content(tree), frozenset(files - NOT_PART_OF_RESULTS))
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """The statements in a node, at any depth, and what holds statements: handlers and cases."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.stmt, ast.excepthandler, ast.match_case)):
+            yield child
+            yield from _statements(child)
 
 
 def _imported_names(node: ast.AST) -> Iterator[str]:
@@ -70,41 +91,25 @@ def _module_files(name: str) -> Iterator[Path]:
         yield from (path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file())
 
 
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+def _content(node: object) -> str:
+    """A syntax tree as text, without docstrings, comments and layout.
 
-
-@cache
-def _content(path: Path) -> str:
-    """What of a file counts: the code without docstrings, comments and layout; other files as they are."""
-    if path.suffix != ".py":
-        return path.read_text(encoding="utf-8")
-    return _dump(_Essentials().visit(_tree(path)))
-
-
-def _dump(node: object) -> str:
-    """A syntax tree as text, equal in all versions of Python; `ast.dump` and `ast.unparse` differ between them."""
+    It is equal in all versions of Python; `ast.dump` and `ast.unparse` differ between them.
+    """
     if isinstance(node, ast.AST):
-        fields = (f"{name}={_dump(value)}" for name, value in ast.iter_fields(node) if value not in (None, []))
+        fields = (f"{name}={_content(value)}" for name, value in _essential_fields(node))
         return f"{type(node).__name__}({', '.join(fields)})"
     if isinstance(node, list):
-        return f"[{', '.join(map(_dump, node))}]"
+        return f"[{', '.join(map(_content, node))}]"
     return ascii(node)
 
 
-class _Essentials(ast.NodeTransformer):
-    """Removes docstrings, and the empty strings that Python 3.12 finds in f-strings."""
-
-    def _strip(self, node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
-        self.generic_visit(node)
-        if ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-        return node
-
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
-        self.generic_visit(node)
-        node.values = [part for part in node.values if not (isinstance(part, ast.Constant) and part.value == "")]
-        return node
-
-    visit_Module = visit_ClassDef = visit_FunctionDef = visit_AsyncFunctionDef = _strip  # noqa: N815
+def _essential_fields(node: ast.AST) -> Iterator[tuple[str, object]]:
+    """The fields that are there, less docstrings and the empty strings that Python 3.12 finds in f-strings."""
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            yield name, value[1:] or [ast.Pass()]
+        elif isinstance(node, ast.JoinedStr):
+            yield name, [part for part in value if not (isinstance(part, ast.Constant) and part.value == "")]
+        elif value is not None and value != []:
+            yield name, value
