@@ -45,7 +45,7 @@ class TrainedClassifier:
         """As the function `predict`, on images of a package, with the settings of its training."""
         training = self.recipe["trial"]["training"] | {"cache_images": False}  # one pass: nothing to keep
         batches = load_batches(package, images, training)
-        channels = Channels(**self.recipe["channels"])
+        channels = Channels(*(tuple(self.recipe["channels"][name]) for name in Channels._fields))
         return predict(self.model, batches, images, self.classes, progress, training["precision"], channels)
 
     def look_at(self, package: str | Path, image_files: Sequence[str]) -> tuple[Predictions, Skipped]:
@@ -88,14 +88,16 @@ def predict(
         if len(batch.labels):
             with torch.no_grad(), mixed_precision(device, precision):
                 output = class_logits(model, to_network_input(batch.images, device, channels))
-            logits.append(output.float().cpu().numpy())
-            indices.append(batch.indices.numpy())
+            logits.append(output.float().to("cpu", non_blocking=True))
+            indices.append(batch.indices)
         progress.advance(len(batch.labels) + len(batch.skipped))
     if not logits:
         raise InputError(f"none of {len(images)} images can be read; the first: {name_skipped(images, skipped[:1])}")
     places = np.concatenate(indices)
     image_files = [images.image_files[index] for index in places]
-    predictions = Predictions(classes, image_files, images.labels[places], np.concatenate(logits))
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)  # the copies of the logits were not waited for
+    predictions = Predictions(classes, image_files, images.labels[places], torch.cat(logits).numpy())
     return predictions, name_skipped(images, skipped)
 
 

@@ -193,16 +193,17 @@ class Trainer:
             if self._group.size == 1:
                 return torch.zeros((), device=self._device)
             crop = self._trial["training"]["crop"]  # the others wait for this process: it has a part of no weight
-            pixels, labels = torch.zeros(1, crop, crop, 3, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64)
+            pixels, labels = torch.zeros(1, crop, crop, 3, dtype=torch.uint8), np.zeros(1, np.int64)
         loss = self._loss(self._shared, pixels, labels)
         weight = 0 if empty else len(labels)
         (loss * (weight * self._group.size / images)).backward()  # the processes' gradients are averaged
         return loss.detach() * weight
 
-    def _loss(self, model: nn.Module, pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def _loss(self, model: nn.Module, pixels: torch.Tensor, labels: np.ndarray) -> torch.Tensor:
         with mixed_precision(self._device, self._trial["training"]["precision"]):
             logits = class_logits(model, to_network_input(pixels, self._device, DATASET_CHANNELS))
-        return focal_loss(logits, labels.to(self._device), self._trial["loss_settings"]["gamma"])
+        truth = torch.from_numpy(labels).to(self._device, non_blocking=True)
+        return focal_loss(logits, truth, self._trial["loss_settings"]["gamma"])
 
     def _validate(self) -> tuple[Predictions, Skipped]:
         """Predictions for all validation images, of which each process sees its share, and those it cannot read."""
@@ -264,8 +265,8 @@ class Trainer:
 
         def try_pass(images: int) -> None:
             self._optimizer.zero_grad()
-            labels = torch.zeros(images, dtype=torch.int64)
-            self._loss(self._model, torch.zeros(images, crop, crop, 3, dtype=torch.uint8), labels).backward()
+            pixels = torch.zeros(images, crop, crop, 3, dtype=torch.uint8)
+            self._loss(self._model, pixels, np.zeros(images, np.int64)).backward()
 
         self._model.eval()  # batch norm would wait for the other processes
         fitting = images_that_fit(try_pass, images)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,8 +35,8 @@ from bioscan1m.tables import read_parquet
 class Channels(NamedTuple):
     """What a network is used to: mean and standard deviation of its RGB input, as shares of the largest pixel value."""
 
-    mean: Sequence[float]
-    std: Sequence[float]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
 
 
 # Of the dataset, as published with its reader package.
@@ -66,8 +67,8 @@ class Batch(NamedTuple):
     """Images that could be read, and the (index, reason) of those that could not."""
 
     images: torch.Tensor  # (N, crop, crop, 3) uint8
-    labels: torch.Tensor  # (N,) int64
-    indices: torch.Tensor  # (N,) int64, places in the LabelledImages
+    labels: np.ndarray  # (N,) int64
+    indices: np.ndarray  # (N,) int64, places in the LabelledImages
     skipped: list[tuple[int, str]]
 
 
@@ -235,13 +236,16 @@ def _start_worker(_: int) -> None:
 
 
 def collate(items: Sequence[tuple]) -> Batch:
-    """Stack the readable items of a batch; the images tensor is (0,) where there is none."""
+    """Stack the readable items of a batch; the images tensor is (0,) where there is none.
+
+    Only the images are a tensor: a worker sends each tensor through a file of its own in shared memory.
+    """
     read = [item for item in items if len(item) == 3]
     skipped = [item for item in items if len(item) == 2]
     # stacked in the memory that a worker shares with the training process
     images = default_collate([pixels for pixels, _, _ in read]) if read else torch.empty(0, dtype=torch.uint8)
-    labels = torch.tensor([label for _, label, _ in read], dtype=torch.int64)
-    return Batch(images, labels, torch.tensor([index for _, _, index in read], dtype=torch.int64), skipped)
+    labels, indices = (np.array([item[place] for item in read], np.int64) for place in (1, 2))
+    return Batch(images, labels, indices, skipped)
 
 
 def to_network_input(images: torch.Tensor, device: torch.device, channels: Channels) -> torch.Tensor:
@@ -250,5 +254,11 @@ def to_network_input(images: torch.Tensor, device: torch.device, channels: Chann
     Less each channel's mean, over its deviation.
     """
     images = images.to(device, non_blocking=True).permute(0, 3, 1, 2)
-    mean, deviation = (torch.tensor(part, device=device).view(3, 1, 1) * 255 for part in channels)
+    mean, deviation = _on_device(channels, device)
     return images.float().sub_(mean).div_(deviation).contiguous(memory_format=memory_format(device))
+
+
+@cache
+def _on_device(channels: Channels, device: torch.device) -> list[torch.Tensor]:
+    """Mean and deviation of pixel values from 0 to 255, (3, 1, 1) each; copied once, for a GPU is waited for then."""
+    return [torch.tensor(part, device=device).view(3, 1, 1) * 255 for part in channels]
