@@ -25,18 +25,12 @@ from benchmark.harness import Stage, cores
 from bioscan1m.archives import ZipWriter, read_members
 from bioscan1m.device import mixed_precision
 from bioscan1m.experiments import training_data
+from bioscan1m.experiments.batches import DATASET_CHANNELS, Batch, Batches, to_network_input
 from bioscan1m.experiments.classifiers import build_classifier, describe_model
 from bioscan1m.experiments.trained import describe_recipe
 from bioscan1m.experiments.trained_classifier import TrainedClassifier, load_trained
 from bioscan1m.experiments.training import Trainer
-from bioscan1m.experiments.training_data import (
-    DATASET_CHANNELS,
-    Batch,
-    LabelledImages,
-    crop_and_flip,
-    load_batches,
-    to_network_input,
-)
+from bioscan1m.experiments.training_data import LabelledImages, crop_and_flip
 from bioscan1m.package.packing import pack_hdf5
 from bioscan1m.package.resizing import resize_image
 from bioscan1m.progress import Progress
@@ -101,7 +95,7 @@ def further(folder: Path) -> dict[str, object]:
 
 def input_ours(folder: Path) -> Callable[[], int]:
     """Ours, by as many workers as there are cores, after a pass that starts them."""
-    batches = load_batches(folder / "package.hdf5", images(DECODED_IMAGES), TRAINING | {"workers": cores()}, seed=1)
+    batches = Batches(folder / "package.hdf5", images(DECODED_IMAGES), TRAINING | {"workers": cores()}, seed=1)
     return after_warm_up(lambda: sum(len(batch.labels) for batch in batches))
 
 
@@ -151,7 +145,7 @@ class SyntheticBatches:
 
     def __init__(self, count: int) -> None:
         """So many images in all."""
-        self.batch_sampler = SimpleNamespace(epoch=0)
+        self.order = SimpleNamespace(epoch=0)
         self._steps = count // BATCH
         self._batch = synthetic_batch()
 

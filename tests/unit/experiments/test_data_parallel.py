@@ -14,10 +14,11 @@ import torch
 from toy_experiment import VIT, make_package, make_trial
 
 from bioscan1m.errors import InputError
+from bioscan1m.experiments.batches import Batches, EpochBatches
 from bioscan1m.experiments.data_parallel import ALONE, Group
 from bioscan1m.experiments.trained import Trained
 from bioscan1m.experiments.training import train
-from bioscan1m.experiments.training_data import EpochBatches, LabelledImages, load_batches
+from bioscan1m.experiments.training_data import LabelledImages
 from bioscan1m.training_state import TrainingState
 
 FOLDERS = [*map(str, Path(__file__).parents[:2]), str(Path(__file__).parents[3] / "workflow_scripts")]
@@ -67,7 +68,7 @@ def test_shares_of_an_evaluation_are_all_images_in_their_order():
 def test_a_batch_with_fewer_images_than_parts_is_an_error(toy):
     training = make_trial(batch_size=3, processes=2, accumulation=2)["training"]
     with pytest.raises(InputError, match="3 images are too few for 4 parts"):
-        load_batches(toy[0], LabelledImages(["a.jpg"], np.zeros(1, dtype=np.int64)), training, 1)
+        Batches(toy[0], LabelledImages(["a.jpg"], np.zeros(1, dtype=np.int64)), training, 1)
 
 
 def two_processes(code: str) -> subprocess.Popen[str]:

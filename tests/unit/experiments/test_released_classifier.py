@@ -72,7 +72,7 @@ def released_logits(toy: tuple[Path, Path], model: nn.Module) -> np.ndarray:
     """What the released code says of the test images: pixels from 0 to 1, and no more."""
     images = read_split(toy[1])[1]["test"]
     dataset = PackageImages(toy[0], images, make_trial()["training"])
-    pixels = np.stack([dataset[index, None][0] for index in range(len(images))])
+    pixels = np.stack([dataset.cropped(index, None) for index in range(len(images))])
     with torch.no_grad():
         return model(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255).numpy()
 

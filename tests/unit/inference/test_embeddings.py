@@ -11,10 +11,10 @@ import pytest
 import torch
 from toy_experiment import RESNET, VIT, make_package, make_trial
 
+from bioscan1m.experiments.batches import DATASET_CHANNELS
 from bioscan1m.experiments.classifiers import build_classifier, head_layer
 from bioscan1m.experiments.trained import describe_recipe
 from bioscan1m.experiments.trained_classifier import TrainedClassifier
-from bioscan1m.experiments.training_data import DATASET_CHANNELS
 from bioscan1m.inference.embeddings import Embeddings, embed, nearest, show_nearest, write_embeddings
 from bioscan1m.package.packages import ImagePackage
 

@@ -18,9 +18,10 @@ import torch
 
 from bioscan1m.checkpoints import read_state
 from bioscan1m.errors import InputError
+from bioscan1m.experiments.batches import Channels
 from bioscan1m.experiments.classifiers import build_classifier, describe_model, head_weights, load_all_weights
 from bioscan1m.experiments.trained import describe_recipe
-from bioscan1m.experiments.training_data import Channels, read_split
+from bioscan1m.experiments.training_data import read_split
 from bioscan1m.weights import write_weights
 
 DATA_PARALLEL = "module."

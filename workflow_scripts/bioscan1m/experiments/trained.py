@@ -11,11 +11,12 @@ import numpy as np
 import torch
 
 from bioscan1m.atomic import write_text
+from bioscan1m.experiments.batches import DATASET_CHANNELS, Channels
 from bioscan1m.experiments.evaluation import describe_majority, majority_class
 from bioscan1m.experiments.metrics import summarise
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.experiments.trained_classifier import Skipped
-from bioscan1m.experiments.training_data import DATASET_CHANNELS, Channels, LabelledImages
+from bioscan1m.experiments.training_data import LabelledImages
 from bioscan1m.weights import write_weights
 
 HISTORY_COLUMNS = ("epoch", "learning_rate", "train_loss", "validation_loss", "micro_top1", "macro_top1")

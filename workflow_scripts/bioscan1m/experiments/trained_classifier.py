@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
 from bioscan1m.device import mixed_precision, prepare_device, to_device
 from bioscan1m.errors import InputError
+from bioscan1m.experiments.batches import Batches, Channels, to_network_input
 from bioscan1m.experiments.classifiers import build_classifier, class_logits, load_trained_weights
 from bioscan1m.experiments.predictions import Predictions
-from bioscan1m.experiments.training_data import Channels, LabelledImages, load_batches, to_network_input
+from bioscan1m.experiments.training_data import LabelledImages
 from bioscan1m.progress import Progress
 from bioscan1m.weights import read_recipe
 
@@ -44,7 +44,7 @@ class TrainedClassifier:
     def predict(self, package: str | Path, images: LabelledImages, progress: Progress) -> tuple[Predictions, Skipped]:
         """As the function `predict`, on images of a package, with the settings of its training."""
         training = self.recipe["trial"]["training"] | {"cache_images": False}  # one pass: nothing to keep
-        batches = load_batches(package, images, training)
+        batches = Batches(package, images, training)
         channels = Channels(*(tuple(self.recipe["channels"][name]) for name in Channels._fields))
         return predict(self.model, batches, images, self.classes, progress, training["precision"], channels)
 
@@ -69,7 +69,7 @@ def load_trained(file: str | Path) -> TrainedClassifier:
 
 def predict(
     model: nn.Module,
-    batches: DataLoader,
+    batches: Batches,
     images: LabelledImages,
     classes: list[str],
     progress: Progress,

@@ -21,6 +21,7 @@ from torch import nn
 
 from bioscan1m.device import mixed_precision, prepare_device, to_device
 from bioscan1m.errors import InputError
+from bioscan1m.experiments.batches import DATASET_CHANNELS, Batch, Batches, to_network_input
 from bioscan1m.experiments.classifiers import class_logits, start_classifier
 from bioscan1m.experiments.data_parallel import ALONE, Group, run_together
 from bioscan1m.experiments.losses import focal_loss
@@ -34,7 +35,7 @@ from bioscan1m.experiments.optimization import (
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.experiments.trained import Trained
 from bioscan1m.experiments.trained_classifier import Skipped, name_skipped, predict
-from bioscan1m.experiments.training_data import DATASET_CHANNELS, Batch, load_batches, read_split, to_network_input
+from bioscan1m.experiments.training_data import read_split
 from bioscan1m.experiments.training_history import TrainingHistory, describe_epoch
 from bioscan1m.progress import Progress
 from bioscan1m.training_state import TrainingState
@@ -81,9 +82,9 @@ class Trainer:
         self._name = f"{trial['experiment']}, {trial['backbone']}_{trial['loss']}, seed {trial['seed']}"
         self._device = prepare_device(training["threads"], trial["seed"], training["deterministic"])
         self._classes, self._images = read_split(split)
-        self._train_batches = load_batches(package, self._images["train"], training, trial["seed"], group)
+        self._train_batches = Batches(package, self._images["train"], training, trial["seed"], group)
         self._own_validation = self._images["validation"].share(group)
-        self._validation_batches = load_batches(package, self._own_validation, training)
+        self._validation_batches = Batches(package, self._own_validation, training)
         folder = Path(weights[0]).parent if weights else None
         backbone, crop = trial["backbone_settings"], training["crop"]
         self._model, self._described = start_classifier(backbone, len(self._classes), crop, folder)
@@ -152,7 +153,7 @@ class Trainer:
         """One pass over the training images: the mean loss, and the images that could not be read."""
         torch.manual_seed(_seed(self._trial["seed"], epoch, self._group.rank))  # of dropout
         self._shared.train()
-        self._train_batches.batch_sampler.epoch = epoch
+        self._train_batches.order.epoch = epoch
         losses, skipped = EpochLoss(self._group), []
         passes = iter(self._train_batches)
         try:

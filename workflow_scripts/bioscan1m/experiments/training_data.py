@@ -1,46 +1,28 @@
-"""Images of one experiment as batches for training and evaluation, straight from the HDF5 package.
+"""The images of one experiment, straight from the HDF5 package, as a network wants them.
 
 A JPEG is decoded at a reduced DCT scale to `short_side` pixels. Training takes a random crop and flips half of the
-images, evaluation takes the central crop (paper, table 4). What is random is drawn by the sampler, for an epoch at a
-time, so that neither the number of workers nor their order changes a result.
-Pixels stay uint8 until they are on the device, which takes a quarter of the memory and of the traffic.
+images, evaluation takes the central crop (paper, table 4).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
-from bioscan1m.device import memory_format
 from bioscan1m.errors import InputError, UnreadableImage
-from bioscan1m.experiments.data_parallel import ALONE, Group
+from bioscan1m.experiments.data_parallel import Group
 from bioscan1m.images import decode, resize_shorter_side
-from bioscan1m.memory import keep_freed_memory
 from bioscan1m.package.packages import ImagePackage
 from bioscan1m.progress import Progress
 from bioscan1m.tables import read_parquet
-
-
-class Channels(NamedTuple):
-    """What a network is used to: mean and standard deviation of its RGB input, as shares of the largest pixel value."""
-
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-
-
-# Of the dataset, as published with its reader package.
-DATASET_CHANNELS = Channels((0.7251, 0.7289, 0.7296), (0.1265, 0.1430, 0.1610))
 
 
 @dataclass(frozen=True)
@@ -59,17 +41,8 @@ class LabelledImages:
         return LabelledImages([self.image_files[place] for place in own], self.labels[own])
 
 
-# An image by its place in the LabelledImages, and where to crop it (as crop_and_flip wants it); None is in the centre.
-Key = tuple[int, Sequence[float] | None]
-
-
-class Batch(NamedTuple):
-    """Images that could be read, and the (index, reason) of those that could not."""
-
-    images: torch.Tensor  # (N, crop, crop, 3) uint8
-    labels: np.ndarray  # (N,) int64
-    indices: np.ndarray  # (N,) int64, places in the LabelledImages
-    skipped: list[tuple[int, str]]
+# Where to crop an image, as crop_and_flip wants it; None is in the centre.
+Where = Sequence[float] | None
 
 
 def read_split(path: str | Path) -> tuple[list[str], dict[str, LabelledImages]]:
@@ -94,11 +67,10 @@ def _of_role(table: pa.Table, labels: np.ndarray, role: str) -> LabelledImages:
     return LabelledImages(table["image_file"].filter(chosen).to_pylist(), labels[chosen.to_numpy()])
 
 
-class PackageImages(Dataset):
+class PackageImages:
     """Images of a package, cropped for the network.
 
-    An item is (uint8 pixels (crop, crop, 3), label, index), or (index, reason) for an image that the package lacks or
-    that cannot be decoded. With `cache_images` every image is decoded once, at the start, and kept at `short_side`.
+    With `cache_images` every image is decoded once, at the start, and kept at `short_side`.
     """
 
     def __init__(self, package: str | Path, images: LabelledImages, training: dict[str, Any]) -> None:
@@ -117,13 +89,12 @@ class PackageImages(Dataset):
     def __len__(self) -> int:
         return len(self._images)
 
-    def __getitem__(self, key: Key) -> tuple[np.ndarray, int, int] | tuple[int, str]:
-        index, where = key
+    def cropped(self, index: int, where: Where) -> Image.Image | UnreadableImage:
+        """A square of `crop` pixels of an image, by its place in the LabelledImages; or why there is none."""
         image = self._decode(index) if self._cache is None else self._cache[index]
         if isinstance(image, UnreadableImage):
-            return index, str(image)
-        cropped = central_crop(image, self._crop) if where is None else crop_and_flip(image, self._crop, *where)
-        return np.array(cropped), int(self._images.labels[index]), index
+            return image
+        return central_crop(image, self._crop) if where is None else crop_and_flip(image, self._crop, *where)
 
     def _decode(self, index: int) -> Image.Image | UnreadableImage:
         """The image with a shorter side of `short_side` pixels, or why there is none."""
@@ -165,100 +136,3 @@ def crop_and_flip(image: Image.Image, size: int, left: float, top: float, mirror
     x, y = int(left * (image.width - size + 1)), int(top * (image.height - size + 1))
     cropped = image.crop((x, y, x + size, y + size))
     return cropped.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored < 1 / 2 else cropped
-
-
-class EpochBatches(Sampler[list[Key]]):
-    """Batches of keys: shuffled and cropped at random by (seed, epoch), or in order and centrally without a seed.
-
-    A batch comes in `passes` parts, one after the other, and of several processes each has its own parts of it. Parts
-    are as equal as can be; those of a small last batch may be empty.
-    """
-
-    def __init__(self, images: int, batch_size: int, seed: int | None, passes: int = 1, group: Group = ALONE) -> None:
-        self._images, self._batch_size, self._seed = images, batch_size, seed
-        self._passes, self._group = passes, group
-        self.epoch = 0
-
-    def __len__(self) -> int:
-        return math.ceil(self._images / self._batch_size) * self._passes
-
-    def __iter__(self) -> Iterator[list[Key]]:
-        order, draws = np.arange(self._images), None
-        if self._seed is not None:
-            random = np.random.default_rng((self._seed, self.epoch))
-            random.shuffle(order)
-            draws = random.random((self._images, 3), dtype=np.float32)
-        first = self._group.rank * self._passes
-        for start in range(0, self._images, self._batch_size):
-            batch = order[start : start + self._batch_size]
-            for part in np.array_split(batch, self._group.size * self._passes)[first : first + self._passes]:
-                where = [None] * len(part) if draws is None else draws[part].tolist()
-                yield list(zip(part.tolist(), where, strict=True))
-
-
-def load_batches(
-    package: str | Path,
-    images: LabelledImages,
-    training: dict[str, Any],
-    seed: int | None = None,
-    group: Group = ALONE,
-) -> DataLoader:
-    """Batches of images as the config's `training` says, decoded by `training["workers"]` processes.
-
-    With a seed they are for training: shuffled, cropped at random and flipped; set `batch_sampler.epoch` before each
-    pass. Of a step of `training["batch_size"]` images a process has its share, in `training["accumulation"]` batches.
-    Without, they are for evaluation: in order, cropped in the centre, as many at a time as in training.
-    """
-    shares = training["processes"] * training["accumulation"]
-    if training["batch_size"] < shares:
-        raise InputError(
-            f"classifier.training.batch_size: {training['batch_size']} images are too few for {shares} parts "
-            "(processes * accumulation)"
-        )
-    if seed is None:
-        sampler = EpochBatches(len(images), math.ceil(training["batch_size"] / shares), None)
-    else:
-        sampler = EpochBatches(len(images), training["batch_size"], seed, training["accumulation"], group)
-    return DataLoader(
-        PackageImages(package, images, training),
-        batch_sampler=sampler,
-        collate_fn=collate,
-        num_workers=training["workers"],
-        persistent_workers=training["workers"] > 0,
-        pin_memory=torch.cuda.is_available(),
-        worker_init_fn=_start_worker,
-        generator=torch.Generator(),  # a loader would otherwise draw from the generator that the network uses
-    )
-
-
-def _start_worker(_: int) -> None:
-    keep_freed_memory()  # a batch is several megabytes
-
-
-def collate(items: Sequence[tuple]) -> Batch:
-    """Stack the readable items of a batch; the images tensor is (0,) where there is none.
-
-    Only the images are a tensor: a worker sends each tensor through a file of its own in shared memory.
-    """
-    read = [item for item in items if len(item) == 3]
-    skipped = [item for item in items if len(item) == 2]
-    # stacked in the memory that a worker shares with the training process
-    images = default_collate([pixels for pixels, _, _ in read]) if read else torch.empty(0, dtype=torch.uint8)
-    labels, indices = (np.array([item[place] for item in read], np.int64) for place in (1, 2))
-    return Batch(images, labels, indices, skipped)
-
-
-def to_network_input(images: torch.Tensor, device: torch.device, channels: Channels) -> torch.Tensor:
-    """uint8 pixels (N, height, width, 3) as float32 (N, 3, height, width) on the device.
-
-    Less each channel's mean, over its deviation.
-    """
-    images = images.to(device, non_blocking=True).permute(0, 3, 1, 2)
-    mean, deviation = _on_device(channels, device)
-    return images.float().sub_(mean).div_(deviation).contiguous(memory_format=memory_format(device))
-
-
-@cache
-def _on_device(channels: Channels, device: torch.device) -> list[torch.Tensor]:
-    """Mean and deviation of pixel values from 0 to 255, (3, 1, 1) each; copied once, for a GPU is waited for then."""
-    return [torch.tensor(part, device=device).view(3, 1, 1) * 255 for part in channels]

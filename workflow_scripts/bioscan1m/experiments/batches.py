@@ -1,0 +1,212 @@
+"""Batches of an experiment's images for a network, decoded by several processes.
+
+What is random is drawn for an epoch at a time, so that neither the number of processes nor their order changes a
+result. Pixels stay uint8 until they are on the device, which takes a quarter of the memory and of the traffic.
+
+The processes write them into memory that all share and that serves again and again, and one thread takes a copy of each
+batch. A DataLoader by itself makes a new file of shared memory per batch, which costs half as much as to decode it.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from bioscan1m.device import memory_format
+from bioscan1m.errors import InputError, UnreadableImage
+from bioscan1m.experiments.data_parallel import ALONE, Group
+from bioscan1m.experiments.training_data import LabelledImages, PackageImages, Where
+from bioscan1m.streams import ITEMS_PER_THREAD, map_in_order
+
+BATCHES_PER_WORKER = 2  # asked of each ahead of time, as a DataLoader does by default
+
+
+class Channels(NamedTuple):
+    """What a network is used to: mean and standard deviation of its RGB input, as shares of the largest pixel value."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+# Of the dataset, as published with its reader package.
+DATASET_CHANNELS = Channels((0.7251, 0.7289, 0.7296), (0.1265, 0.1430, 0.1610))
+
+
+# An image by its place in the LabelledImages, and where to crop it.
+Key = tuple[int, Where]
+
+
+class Batch(NamedTuple):
+    """Images that could be read, and the (index, reason) of those that could not."""
+
+    images: torch.Tensor  # (N, crop, crop, 3) uint8
+    labels: np.ndarray  # (N,) int64
+    indices: np.ndarray  # (N,) int64, places in the LabelledImages
+    skipped: list[tuple[int, str]]
+
+
+class EpochBatches(Sampler[list[Key]]):
+    """Batches of keys: shuffled and cropped at random by (seed, epoch), or in order and centrally without a seed.
+
+    A batch comes in `passes` parts, one after the other, and of several processes each has its own parts of it. Parts
+    are as equal as can be; those of a small last batch may be empty.
+    """
+
+    def __init__(self, images: int, batch_size: int, seed: int | None, passes: int = 1, group: Group = ALONE) -> None:
+        self._images, self._batch_size, self._seed = images, batch_size, seed
+        self._passes, self._group = passes, group
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return math.ceil(self._images / self._batch_size) * self._passes
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        order, draws = np.arange(self._images), None
+        if self._seed is not None:
+            random = np.random.default_rng((self._seed, self.epoch))
+            random.shuffle(order)
+            draws = random.random((self._images, 3), dtype=np.float32)
+        first = self._group.rank * self._passes
+        for start in range(0, self._images, self._batch_size):
+            batch = order[start : start + self._batch_size]
+            for part in np.array_split(batch, self._group.size * self._passes)[first : first + self._passes]:
+                where = [None] * len(part) if draws is None else draws[part].tolist()
+                yield list(zip(part.tolist(), where, strict=True))
+
+
+class Batches:
+    """Batches of images as the config's `training` says, decoded by `training["workers"]` processes; pass after pass.
+
+    With a seed they are for training: shuffled, cropped at random and flipped; set `order.epoch` before each pass. Of a
+    step of `training["batch_size"]` images a process has its share, in `training["accumulation"]` batches. Without,
+    they are for evaluation: in order, cropped in the centre, as many at a time as in training.
+    """
+
+    def __init__(
+        self,
+        package: str | Path,
+        images: LabelledImages,
+        training: dict[str, Any],
+        seed: int | None = None,
+        group: Group = ALONE,
+    ) -> None:
+        """Raises InputError where a step has too few images, or a crop too many pixels."""
+        shares, workers = training["processes"] * training["accumulation"], training["workers"]
+        if training["batch_size"] < shares:
+            raise InputError(
+                f"classifier.training.batch_size: {training['batch_size']} images are too few for {shares} parts "
+                "(processes * accumulation)"
+            )
+        largest = math.ceil(training["batch_size"] / shares)
+        if seed is None:
+            self.order = EpochBatches(len(images), largest, None)
+        else:
+            self.order = EpochBatches(len(images), training["batch_size"], seed, training["accumulation"], group)
+        self._labels = images.labels
+        # A place is free again when its batch has been copied. When a batch is asked for, at most this many are not.
+        places = workers * BATCHES_PER_WORKER + ITEMS_PER_THREAD
+        self._pixels = shared_pixels((places, largest, training["crop"], training["crop"], 3))
+        self._loader = DataLoader(
+            _Decoding(PackageImages(package, images, training), self._pixels),
+            batch_size=None,
+            sampler=_Requests(self.order, places),
+            collate_fn=_as_it_is,
+            num_workers=workers,
+            prefetch_factor=BATCHES_PER_WORKER if workers else None,
+            persistent_workers=workers > 0,
+            multiprocessing_context="fork" if workers else None,  # so that they share the memory
+            generator=torch.Generator(),  # a loader would otherwise draw from the generator that the network uses
+        )
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    def __iter__(self) -> Iterator[Batch]:
+        gpu = torch.cuda.current_device() if torch.cuda.is_available() else None  # another thread knows only the first
+
+        def copied(decoded: _Decoded) -> Batch:
+            pixels = torch.from_numpy(self._pixels[decoded.place, : len(decoded.indices)])
+            return Batch(_copy(pixels, gpu), self._labels[decoded.indices], decoded.indices, decoded.skipped)
+
+        return map_in_order(copied, self._loader, threads=1)
+
+
+class _Requests(Sampler[tuple[int, list[Key]]]):
+    """The batches of an order, each with a place for its pixels; the places take turns."""
+
+    def __init__(self, order: EpochBatches, places: int) -> None:
+        self._order, self._places = order, places
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __iter__(self) -> Iterator[tuple[int, list[Key]]]:
+        return ((number % self._places, keys) for number, keys in enumerate(self._order))
+
+
+class _Decoded(NamedTuple):
+    """A batch whose pixels lie at a place."""
+
+    place: int
+    indices: np.ndarray  # (N,) int64, of those that could be read
+    skipped: list[tuple[int, str]]
+
+
+class _Decoding(Dataset):
+    """What a worker does: decode the images of a batch to the place that is meant for them."""
+
+    def __init__(self, images: PackageImages, pixels: np.ndarray) -> None:
+        self._images, self._pixels = images, pixels
+
+    def __getitem__(self, request: tuple[int, list[Key]]) -> _Decoded:
+        place, keys = request
+        read, skipped = [], []
+        for index, where in keys:
+            image = self._images.cropped(index, where)
+            if isinstance(image, UnreadableImage):
+                skipped.append((index, str(image)))
+            else:
+                self._pixels[place, len(read)] = image
+                read.append(index)
+        return _Decoded(place, np.array(read, np.int64), skipped)
+
+
+def shared_pixels(shape: tuple[int, ...]) -> np.ndarray:
+    """uint8 pixels in memory that this process shares with those that it forks; no file system limits it."""
+    return np.frombuffer(mmap.mmap(-1, math.prod(shape)), np.uint8).reshape(shape)
+
+
+def _as_it_is(decoded: _Decoded) -> _Decoded:
+    return decoded
+
+
+def _copy(pixels: torch.Tensor, gpu: int | None) -> torch.Tensor:
+    """In memory of its own; for a GPU in such as it fetches without this process."""
+    if gpu is None:
+        return pixels.clone()
+    with torch.cuda.device(gpu):
+        return pixels.pin_memory()
+
+
+def to_network_input(images: torch.Tensor, device: torch.device, channels: Channels) -> torch.Tensor:
+    """uint8 pixels (N, height, width, 3) as float32 (N, 3, height, width) on the device.
+
+    Less each channel's mean, over its deviation.
+    """
+    images = images.to(device, non_blocking=True).permute(0, 3, 1, 2)
+    mean, deviation = _on_device(channels, device)
+    return images.float().sub_(mean).div_(deviation).contiguous(memory_format=memory_format(device))
+
+
+@cache
+def _on_device(channels: Channels, device: torch.device) -> list[torch.Tensor]:
+    """Mean and deviation of pixel values from 0 to 255, (3, 1, 1) each; copied once, for a GPU is waited for then."""
+    return [torch.tensor(part, device=device).view(3, 1, 1) * 255 for part in channels]
