@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import mmap
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -133,7 +134,7 @@ class Batches:
         gpu = torch.cuda.current_device() if torch.cuda.is_available() else None  # another thread knows only the first
 
         def copied(decoded: _Decoded) -> Batch:
-            pixels = torch.from_numpy(self._pixels[decoded.place, : len(decoded.indices)])
+            pixels = self._pixels[decoded.place, : len(decoded.indices)]
             return Batch(_copy(pixels, gpu), self._labels[decoded.indices], decoded.indices, decoded.skipped)
 
         return map_in_order(copied, self._loader, threads=1)
@@ -188,12 +189,12 @@ def _as_it_is(decoded: _Decoded) -> _Decoded:
     return decoded
 
 
-def _copy(pixels: torch.Tensor, gpu: int | None) -> torch.Tensor:
+def _copy(pixels: np.ndarray, gpu: int | None) -> torch.Tensor:
     """In memory of its own; for a GPU in such as it fetches without this process."""
-    if gpu is None:
-        return pixels.clone()
-    with torch.cuda.device(gpu):
-        return pixels.pin_memory()
+    with nullcontext() if gpu is None else torch.cuda.device(gpu):
+        copied = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=gpu is not None)
+    copied.numpy()[...] = pixels  # torch would wake as many threads as there are cores
+    return copied
 
 
 def to_network_input(images: torch.Tensor, device: torch.device, channels: Channels) -> torch.Tensor:
