@@ -4,7 +4,7 @@ What is random is drawn for an epoch at a time, so that neither the number of pr
 result. Pixels stay uint8 until they are on the device, which takes a quarter of the memory and of the traffic.
 
 The processes write them into memory that all share and that serves again and again, and one thread takes a copy of each
-batch. A DataLoader by itself makes a new file of shared memory per batch, which costs half as much as to decode it.
+batch. A DataLoader by itself makes new files of shared memory for each batch, which costs half as much as decoding it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ class Channels(NamedTuple):
 
 # Of the dataset, as published with its reader package.
 DATASET_CHANNELS = Channels((0.7251, 0.7289, 0.7296), (0.1265, 0.1430, 0.1610))
-
 
 # An image by its place in the LabelledImages, and where to crop it.
 Key = tuple[int, Where]
@@ -112,7 +111,7 @@ class Batches:
         else:
             self.order = EpochBatches(len(images), training["batch_size"], seed, training["accumulation"], group)
         self._labels = images.labels
-        # A place is free again when its batch has been copied. When a batch is asked for, at most this many are not.
+        # A place is free when its batch has been copied. When a worker is asked for a batch, at most so many are not.
         places = workers * BATCHES_PER_WORKER + ITEMS_PER_THREAD
         self._pixels = shared_pixels((places, largest, training["crop"], training["crop"], 3))
         self._loader = DataLoader(
@@ -126,9 +125,6 @@ class Batches:
             multiprocessing_context="fork" if workers else None,  # so that they share the memory
             generator=torch.Generator(),  # a loader would otherwise draw from the generator that the network uses
         )
-
-    def __len__(self) -> int:
-        return len(self.order)
 
     def __iter__(self) -> Iterator[Batch]:
         gpu = torch.cuda.current_device() if torch.cuda.is_available() else None  # another thread knows only the first
@@ -145,9 +141,6 @@ class _Requests(Sampler[tuple[int, list[Key]]]):
 
     def __init__(self, order: EpochBatches, places: int) -> None:
         self._order, self._places = order, places
-
-    def __len__(self) -> int:
-        return len(self._order)
 
     def __iter__(self) -> Iterator[tuple[int, list[Key]]]:
         return ((number % self._places, keys) for number, keys in enumerate(self._order))
