@@ -1,9 +1,14 @@
-"""Freed memory stays with the process, for the next photograph."""
+"""Memory of processes: what is freed stays with one, for the next photograph; and some is for all that one forks."""
 
 from __future__ import annotations
 
 import ctypes
+import math
+import mmap
 from functools import cache
+
+import numpy as np
+from numpy.typing import DTypeLike
 
 # Of glibc's mallopt (malloc.h), and what they are set to: the largest threshold that it takes, and half a gigabyte.
 M_MMAP_THRESHOLD, LARGEST_THRESHOLD = -3, 32 * 2**20
@@ -21,3 +26,9 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, LARGEST_THRESHOLD)
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+
+
+def shared_zeros(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+    """Zeros in memory that this process shares with those that it forks from now on; no file system limits it."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    return np.frombuffer(mmap.mmap(-1, max(size, 1)), dtype, math.prod(shape)).reshape(shape)

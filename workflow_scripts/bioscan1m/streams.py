@@ -1,4 +1,4 @@
-"""Work on the images of a zip in several threads, with bounded memory and in the order of the zip.
+"""Work in several threads, with bounded memory and in order: in general, and on the images of a zip.
 
 Pillow lets go of Python's lock while it decodes and encodes, so that threads suffice to keep all cores busy.
 """

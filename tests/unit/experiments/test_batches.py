@@ -7,6 +7,7 @@ import pytest
 import torch
 from toy_experiment import TRAINING, make_package
 
+from bioscan1m.errors import InputError
 from bioscan1m.experiments.batches import DATASET_CHANNELS, Batches, EpochBatches, to_network_input
 from bioscan1m.experiments.training_data import read_split
 
@@ -72,7 +73,7 @@ def test_an_epoch_has_every_image_once():
     keys = [key for batch in sampler for key in batch]
     assert sorted(index for index, _ in keys) == list(range(21))
     assert all(0 <= share < 1 for _, shares in keys for share in shares) and len({*map(str, keys)}) == 21
-    assert len(sampler) == len(list(sampler)) == 6
+    assert len(list(sampler)) == 6
 
 
 def test_images_that_cannot_be_read_are_skipped_with_a_reason(tmp_path):
@@ -91,6 +92,12 @@ def test_a_batch_without_readable_images_is_empty(tmp_path):
     first = batches_of(toy, None, 1, batch_size=2)[0]
     assert len(first.labels) == len(first.images) == 0
     assert len(first.skipped) == 2
+
+
+def test_a_package_that_cannot_be_opened_is_named_before_there_are_workers(toy, tmp_path):
+    (tmp_path / "package.hdf5").write_bytes(b"something else")
+    with pytest.raises(InputError, match=r"package\.hdf5: not a readable HDF5 file"):
+        make_batches((tmp_path / "package.hdf5", toy[1]), 1, workers=2)
 
 
 def test_channels_are_normalised_with_the_published_figures():

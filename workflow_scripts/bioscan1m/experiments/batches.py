@@ -10,9 +10,7 @@ batch. A DataLoader by itself makes new files of shared memory for each batch, w
 from __future__ import annotations
 
 import math
-import mmap
 from collections.abc import Iterator
-from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +23,7 @@ from bioscan1m.device import memory_format
 from bioscan1m.errors import InputError, UnreadableImage
 from bioscan1m.experiments.data_parallel import ALONE, Group
 from bioscan1m.experiments.training_data import LabelledImages, PackageImages, Where
+from bioscan1m.memory import shared_zeros
 from bioscan1m.streams import ITEMS_PER_THREAD, map_in_order
 
 BATCHES_PER_WORKER = 2  # asked of each ahead of time, as a DataLoader does by default
@@ -53,7 +52,7 @@ class Batch(NamedTuple):
     skipped: list[tuple[int, str]]
 
 
-class EpochBatches(Sampler[list[Key]]):
+class EpochBatches:
     """Batches of keys: shuffled and cropped at random by (seed, epoch), or in order and centrally without a seed.
 
     A batch comes in `passes` parts, one after the other, and of several processes each has its own parts of it. Parts
@@ -64,9 +63,6 @@ class EpochBatches(Sampler[list[Key]]):
         self._images, self._batch_size, self._seed = images, batch_size, seed
         self._passes, self._group = passes, group
         self.epoch = 0
-
-    def __len__(self) -> int:
-        return math.ceil(self._images / self._batch_size) * self._passes
 
     def __iter__(self) -> Iterator[list[Key]]:
         order, draws = np.arange(self._images), None
@@ -83,7 +79,9 @@ class EpochBatches(Sampler[list[Key]]):
 
 
 class Batches:
-    """Batches of images as the config's `training` says, decoded by `training["workers"]` processes; pass after pass.
+    """Batches of images as the config's `training` says, decoded by `training["workers"]` processes.
+
+    There can be many passes over them, but one at a time.
 
     With a seed they are for training: shuffled, cropped at random and flipped; set `order.epoch` before each pass. Of a
     step of `training["batch_size"]` images a process has its share, in `training["accumulation"]` batches. Without,
@@ -111,13 +109,13 @@ class Batches:
         else:
             self.order = EpochBatches(len(images), training["batch_size"], seed, training["accumulation"], group)
         self._labels = images.labels
-        # A place is free when its batch has been copied. When a worker is asked for a batch, at most so many are not.
-        places = workers * BATCHES_PER_WORKER + ITEMS_PER_THREAD
-        self._pixels = shared_pixels((places, largest, training["crop"], training["crop"], 3))
+        # While batch n is fetched, n - 1 and n are not copied yet, and BATCHES_PER_WORKER of each worker are under way.
+        slots = workers * BATCHES_PER_WORKER + ITEMS_PER_THREAD
+        self._pixels = shared_zeros((slots, largest, training["crop"], training["crop"], 3), np.uint8)
         self._loader = DataLoader(
             _Decoding(PackageImages(package, images, training), self._pixels),
             batch_size=None,
-            sampler=_Requests(self.order, places),
+            sampler=_Requests(self.order, slots),
             collate_fn=_as_it_is,
             num_workers=workers,
             prefetch_factor=BATCHES_PER_WORKER if workers else None,
@@ -130,52 +128,47 @@ class Batches:
         gpu = torch.cuda.current_device() if torch.cuda.is_available() else None  # another thread knows only the first
 
         def copied(decoded: _Decoded) -> Batch:
-            pixels = self._pixels[decoded.place, : len(decoded.indices)]
+            pixels = self._pixels[decoded.slot, : len(decoded.indices)]
             return Batch(_copy(pixels, gpu), self._labels[decoded.indices], decoded.indices, decoded.skipped)
 
         return map_in_order(copied, self._loader, threads=1)
 
 
 class _Requests(Sampler[tuple[int, list[Key]]]):
-    """The batches of an order, each with a place for its pixels; the places take turns."""
+    """The batches of an order, each with a slot for its pixels; the slots take turns."""
 
-    def __init__(self, order: EpochBatches, places: int) -> None:
-        self._order, self._places = order, places
+    def __init__(self, order: EpochBatches, slots: int) -> None:
+        self._order, self._slots = order, slots
 
     def __iter__(self) -> Iterator[tuple[int, list[Key]]]:
-        return ((number % self._places, keys) for number, keys in enumerate(self._order))
+        return ((number % self._slots, keys) for number, keys in enumerate(self._order))
 
 
 class _Decoded(NamedTuple):
-    """A batch whose pixels lie at a place."""
+    """A batch whose pixels lie in a slot."""
 
-    place: int
+    slot: int
     indices: np.ndarray  # (N,) int64, of those that could be read
     skipped: list[tuple[int, str]]
 
 
 class _Decoding(Dataset):
-    """What a worker does: decode the images of a batch to the place that is meant for them."""
+    """What a worker does: decode the images of a batch into its slot."""
 
     def __init__(self, images: PackageImages, pixels: np.ndarray) -> None:
         self._images, self._pixels = images, pixels
 
     def __getitem__(self, request: tuple[int, list[Key]]) -> _Decoded:
-        place, keys = request
+        slot, keys = request
         read, skipped = [], []
         for index, where in keys:
             image = self._images.cropped(index, where)
             if isinstance(image, UnreadableImage):
                 skipped.append((index, str(image)))
             else:
-                self._pixels[place, len(read)] = image
+                self._pixels[slot, len(read)] = image
                 read.append(index)
-        return _Decoded(place, np.array(read, np.int64), skipped)
-
-
-def shared_pixels(shape: tuple[int, ...]) -> np.ndarray:
-    """uint8 pixels in memory that this process shares with those that it forks; no file system limits it."""
-    return np.frombuffer(mmap.mmap(-1, math.prod(shape)), np.uint8).reshape(shape)
+        return _Decoded(slot, np.array(read, np.int64), skipped)
 
 
 def _as_it_is(decoded: _Decoded) -> _Decoded:
@@ -183,11 +176,11 @@ def _as_it_is(decoded: _Decoded) -> _Decoded:
 
 
 def _copy(pixels: np.ndarray, gpu: int | None) -> torch.Tensor:
-    """In memory of its own; for a GPU in such as it fetches without this process."""
-    with nullcontext() if gpu is None else torch.cuda.device(gpu):
-        copied = torch.empty(pixels.shape, dtype=torch.uint8, pin_memory=gpu is not None)
-    copied.numpy()[...] = pixels  # torch would wake as many threads as there are cores
-    return copied
+    """In memory of its own; for a GPU in pinned memory, which it fetches without this process."""
+    if gpu is None:
+        return torch.from_numpy(pixels.copy())  # torch's own copy would wake as many threads as there are cores
+    with torch.cuda.device(gpu):
+        return torch.from_numpy(pixels).pin_memory()
 
 
 def to_network_input(images: torch.Tensor, device: torch.device, channels: Channels) -> torch.Tensor:

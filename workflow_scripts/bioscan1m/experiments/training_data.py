@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
 from PIL import Image
 
 from bioscan1m.errors import InputError, UnreadableImage
 from bioscan1m.experiments.data_parallel import Group
 from bioscan1m.images import decode, resize_shorter_side
+from bioscan1m.memory import shared_zeros
 from bioscan1m.package.packages import ImagePackage
 from bioscan1m.progress import Progress
 from bioscan1m.tables import read_parquet
@@ -81,8 +81,9 @@ class PackageImages:
                 f"{training['short_side']}; make crop smaller or short_side larger"
             )
         self._package, self._images = ImagePackage(package), images
+        len(self._package)  # one that cannot be opened is an error here, and not in a worker
         # Where each image lies in the package, once that is known; what one worker finds out serves the others too.
-        self._places = torch.zeros(len(images), 2, dtype=torch.int64).share_memory_()
+        self._places = shared_zeros((len(images), 2), np.int64)
         self._short_side, self._crop = training["short_side"], training["crop"]
         self._cache = self._decode_all() if training["cache_images"] else None
 
@@ -110,7 +111,7 @@ class PackageImages:
         """The file of an image. Raises KeyError where the package lacks it."""
         image_file = self._images.image_files[index]
         if not self._places[index, 1]:
-            self._places[index] = torch.tensor(self._package.place(image_file))
+            self._places[index] = self._package.place(image_file)
         offset, length = self._places[index].tolist()
         return self._package.at(offset, length) if length else self._package[image_file]
 
