@@ -37,7 +37,7 @@ def map_in_order(
     with ThreadPoolExecutor(threads) as pool:
         pending = deque()
         for item in items:
-            pending.append(pool.submit(copy_context().run, function, item))  # the recipe of the job with it
+            pending.append(pool.submit(copy_context().run, function, item))  # threads know no context of their own
             if len(pending) >= ITEMS_PER_THREAD * threads + ahead:
                 yield pending.popleft().result()
         while pending:

@@ -92,17 +92,16 @@ def images_that_fit(run: Callable[[int], object], images: int) -> int:
     The smallest comes first, so that there is one failure and nothing after it: oneDNN makes no more kernels where it
     lacked memory once.
     """
-    halves = [images >> times for times in range(1, images.bit_length())]
     fitting = 0
-    for few in reversed(halves):
+    for halvings in range(images.bit_length() - 1, 0, -1):
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         try:
-            run(few)
+            run(images >> halvings)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             break
-        fitting = few
+        fitting = images >> halvings
     return fitting

@@ -87,9 +87,6 @@ class PackageImages:
         self._short_side, self._crop = training["short_side"], training["crop"]
         self._cache = self._decode_all() if training["cache_images"] else None
 
-    def __len__(self) -> int:
-        return len(self._images)
-
     def cropped(self, index: int, where: Where) -> Image.Image | UnreadableImage:
         """A square of `crop` pixels of an image, by its place in the LabelledImages; or why there is none."""
         image = self._decode(index) if self._cache is None else self._cache[index]
@@ -116,8 +113,8 @@ class PackageImages:
         return self._package.at(offset, length) if length else self._package[image_file]
 
     def _decode_all(self) -> list[Image.Image | UnreadableImage]:
-        progress, decoded = Progress("decoding", len(self)), []
-        for index in range(len(self)):
+        progress, decoded = Progress("decoding", len(self._images)), []
+        for index in range(len(self._images)):
             decoded.append(self._decode(index))
             progress.advance()
         return decoded
