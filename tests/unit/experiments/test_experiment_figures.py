@@ -82,6 +82,20 @@ def test_the_names_in_a_confusion_matrix_do_not_overlap_and_it_fits_the_report(c
     assert figure.get_size_inches()[0] < 1.1 * FULL_WIDTH
 
 
+@pytest.mark.parametrize("classes", [2, 6, 10, 16, 40])
+def test_nothing_of_a_confusion_matrix_is_cut_off(classes):
+    """Names as long as Cecidomyiidae, and thousands of images."""
+    test = result(classes)
+    test["classes"] = [f"{name}tat" for name in test["classes"]]
+    test["confusion_matrix"] = (1000 * np.array(test["confusion_matrix"])).tolist()
+    test["per_class"] = [row | {"class": name} for row, name in zip(test["per_class"], test["classes"], strict=True)]
+    figure = draw_confusion_matrix(test)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    drawn, (width, height) = figure.get_tightbbox(canvas.get_renderer()), figure.get_size_inches()
+    assert 0 <= drawn.x0 < drawn.x1 <= width and 0 <= drawn.y0 < drawn.y1 <= height
+
+
 @pytest.mark.parametrize(("classes", "named_above"), [(16, False), (40, True)])
 def test_many_classes_are_named_above_a_confusion_matrix_too(classes, named_above):
     axes = draw_confusion_matrix(result(classes)).axes[0]

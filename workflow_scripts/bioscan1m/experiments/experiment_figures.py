@@ -75,7 +75,7 @@ def draw_confusion_matrix(test: dict[str, Any]) -> Figure:
     names = [test["classes"][place] for place in order]
     cell = min(LARGEST_CELL, max(SMALLEST_CELL, (FULL_WIDTH - 3) / len(names)))
     side = 2.4 + cell * len(names)
-    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+    figure = Figure(figsize=(side + 1, side), layout="compressed")  # for axes whose cells are square
     axes = figure.subplots()
     norm = PowerNorm(COLOUR_EXPONENT, vmin=0, vmax=1)
     image = axes.imshow(shares, cmap="Blues", norm=norm)
