@@ -64,9 +64,10 @@ def test_good_metadata_passes_and_the_splits_get_labels_and_published_roles(tmp_
         (changed("image_file", 3, "1.jpg"), r"image_file is not unique: '1.jpg' in rows 3, 5\."),
         (changed("image_file", 2, ""), r"image_file is empty in row 4"),
         (changed("image_file", 2, "part1/2.jpg"), r"image_file is a path in row 4"),
+        (changed("image_file", 2, "ä" * 128), r"image_file is longer than a file name can be, 255 bytes, in row 4"),
         (GOOD | {"chunk_number": ["7"] * 4}, r"no row has .* The rows have chunk 7, the manifest chunks 1, 2\."),
     ],
-    ids=["no label", "no image_file", "no rows", "repeated", "blank", "path", "chunk"],
+    ids=["no label", "no image_file", "no rows", "repeated", "blank", "path", "long", "chunk"],
 )
 def test_what_would_spoil_results_is_refused(tmp_path, table, message):
     with pytest.raises(InputError, match=f"source.tsv: .*{message}"):

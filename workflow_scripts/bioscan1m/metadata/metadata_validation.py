@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 
 BIN_FORM = r"^BOLD:[A-Z]{3}[0-9]{4}$"
 NUCLEOTIDES = "ACGTRYSWKMBDHVN-"  # IUPAC's codes, and the gap of an alignment
+LONGEST_NAME = 255  # bytes of a file name: NAME_MAX of Linux's file systems
 NAMED = 5  # values or rows that a message names before it counts the others
 PARENT_RANKS = (("family", "order"), ("genus", "family"), ("species", "genus"))
 
@@ -69,7 +70,7 @@ def validate_metadata(
 
     `chunks` are the chunks of the manifest, None where any is allowed; `labels` are the columns that experiments use,
     `experiments` their names, which the source may have as columns of published roles. Raises InputError where a needed
-    column is absent, an image_file is empty, repeated or a path, or no chunk_number is in the manifest.
+    column is absent, an image_file is empty, repeated, a path or too long, or no chunk_number is in the manifest.
     """
     columns = read_header(source)
     _refuse_missing_columns(source, columns, labels)
@@ -119,6 +120,10 @@ def _refuse_bad_image_files(source: str | Path, table: pa.Table) -> None:
         raise InputError(f"{source}: image_file is empty in {_listed('row', rows)}. Name the image or remove the row.")
     if len(rows := rows_where(pc.match_substring_regex(image_files, r"[/\\]"))):
         raise InputError(f"{source}: image_file is a path in {_listed('row', rows)}; give the file name alone")
+    if len(rows := rows_where(pc.greater(pc.binary_length(image_files), LONGEST_NAME))):
+        raise InputError(
+            f"{source}: image_file is longer than a file name can be, {LONGEST_NAME} bytes, in {_listed('row', rows)}"
+        )
     if len(repeated := _repeated_values(image_files)):
         raise InputError(
             f"{source}: image_file is not unique: {_with_rows(image_files, repeated.to_pylist())}. "

@@ -14,7 +14,6 @@ cannot be read keeps its role.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass
 from functools import cached_property
@@ -91,19 +90,26 @@ def _parents_first(experiments: dict[str, Any]) -> list[str]:
     return list(TopologicalSorter(needs).static_order())
 
 
-def _hashes(image_files: list[str]) -> np.ndarray:
-    """64 bits of BLAKE2 of each name."""
-    digests = [hashlib.blake2b(image_file.encode(), digest_size=8).digest() for image_file in image_files]
-    return np.frombuffer(b"".join(digests), "<u8")
+def _hashes(names: list[str]) -> np.ndarray:
+    """64 bits of each name, uint64 (N,): its bytes, eight at a time, are mixed into them."""
+    encoded = np.array([name.encode() for name in names], dtype="S")
+    width = -(-encoded.itemsize // 8)
+    hashes = np.zeros(len(names), np.uint64)
+    for words in encoded.astype(f"S{8 * width}").view("<u8").reshape(len(names), width).T:
+        hashes = np.where(words == 0, hashes, _mix(hashes ^ words))  # 0: the name has ended, others are longer
+    return hashes
 
 
 def _ranks(hashes: np.ndarray, experiment: str, seed: int) -> np.ndarray:
-    """The ranks of the images in one experiment: their hashes mixed with its name and the seed (SplitMix64)."""
-    (salt,) = _hashes([f"{seed}:{experiment}"])
-    mixed = hashes ^ salt
+    """The ranks of the images in one experiment: their hashes mixed with its name and the seed."""
+    return _mix(hashes ^ _hashes([f"{seed}:{experiment}"]))
+
+
+def _mix(words: np.ndarray) -> np.ndarray:
+    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): every bit depends on all bits, and none is lost."""
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    return mixed ^ (mixed >> np.uint64(31))
+        words = (words ^ (words >> np.uint64(shift))) * np.uint64(factor)
+    return words ^ (words >> np.uint64(31))
 
 
 def _split_task(
@@ -125,7 +131,7 @@ def _split_task(
     roles = np.where(np.append(takes_part, False)[own], kept, NO_ROLE)  # what is appended is for NO_CLASS
     has = Assignment(classes, labels, roles).counts() * has_parts[:, None]
     free = np.where((roles == NO_ROLE) & np.append(has_parts, False)[own], own, NO_CLASS)
-    places, _ = _places_in_group(free, len(classes), ranks)
+    places = _places_in_group(free, ranks)
     ends = np.array([fill_up(*one) for one in zip(parts, has, strict=True)]).reshape(-1, len(ROLES)).cumsum(axis=1)
     split = np.flatnonzero(free != NO_CLASS)
     roles[split] = (places[split, None] >= ends[labels[split]]).sum(axis=1)
@@ -180,7 +186,7 @@ def _labels(metadata: pd.DataFrame, task: dict[str, Any]) -> pd.Series:
 def _draw_subset(parent: Assignment, shares: np.ndarray, ranks: np.ndarray, preferred: np.ndarray) -> Assignment:
     """`shares` images of each class and role of the parent, int64 (C, 3): preferred ones, then those of lowest rank."""
     groups = parent.groups
-    places, _ = _places_in_group(groups, shares.size, ranks, ~preferred)
+    places = _places_in_group(groups, ranks, ~preferred)
     members = np.flatnonzero(groups != NO_CLASS)
     drawn = members[places[members] < shares.ravel()[groups[members]]]
     roles = np.full(len(groups), NO_ROLE)
@@ -203,19 +209,17 @@ def _subset_shares(name: str, available: np.ndarray, quotas: tuple[int, int, int
     return shares
 
 
-def _places_in_group(
-    groups: np.ndarray, count: int, ranks: np.ndarray, last: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Each row's place among the rows of its group, lowest rank first, and the sizes of the `count` groups.
+def _places_in_group(groups: np.ndarray, ranks: np.ndarray, last: np.ndarray | None = None) -> np.ndarray:
+    """Each row's place among the rows of its group, lowest rank first: int64 (N,), without meaning for NO_CLASS.
 
-    Rows for which `last` is true come after all others of the group. A row of group NO_CLASS has a place of no meaning.
+    Rows for which `last` is true come after all others of the group.
     """
-    groups = (groups + 1).astype(np.min_scalar_type(count))  # numpy sorts integers of 8 and 16 bits by radix
-    sizes = np.bincount(groups, minlength=count + 1)
-    starts = sizes.cumsum() - sizes
-    places = np.empty(len(groups), np.int64)
-    order = np.argsort(ranks)
+    rows = np.flatnonzero(groups != NO_CLASS)
+    rows = rows[np.argsort(ranks[rows])]
+    groups = groups.astype(np.min_scalar_type(-groups.max(initial=1)))  # numpy sorts 8 and 16 bits by radix
     for key in (groups,) if last is None else (last, groups):
-        order = order[np.argsort(key[order], kind="stable")]
-    places[order] = np.arange(len(groups)) - np.repeat(starts, sizes)
-    return places, sizes[1:]
+        rows = rows[np.argsort(key[rows], kind="stable")]
+    sizes = np.bincount(groups[rows])
+    places = np.empty(len(groups), np.int64)
+    places[rows] = np.arange(len(rows)) - np.repeat(sizes.cumsum() - sizes, sizes)
+    return places
