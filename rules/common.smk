@@ -218,24 +218,35 @@ def crops_of_group(wildcards):
     return collect(CROPPED, chunk=PLAN.groups[wildcards.group])
 
 
-def weights_of(backbone):
-    """The pretrained weights that a backbone starts from, if any."""
+# Large files that are read by many trainings are ancient: a new time stamp is no reason to train again. But each such
+# rule also reads a small file of the same job that is not. When a job has to run, Snakemake asks no rule that follows
+# from it whether it has reasons of its own, and does not run those that only ancient files lead to: it would fetch
+# other weights, leave the models that were trained from the old ones as they are, and say that all is done.
+
+
+def weights_of(backbone, file):
+    """A file of the pretrained weights that a backbone starts from, if any."""
     pretrained = config["classifier"]["backbones"][backbone]["weights"] is not None
-    folder = f"data/weights/{backbone}"
-    return (
-        [f"{folder}/config.json", f"{folder}/model.safetensors"] if pretrained else []
-    )
+    return [f"data/weights/{backbone}/{file}"] if pretrained else []
 
 
-def backbone_weights(wildcards):
-    """The pretrained weights that a trial starts from, if any."""
-    return weights_of(wildcards.backbone)
+def backbone_weights(file):
+    """A file of the pretrained weights that a trial starts from, if any."""
+
+    def of_trial(wildcards):
+        return weights_of(wildcards.backbone, file)
+
+    return of_trial
 
 
-def comparison_weights(wildcards):
-    """The pretrained weights that a training on either package starts from, if any."""
-    backbone, loss = PLAN.compared_pair
-    return weights_of(backbone)
+def comparison_weights(file):
+    """A file of the pretrained weights that a training on either package starts from, if any."""
+
+    def of_comparison(wildcards):
+        backbone, loss = PLAN.compared_pair
+        return weights_of(backbone, file)
+
+    return of_comparison
 
 
 def label_column(wildcards):

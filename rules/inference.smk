@@ -119,7 +119,7 @@ rule list_unusable_images:
             *rules.form_prediction_sets.input.validation,
             *rules.form_prediction_sets.input.test,
         ],
-        package=ancient("results/packages/original_256.hdf5"),
+        package="results/packages/original_256.hdf5",
     output:
         unusable="results/cleaning/unusable_images.tsv",
         figure=report(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import re
 import shutil
@@ -73,6 +74,31 @@ def test_another_input_size_plans_new_boxes_and_no_training(copied_run: Path, sm
     planned = planned_jobs(snakemake_succeeds(copied_run, "dataset", "detector", "--dry-run", "--quiet", "rules"))
     assert planned["detect_insects"] == len(CHUNKS) and planned["evaluate_detector"] == 1
     assert "fine_tune_detector" not in planned
+
+
+def test_another_base_trains_the_detector_again(copied_run: Path, small_run) -> None:
+    config = copy.deepcopy(small_run.config)
+    base = config["detector"]["fine_tuning"]["base"]
+    config["detector"]["fine_tuning"]["base"] = str(shutil.copytree(base, copied_run / "another detector"))
+    write_config(copied_run, config)
+    planned = planned_jobs(snakemake_succeeds(copied_run, "all", "--dry-run", "--quiet", "rules"))
+    assert {"fetch_detector", "fine_tune_detector", "detect_insects", "train_classifier"} <= set(planned)
+
+
+def test_the_time_of_the_weights_alone_plans_nothing(copied_run: Path) -> None:
+    for file in (copied_run / "data/weights/detector").iterdir():
+        file.touch()
+    assert "Nothing to be done" in snakemake_succeeds(copied_run, "all", "--dry-run")
+
+
+def test_a_fetch_that_was_killed_hides_nothing_else(copied_run: Path) -> None:
+    """Its files are there, and Snakemake's note that it had begun; all else is still to be made."""
+    shutil.rmtree(copied_run / "results")
+    for mark in (copied_run / ".snakemake/metadata").iterdir():
+        if base64.b64decode(mark.name).startswith(b"data/weights/detector/"):
+            shutil.move(mark, copied_run / ".snakemake/incomplete")
+    planned = planned_jobs(snakemake_succeeds(copied_run, "all", "--dry-run", "--quiet", "rules"))
+    assert {"fetch_detector", "fine_tune_detector", "resize_chunk", "all"} <= set(planned)
 
 
 def test_another_label_retrains_only_the_experiments_of_its_image(copied_run: Path) -> None:
