@@ -65,11 +65,10 @@ def prepare(folder: Path) -> None:
         for number, name in enumerate(names):
             archive.add(name, files[number % len(files)])
     pack_hdf5([folder / "shard.zip"], folder / "package.hdf5", {})
-    for name, images in (("split", SEEN_IMAGES), ("few", WARM_UP_IMAGES)):
-        roles = ["train"] * images + ["validation", "test"]
-        labels = [CLASSES[number % len(CLASSES)] for number in range(len(roles))]
-        columns = {"image_file": names[: len(roles)], "label": labels, "role": roles}
-        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
+    roles = ["train"] * SEEN_IMAGES + ["validation", "test"]
+    labels = [CLASSES[number % len(CLASSES)] for number in range(len(roles))]
+    columns = {"image_file": names[: len(roles)], "label": labels, "role": roles}
+    pq.write_table(pa.table(columns), folder / "split.parquet")
     model = build_classifier(TRIAL["backbone_settings"], len(CLASSES), CROP)
     recipe = describe_recipe(CLASSES, TRIAL, describe_model(TRIAL["backbone_settings"], model), DATASET_CHANNELS)
     write_weights(folder / "model.safetensors", model.state_dict(), recipe)
@@ -160,39 +159,28 @@ def synthetic_batch() -> Batch:
 
 
 def train_ours(folder: Path) -> Callable[[], int]:
-    """Ours, from the package."""
+    """Ours, from the package, after an epoch that starts the workers."""
     trainer = trainer_of(folder)
-    warm_up(folder)
-    return lambda: trainer.epoch(2)
+    return after_warm_up(lambda: trainer.epoch(2))
 
 
 def train_limit(folder: Path) -> Callable[[], int]:
     """The same steps on synthetic tensors."""
     trainer = trainer_of(folder).on_synthetic_batches(SEEN_IMAGES)
-    warm_up(folder)
-    return lambda: trainer.epoch(2)
+    return after_warm_up(lambda: trainer.epoch(2))
 
 
-def trainer_of(folder: Path, split: str = "split") -> EpochTrainer:
+def trainer_of(folder: Path) -> EpochTrainer:
     """A new one."""
-    return EpochTrainer(
-        folder / "package.hdf5", folder / f"{split}.parquet", [], TRIAL, TrainingState(folder / "none", "")
-    )
-
-
-def warm_up(folder: Path) -> None:
-    """Let the libraries choose their kernels."""
-    trainer_of(folder, "few").epoch(1)
+    return EpochTrainer(folder / "package.hdf5", folder / "split.parquet", [], TRIAL, TrainingState(folder / "none", ""))
 
 
 def train_naive(folder: Path) -> Callable[[], int]:
     """The plain loop."""
     batches = naive.load_images(folder / "package.hdf5", images(SEEN_IMAGES).image_files, BATCH, CROP)
-    few = naive.load_images(folder / "package.hdf5", images(WARM_UP_IMAGES).image_files, BATCH, CROP)
     model = build_classifier(TRIAL["backbone_settings"], len(CLASSES), CROP).to(DEVICE)
     torch.set_num_threads(cores())
-    naive.train(model, few, DEVICE)
-    return lambda: naive.train(model, batches, DEVICE)
+    return after_warm_up(lambda: naive.train(model, batches, DEVICE))
 
 
 def test_ours(folder: Path) -> Callable[[], int]:
