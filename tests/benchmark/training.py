@@ -172,7 +172,8 @@ def train_limit(folder: Path) -> Callable[[], int]:
 
 def trainer_of(folder: Path) -> EpochTrainer:
     """A new one."""
-    return EpochTrainer(folder / "package.hdf5", folder / "split.parquet", [], TRIAL, TrainingState(folder / "none", ""))
+    state = TrainingState(folder / "none", "")
+    return EpochTrainer(folder / "package.hdf5", folder / "split.parquet", [], TRIAL, state)
 
 
 def train_naive(folder: Path) -> Callable[[], int]:
