@@ -96,7 +96,7 @@ class Trainer:
         self._history = TrainingHistory()
 
     def run(self) -> Trained:
-        """Train until the last epoch, or until `patience` epochs have brought no better validation accuracy."""
+        """Train until the last epoch, or until `patience` of them have brought none that is better."""
         self._resume()
         try:
             self._train()

@@ -20,7 +20,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Best:
-    """The first epoch with the highest micro top-1 accuracy on the validation images."""
+    """The epoch with the highest micro top-1 accuracy on the validation images; of several that with the lowest loss.
+
+    Where validation images are few, many epochs have the same accuracy, and the first of them is often the worst.
+    """
 
     epoch: int
     weights: dict[str, torch.Tensor]
@@ -42,7 +45,7 @@ class TrainingHistory:
         return len(self.learned)
 
     def is_over(self, training: dict[str, Any]) -> bool:
-        """Whether all epochs are done, or `patience` of them have brought no better validation accuracy."""
+        """Whether all epochs are done, or `patience` of them have brought none that is better."""
         done = len(self)
         return done >= training["epochs"] or bool(done and done - self.best.epoch >= training["patience"])
 
@@ -51,7 +54,7 @@ class TrainingHistory:
     ) -> None:
         """Note the row of an epoch, and its weights if it is the best so far."""
         self.learned.append(row)
-        if self.best is None or row["micro_top1"] > self.learned[self.best.epoch - 1]["micro_top1"]:
+        if self.best is None or _merit(row) > _merit(self.learned[self.best.epoch - 1]):
             truth, logits = torch.from_numpy(validation.truth), torch.from_numpy(validation.logits)
             self.best = Best(len(self), weights(), validation.image_files, truth, logits)
 
@@ -69,6 +72,10 @@ class TrainingHistory:
     def of_state(cls, state: dict[str, Any]) -> TrainingHistory:
         """The history that was kept as `state`."""
         return cls(**{**state, "best": Best(**state["best"])})
+
+
+def _merit(row: dict[str, float]) -> tuple[float, float]:
+    return row["micro_top1"], -row["validation_loss"]
 
 
 def describe_epoch(
