@@ -34,6 +34,24 @@ def test_dry_run_plans_every_chunk_and_training(full_run: Path, profile: str) ->
     assert "fine_tune_detector" not in jobs
 
 
+def test_other_weights_train_every_classifier_that_starts_from_them(full_run: Path) -> None:
+    """On a run of one chunk of which every file is there, empty, with Snakemake's notes on it."""
+    manifest = (full_run / "chunks.tsv").read_text().splitlines(keepends=True)
+    (full_run / "chunks.tsv").write_text("".join(manifest[:2]))
+    for line in snakemake_succeeds(full_run, "--summary").splitlines():
+        if "\t" in line and not line.startswith("output_file"):
+            output = full_run / line.split("\t")[0]
+            output.parent.mkdir(parents=True, exist_ok=True)
+            output.touch()
+    snakemake_succeeds(full_run, "--touch", "--forceall", "--quiet")
+    config = (full_run / "config.yaml").read_text()
+    assert config.count("IMAGENET1K_V2") == 1
+    (full_run / "config.yaml").write_text(config.replace("IMAGENET1K_V2", "IMAGENET1K_V1"))
+    jobs = planned_jobs(snakemake_succeeds(full_run, "--dry-run", "--quiet", "rules"))
+    assert jobs["fetch_backbone"] == 1 and jobs["train_classifier"] == 36 and jobs["test_classifier"] == 6
+    assert not {"fetch_chunk", "pack_hdf5", "build_splits"} & set(jobs)
+
+
 def test_tensorboards_file_is_made_only_where_it_is_asked_for(full_run: Path) -> None:
     events = "results/experiments/small_insect_order/resnet50_ce_seed1/events.tfevents"
     assert "MissingRuleException" in snakemake(full_run, events, "--dry-run").stdout
