@@ -8,6 +8,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
 MEASURED = {"mean_iou": "mean IoU of the best box", "ar_50_95": "AR, IoU 0.50 to 0.95", "ap_75": "AP, IoU 0.75"}
+# The terms of DETR's loss; other families of detectors have further ones, which keep transformers' names.
+LOSSES = {
+    "loss": "loss",
+    "loss_ce": "class: cross-entropy",
+    "loss_vfl": "class: varifocal",
+    "loss_bbox": "box: L1",
+    "loss_giou": "box: 1 - generalised IoU",
+}
 # Okabe and Ito 2008: told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
@@ -15,7 +23,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 def draw_detector_training(history: pd.DataFrame, detector: str) -> Figure:
     """Curves of the table history.tsv; the right panel only where an image set was monitored."""
     measured = {column: title for column, title in MEASURED.items() if column in history}
-    losses = {column: column.removeprefix("loss_") for column in history if column.startswith("loss")}
+    losses = {column: LOSSES.get(column, column) for column in history if column.startswith("loss")}
     figure = Figure(figsize=(10 if measured else 5.5, 3.8), layout="constrained")
     panels = figure.subplots(1, 2 if measured else 1, squeeze=False)[0]
     _draw(panels[0], history, losses, "training loss and its terms")
