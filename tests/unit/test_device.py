@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
 from bioscan1m.device import mixed_precision, passes_at_a_time, prepare_device
+
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+# What the jobs import; a tensor that one of these made would come before the choice of pages.
+COUNT_PAGE_FAULTS = """
+import resource
+import torch
+import bioscan1m.detector.detector_training, bioscan1m.experiments.training, bioscan1m.inference.embeddings
+from bioscan1m.device import prepare_device
+prepare_device(threads=1, seed=0)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+torch.ones(25 * 2**20)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
 
 
 @pytest.mark.parametrize(
@@ -29,3 +47,14 @@ def test_the_same_seed_draws_the_same_numbers():
         prepare_device(threads=1, seed=5)
         drawn.append(torch.rand(3))
     assert torch.equal(*drawn) and torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.skipif(
+    not HUGE_PAGES.exists() or "[never]" in HUGE_PAGES.read_text(), reason="this system has no huge pages to give"
+)
+def test_large_tensors_lie_in_huge_pages():
+    """100 MiB are 25,600 pages of 4 KiB, or 50 of 2 MiB."""
+    library = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", COUNT_PAGE_FAULTS]
+    done = subprocess.run(command, env=os.environ | library, check=True, stdout=subprocess.PIPE, text=True)
+    assert int(done.stdout) < 10_000
