@@ -22,6 +22,7 @@ include: "rules/original_vs_cropped.smk"
 include: "rules/released.smk"
 include: "rules/inference.smk"
 include: "rules/predict.smk"
+include: "rules/targets.smk"
 include: "rules/provenance.smk"
 include: "rules/report.smk"
 
@@ -33,6 +34,7 @@ rule all:
         rules.detector.input,
         rules.experiments.input,
         rules.inference.input,
+        rules.join_all_quarantine.output,
         rules.render_tables.output.pages,
         rules.seal_records.output,
         rules.export_crate.output,

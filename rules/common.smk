@@ -313,3 +313,34 @@ def files_of_experiment(pattern):
         return of_trials(pattern, [wildcards.experiment])
 
     return of_experiment
+
+
+def records(*names, **values):
+    """The records of all jobs of these rules, whose wildcards have these values."""
+    return collect([getattr(rules, name).output.record for name in names], **values)
+
+
+def records_of_detectors(detectors):
+    """Of those that are trained, with their images, and of those that are imported."""
+    trained = [name for name in detectors if name in PLAN.trained_detectors]
+    imported = [name for name in detectors if name not in PLAN.trained_detectors]
+    images = ("fetch_annotated_images", "fetch_annotations", "clean_annotations")
+    return [
+        *records(*images, image_set=PLAN.image_sets_of(trained)),
+        *(records("fetch_detector") if trained else []),
+        *records("fine_tune_detector", detector=trained),
+        *records("fetch_checkpoint", "import_detector", detector=imported),
+    ]
+
+
+def records_of_packages(packages):
+    """Of the chunks, of the boxes and crops where there are any, and of what is made of them."""
+    cropped = PLAN.from_originals and "cropped_256" in packages
+    resized = [package for package in packages if package in PLAN.resized_packages]
+    return [
+        *records("fetch_chunk", chunk=PLAN.chunks),
+        *(records_of_detectors([config["detector"]["use"]]) if cropped else []),
+        *records("detect_insects", "crop_chunk", chunk=PLAN.chunks if cropped else []),
+        *records("resize_chunk", chunk=PLAN.chunks, package=resized),
+        *records("pack_hdf5", package=packages),
+    ]

@@ -203,16 +203,3 @@ rule tabulate_detector:
         "Tabulate the precision and recall of every detector."
     script:
         "../workflow_scripts/tabulate_detector.py"
-
-
-rule detector:
-    input:
-        rules.tabulate_detector.output,
-        collect(f"{DETECTOR}/model.safetensors", detector=PLAN.detectors),
-        collect(
-            f"{DETECTOR}/training.svg", detector=config["detector"]["training_sets"]
-        ),
-        [
-            f"results/detector/{detector}/evaluation/{image_set}.png"
-            for detector, image_set in PLAN.detector_evaluations
-        ],

@@ -204,15 +204,3 @@ rule summarise_experiments:
         "Tabulate the experiments beside the paper's figures."
     script:
         "../workflow_scripts/summarise_experiments.py"
-
-
-rule experiments:
-    input:
-        # Not an input of the trainings: Snakemake would not see their changed digests while this is still to be made.
-        collect(rules.list_classes.output.classes, experiment=PLAN.experiments),
-        rules.summarise_experiments.output,
-        collect(
-            rules.draw_experiment.output.confusion_matrix, experiment=PLAN.experiments
-        ),
-        COMPARISON_TABLES,
-        RELEASED_TABLES,

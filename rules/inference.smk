@@ -144,14 +144,6 @@ rule list_unusable_images:
         "../workflow_scripts/list_unusable_images.py"
 
 
-rule inference:
-    input:
-        rules.form_prediction_sets.output,
-        rules.roll_up_predictions.output,
-        rules.find_label_errors.output,
-        from_originals(rules.list_unusable_images.output),
-
-
 rule embed_images:
     input:
         package=ancient(CLASSIFIER_PACKAGE),
@@ -187,8 +179,3 @@ rule embed_images:
         "Embed the images of {wildcards.experiment}."
     script:
         "../workflow_scripts/embed_images.py"
-
-
-rule embeddings:
-    input:
-        collect(rules.embed_images.output, experiment=PLAN.experiments),

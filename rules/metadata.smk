@@ -215,20 +215,3 @@ rule digest_experiment:
         "Digest the images and roles of {wildcards.experiment}."
     script:
         "../workflow_scripts/digest_experiment.py"
-
-
-rule dataset:
-    input:
-        rules.describe_dataset.input.packages,
-        rules.describe_dataset.output,
-        rules.summarise_dataset.output,
-        rules.reconcile_images.output,
-        rules.join_metadata.output,
-        from_originals(
-            rules.draw_crops.output,
-            rules.summarise_boxes.output,
-            rules.draw_doubtful.output,
-        ),
-        collect(rules.join_quarantine.output.table, chunk=PLAN.chunks),
-        collect(rules.digest_experiment.output.digest, experiment=PLAN.experiments),
-        of_comparisons(f"{COMPARED}/data.digest.json"),

@@ -142,8 +142,3 @@ rule predict_photographs:
         "Predict what is on the photographs of {wildcards.chunk}."
     script:
         "../workflow_scripts/predict_photographs.py"
-
-
-rule predict:
-    input:
-        collect(rules.predict_photographs.output, chunk=PLAN.photographs),

@@ -21,10 +21,10 @@ for job_rule in workflow.rules:
 
 rule seal_records:
     input:
-        rules.dataset.input,
-        rules.detector.input,
-        rules.experiments.input,
-        rules.inference.input,
+        DATASET,
+        DETECTORS,
+        EXPERIMENTS,
+        INFERENCE,
     output:
         head="results/provenance/ledger.json",
         record=f"{RECORD}/seal_records/ledger.json",

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from audit_run import audit_run
-from workflow_runs import planned_jobs, quarantined, snakemake_succeeds, write_config
+from workflow_runs import planned_jobs, quarantined, snakemake, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
 
@@ -99,6 +99,31 @@ def test_a_fetch_that_was_killed_hides_nothing_else(copied_run: Path) -> None:
             shutil.move(mark, copied_run / ".snakemake/incomplete")
     planned = planned_jobs(snakemake_succeeds(copied_run, "all", "--dry-run", "--quiet", "rules"))
     assert {"fetch_detector", "fine_tune_detector", "resize_chunk", "all"} <= set(planned)
+
+
+def test_a_change_whose_job_failed_is_made_by_the_next_call(copied_run: Path, small_run) -> None:
+    """Snakemake notes the new parameters of a failed job, and misses no file that nothing asks for."""
+    config = copy.deepcopy(small_run.config)
+    config["splits"]["ratios"] = {"train": 0.6, "validation": 0.2, "test": 0.2}
+    write_config(copied_run, config)
+    obstacle = copied_run / "results/splits/roles.parquet.part"
+    obstacle.mkdir()
+    assert snakemake(copied_run, "dataset").returncode != 0
+    obstacle.rmdir()
+    for target in ("dataset", "experiments", "inference", "all"):
+        planned = planned_jobs(snakemake_succeeds(copied_run, target, "--dry-run", "--quiet", "rules"))
+        assert {"build_splits", "digest_experiment"} <= set(planned)
+
+
+def test_every_job_has_a_file_that_the_target_asks_for(copied_run: Path) -> None:
+    """So that none which fails is forgotten; of each job there is one log."""
+    summary = snakemake_succeeds(copied_run, "--summary", "all")
+    rows = [line.split("\t") for line in summary.splitlines() if line.count("\t") >= 5]
+    outputs = pd.DataFrame(rows[1:], columns=rows[0])
+    listed = snakemake_succeeds(copied_run, "all", "--dry-run", "--force", "--quiet", "host")
+    (asked,) = re.findall(r"^rule all:\n    input: (.*)$", listed, flags=re.MULTILINE)
+    of_job = outputs.groupby("log-file(s)")["output_file"].agg(set)
+    assert len(of_job) > 60 and [log for log, files in of_job.items() if not files & set(asked.split(", "))] == []
 
 
 def test_another_label_retrains_only_the_experiments_of_its_image(copied_run: Path) -> None:

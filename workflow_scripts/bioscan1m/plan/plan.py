@@ -92,17 +92,33 @@ class Plan:
         """Every pair of a detector and a validation set."""
         return list(product(self.detectors, self._config["detector"]["validation_sets"]))
 
+    @property
+    def trained_detectors(self) -> list[str]:
+        """The detectors that this run fine-tunes."""
+        return self._config["detector"]["training_sets"]
+
     def image_sets(self, name: str) -> list[str]:
         """The image sets that a training set such as `IP-1000+IW-1000` is made of."""
         return name.split("+")
 
+    def image_sets_of(self, detectors: list[str]) -> list[str]:
+        """The annotated image sets that these detectors are trained on, and the one on which they are monitored."""
+        trained = [image_set for name in detectors for image_set in self.image_sets(name)]
+        monitor = self._config["detector"]["fine_tuning"]["monitor"] if trained else None
+        return list(dict.fromkeys([*trained, *([monitor] if monitor else [])]))
+
     @property
     def used_image_sets(self) -> list[str]:
         """The annotated image sets that detectors are trained or measured on."""
-        detector = self._config["detector"]
-        trained = [image_set for name in detector["training_sets"] for image_set in self.image_sets(name)]
-        monitor = detector["fine_tuning"]["monitor"] if trained else None
-        return list(dict.fromkeys([*trained, *([monitor] if monitor else []), *detector["validation_sets"]]))
+        trained_on = self.image_sets_of(self.trained_detectors)
+        return list(dict.fromkeys([*trained_on, *self._config["detector"]["validation_sets"]]))
+
+    @property
+    def pretrained_backbones(self) -> list[str]:
+        """The backbones in use that start from weights trained elsewhere."""
+        compared = [self.compared_pair[0]] if self.comparisons else []
+        used = dict.fromkeys([*(trial.backbone for trial in self.trials), *compared])
+        return [name for name in used if self._config["classifier"]["backbones"][name]["weights"] is not None]
 
     def labels(self) -> list[str]:
         """The metadata columns that experiments need, in the order of their first use."""
