@@ -219,32 +219,32 @@ def crops_of_group(wildcards):
 
 
 # Large files that are read by many trainings are ancient: a new time stamp is no reason to train again. But each such
-# rule also reads a small file of the same job that is not. When a job has to run, Snakemake asks no rule that follows
-# from it whether it has reasons of its own, and does not run those that only ancient files lead to: it would fetch
-# other weights, leave the models that were trained from the old ones as they are, and say that all is done.
+# rule also reads a small file of the same job, a digest, that is not. When a job has to run, Snakemake asks no rule that
+# follows from it whether it has reasons of its own, and does not run those that only ancient files lead to: it would
+# fetch other weights, leave the models that were trained from the old ones as they are, and say that all is done.
 
 
-def weights_of(backbone, file):
-    """A file of the pretrained weights that a backbone starts from, if any."""
+def weights_of(backbone, *files):
+    """Files of the pretrained weights that a backbone starts from, if any."""
     pretrained = config["classifier"]["backbones"][backbone]["weights"] is not None
-    return [f"data/weights/{backbone}/{file}"] if pretrained else []
+    return [f"data/weights/{backbone}/{file}" for file in files if pretrained]
 
 
-def backbone_weights(file):
-    """A file of the pretrained weights that a trial starts from, if any."""
+def backbone_weights(*files):
+    """Files of the pretrained weights that a trial starts from, if any."""
 
     def of_trial(wildcards):
-        return weights_of(wildcards.backbone, file)
+        return weights_of(wildcards.backbone, *files)
 
     return of_trial
 
 
-def comparison_weights(file):
-    """A file of the pretrained weights that a training on either package starts from, if any."""
+def comparison_weights(*files):
+    """Files of the pretrained weights that a training on either package starts from, if any."""
 
     def of_comparison(wildcards):
         backbone, loss = PLAN.compared_pair
-        return weights_of(backbone, file)
+        return weights_of(backbone, *files)
 
     return of_comparison
 

@@ -35,8 +35,9 @@ rule fine_tune_detector:
         monitor_images=monitored("data/annotations/{image_set}.zip"),
         monitor_annotations=monitored(ANNOTATIONS),
         base=ancient(rules.fetch_detector.output.model),
-        config=rules.fetch_detector.output.config,
-        channels=rules.fetch_detector.output.channels,
+        config=ancient(rules.fetch_detector.output.config),
+        channels=ancient(rules.fetch_detector.output.channels),
+        digest=rules.fetch_detector.output.digest,
     output:
         model=f"{DETECTOR}/model.safetensors",
         config=f"{DETECTOR}/config.json",

@@ -31,8 +31,8 @@ rule train_classifier:
         package=ancient(CLASSIFIER_PACKAGE),
         split=ancient(SPLIT),
         digest=rules.digest_experiment.output.digest,
-        weights=ancient(backbone_weights("model.safetensors")),
-        weights_config=backbone_weights("config.json"),
+        weights=ancient(backbone_weights("config.json", "model.safetensors")),
+        weights_digest=backbone_weights("digest.json"),
     output:
         model=f"{TRIAL}/model.safetensors",
         history=f"{TRIAL}/history.tsv",

@@ -141,6 +141,7 @@ rule fetch_detector:
         config="data/weights/detector/config.json",
         model="data/weights/detector/model.safetensors",
         channels="data/weights/detector/channels.json",
+        digest="data/weights/detector/digest.json",
         record=f"{RECORD}/fetch_detector/base.json",
     log:
         "logs/fetch_detector.log",
@@ -163,6 +164,7 @@ rule fetch_backbone:
     output:
         config="data/weights/{backbone}/config.json",
         model="data/weights/{backbone}/model.safetensors",
+        digest="data/weights/{backbone}/digest.json",
         record=f"{RECORD}/fetch_backbone/{{backbone}}.json",
     log:
         "logs/fetch_backbone/{backbone}.log",

@@ -23,8 +23,8 @@ use rule train_classifier as train_for_comparison with:
         package=ancient("results/packages/{package}.hdf5"),
         split=ancient(SPLIT),
         digest=rules.digest_for_comparison.output.digest,
-        weights=ancient(comparison_weights("model.safetensors")),
-        weights_config=comparison_weights("config.json"),
+        weights=ancient(comparison_weights("config.json", "model.safetensors")),
+        weights_digest=comparison_weights("digest.json"),
     output:
         model=f"{COMPARED}/model.safetensors",
         history=f"{COMPARED}/history.tsv",

@@ -22,7 +22,7 @@ if __name__ == "__main__":
             check_tensorboard()
         record.seed = params.trial["seed"]
         data = json.loads(Path(inputs.digest).read_text(encoding="utf-8"))["sha256"]
-        weights = [*inputs.get("weights", []), *inputs.get("weights_config", [])]
+        weights = inputs.get("weights", [])
         digests = [data, *map(file_digest, weights)]
         recipe = json.dumps([params.trial, params.code, digests, torch.cuda.is_available(), software()])
         state = TrainingState(params.state, recipe)

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from audit_run import audit_run
+from bioscan1m.fetch.pretrained import write_digest
 from workflow_runs import planned_jobs, quarantined, snakemake, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
@@ -89,6 +90,16 @@ def test_the_time_of_the_weights_alone_plans_nothing(copied_run: Path) -> None:
     for file in (copied_run / "data/weights/detector").iterdir():
         file.touch()
     assert "Nothing to be done" in snakemake_succeeds(copied_run, "all", "--dry-run")
+
+
+def test_other_bytes_of_the_base_train_again_also_where_their_fetch_was_another_run(copied_run: Path) -> None:
+    """As where a run was killed between the fetch and the training."""
+    weights = copied_run / "data/weights/detector"
+    fetched = [weights / name for name in ("config.json", "model.safetensors", "channels.json")]
+    fetched[1].write_bytes(fetched[1].read_bytes()[:-1] + b"x")
+    write_digest(weights / "digest.json", fetched)
+    planned = planned_jobs(snakemake_succeeds(copied_run, "all", "--dry-run", "--quiet", "rules"))
+    assert "fetch_detector" not in planned and "fine_tune_detector" in planned
 
 
 def test_a_fetch_that_was_killed_hides_nothing_else(copied_run: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from bioscan1m.atomic import write_aside, write_json
 from bioscan1m.detector.detector_input import CHANNEL_MEAN, CHANNEL_STD, read_preprocessor, write_channels
 from bioscan1m.errors import InputError
+from bioscan1m.provenance.provenance import file_digest
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,11 @@ def fetch_backbone(backbone: dict[str, Any], config: str | Path, model: str | Pa
     else:
         _copy(folder / MODEL, model)
     write_json(config, {key: backbone[key] for key in ("library", "name", "weights")})
+
+
+def write_digest(path: str | Path, files: list[str | Path]) -> None:
+    """Write the SHA-256 of each of these files as JSON, by name: it is as small as the weights are large."""
+    write_json(path, {Path(file).name: file_digest(file) for file in files})
 
 
 def _fetch_model(source: str, config: str | Path, model: str | Path) -> None:
