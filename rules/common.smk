@@ -254,16 +254,38 @@ def label_column(wildcards):
     return PLAN.label_columns()[wildcards.experiment]
 
 
+def without_workers(trial):
+    """The settings of a training that decide what it learns: not how many processes decode its images."""
+    training = {
+        name: value for name, value in trial["training"].items() if name != "workers"
+    }
+    return trial | {"training": training}
+
+
 def trial_settings(wildcards):
-    """All that one training needs to know."""
-    return PLAN.trial_settings(
+    """All that one training needs to know, but for its workers."""
+    trial = PLAN.trial_settings(
         wildcards.experiment, wildcards.backbone, wildcards.loss, int(wildcards.seed)
     )
+    return without_workers(trial)
 
 
 def comparison_settings(wildcards):
-    """All that one training on either package needs to know."""
-    return PLAN.comparison_settings(wildcards.experiment)
+    """All that one training on either package needs to know, but for its workers."""
+    return without_workers(PLAN.comparison_settings(wildcards.experiment))
+
+
+def trial_workers(wildcards, output):
+    """The processes that decode images for one training."""
+    return PLAN.training(wildcards.experiment)["workers"]
+
+
+def comparison_workers(wildcards, output):
+    """The processes that decode images for one training on either package."""
+    return PLAN.comparison_settings(wildcards.experiment)["training"]["workers"]
+
+
+trial_workers.unwatched = comparison_workers.unwatched = True
 
 
 def training_processes(wildcards):

@@ -25,6 +25,8 @@ rule seal_records:
         DETECTORS,
         EXPERIMENTS,
         INFERENCE,
+        rules.join_all_quarantine.output.table,
+        rules.render_tables.output.pages,
     output:
         head="results/provenance/ledger.json",
         record=f"{RECORD}/seal_records/ledger.json",

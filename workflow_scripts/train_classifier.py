@@ -21,13 +21,14 @@ if __name__ == "__main__":
         if events := outputs.get("events"):
             check_tensorboard()
         record.seed = params.trial["seed"]
+        trial = params.trial | {"training": params.trial["training"] | {"workers": params.workers}}
         data = json.loads(Path(inputs.digest).read_text(encoding="utf-8"))["sha256"]
         weights = inputs.get("weights", [])
         digests = [data, *map(file_digest, weights)]
         recipe = json.dumps([params.trial, params.code, digests, torch.cuda.is_available(), software()])
         state = TrainingState(params.state, recipe)
         with staged([inputs.package], params.scratch) as (package,):
-            trained = train(package, inputs.split, weights, params.trial, state)
+            trained = train(package, inputs.split, weights, trial, state)
         write_model(outputs.model, trained, {"code": params.code, "data": data})
         write_history(outputs.history, trained.history)
         write_speed(outputs.speed, trained.speed)

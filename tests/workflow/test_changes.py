@@ -49,6 +49,13 @@ def test_how_fast_the_detection_runs_plans_nothing(copied_run: Path, small_run) 
     assert "Nothing to be done" in snakemake_succeeds(copied_run, "all", "--dry-run")
 
 
+def test_how_many_processes_decode_for_the_trainings_plans_nothing(copied_run: Path, small_run) -> None:
+    config = copy.deepcopy(small_run.config)
+    config["classifier"]["training"]["workers"] += 1
+    write_config(copied_run, config)
+    assert "Nothing to be done" in snakemake_succeeds(copied_run, "all", "--dry-run")
+
+
 def test_another_crop_ratio_plans_new_crops_and_no_job_of_the_detector(copied_run: Path, small_run) -> None:
     config = copy.deepcopy(small_run.config)
     config["crop"]["ratio"] = 1.2
