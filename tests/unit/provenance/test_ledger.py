@@ -62,6 +62,18 @@ def test_the_sealed_copy_takes_the_place_of_a_deleted_record():
     assert states() == {str(OUTPUT): "removed"}
 
 
+def test_what_went_with_its_record_is_missing_where_something_was_made_from_it():
+    """A job that fails loses both."""
+    package = Path("results/package.hdf5")
+    package.write_text("made from the crops")
+    described = {"inputs": describe_files([str(OUTPUT)]), "outputs": describe_files([str(package)]), "parameters": {}}
+    content = {"rule": "pack_hdf5", "code": code_digest("pack_hdf5"), "ended": "2026-01-03"} | described
+    write_record(Path(RECORDS) / "pack_hdf5/package.json", content)
+    OUTPUT.unlink()
+    RECORD.unlink()
+    assert states() == {str(OUTPUT): "missing", str(package): "intact"}
+
+
 def test_an_older_file_with_its_older_record_is_found_though_the_two_agree():
     older = read_ledger(LEDGER).entries[0]
     OUTPUT.write_text("first")

@@ -3,15 +3,15 @@
 A file is *intact* when its bytes are those that its record names, *changed* or *missing* when they are not, *stale*
 when an input that would make its job run again has other bytes today than the record says, *other code* when today's
 code of its rule is not the code that made it, *superseded* when a later job put all that is in it into other files, and
-an *orphan* when no record names it. A temporary file that is gone is *removed*, as is one that went with its record.
-A record that cannot be read is *unreadable*; one that was edited, or is older than what the ledger has under its name,
-is a *changed record*. Where a record is lost or spoilt, its sealed copy takes its place.
+an *orphan* when no record names it. A temporary file that is gone is *removed*, as is one that went with its record
+and of which nothing is left. A record that cannot be read is *unreadable*; one that was edited, or is older than what
+the ledger has under its name, is a *changed record*. Where a record is lost or spoilt, its sealed copy takes its place.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,14 +75,20 @@ def audit(run: str | Path, share: float = 1.0, paths: Iterable[str] | None = Non
     digests = digests_today(run, evidence.records, present, share if wanted is None else 0.0, wanted or set())
     findings = [_judge(path, *made[path], digests, outdated, evidence.ledger) for path in made]
     findings += [_orphan(path, digests, evidence.ledger) for path in present if path not in made]
-    findings += [
-        Finding(file["path"], REMOVED, record.rule, "gone with its record")
-        for record in evidence.removed
-        for file in record.outputs
-        if file["path"] not in made
-    ]
+    findings += [finding for finding in _gone(evidence) if finding.path not in made]
     findings = sorted([*findings, *evidence.faults], key=lambda finding: finding.path)
     return findings if wanted is None else [finding for finding in findings if finding.path in wanted]
+
+
+def _gone(evidence: Evidence) -> Iterator[Finding]:
+    """What went with its record. As where its job failed, something may still be there that was made from it."""
+    users = {file["path"]: record.rule for record in evidence.records for file in record.inputs}
+    for record in evidence.removed:
+        for path in (file["path"] for file in record.outputs):
+            if path in users:
+                yield Finding(path, MISSING, record.rule, f"gone with its record, but {users[path]} has used it")
+            else:
+                yield Finding(path, REMOVED, record.rule, "gone with its record")
 
 
 def summarise(findings: list[Finding]) -> dict[str, int]:
