@@ -129,11 +129,11 @@ def per_attempt(amount):
 def unwatched(value):
     """A parameter that is no reason to run a job again: another timeout must not fetch 2.3 TB once more.
 
-    Snakemake does not compare parameters that are functions of the output.
+    It may be a function of the wildcards. Snakemake does not compare parameters that are functions of the output.
     """
 
     def of_output(wildcards, output):
-        return value
+        return value(wildcards) if callable(value) else value
 
     of_output.unwatched = True
     return of_output
@@ -168,6 +168,19 @@ def of_comparisons(pattern):
         pattern.format(experiment=experiment, package=package)
         for experiment, package in PLAN.comparisons
     ]
+
+
+def of_evaluations(pattern):
+    """One path per detector and validation set."""
+    return [
+        pattern.format(detector=detector, image_set=image_set)
+        for detector, image_set in PLAN.detector_evaluations
+    ]
+
+
+def of_released(pattern):
+    """One path per released classifier that is tested."""
+    return [pattern.format(**released) for released in PLAN.released]
 
 
 def annotated(pattern):
@@ -226,8 +239,11 @@ def crops_of_group(wildcards):
 
 def weights_of(backbone, *files):
     """Files of the pretrained weights that a backbone starts from, if any."""
-    pretrained = config["classifier"]["backbones"][backbone]["weights"] is not None
-    return [f"data/weights/{backbone}/{file}" for file in files if pretrained]
+    return [
+        f"data/weights/{backbone}/{file}"
+        for file in files
+        if PLAN.is_pretrained(backbone)
+    ]
 
 
 def backbone_weights(*files):
@@ -275,17 +291,14 @@ def comparison_settings(wildcards):
     return without_workers(PLAN.comparison_settings(wildcards.experiment))
 
 
-def trial_workers(wildcards, output):
+def trial_workers(wildcards):
     """The processes that decode images for one training."""
     return PLAN.training(wildcards.experiment)["workers"]
 
 
-def comparison_workers(wildcards, output):
+def comparison_workers(wildcards):
     """The processes that decode images for one training on either package."""
     return PLAN.comparison_settings(wildcards.experiment)["training"]["workers"]
-
-
-trial_workers.unwatched = comparison_workers.unwatched = True
 
 
 def training_processes(wildcards):

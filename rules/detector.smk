@@ -49,7 +49,7 @@ rule fine_tune_detector:
     benchmark:
         "benchmarks/fine_tune_detector/{detector}.jsonl"
     wildcard_constraints:
-        detector="|".join(map(re.escape, config["detector"]["training_sets"])) or "$.",
+        detector="|".join(map(re.escape, PLAN.trained_detectors)) or "$.",
     conda:
         "../envs/torch.yaml"
     threads: config["detector"]["fine_tuning"]["threads"]
@@ -184,10 +184,7 @@ rule tabulate_detector:
         counts=collect(
             "results/annotations/{image_set}.tsv", image_set=PLAN.used_image_sets
         ),
-        metrics=[
-            f"results/detector/{detector}/evaluation/{image_set}.tsv"
-            for detector, image_set in PLAN.detector_evaluations
-        ],
+        metrics=of_evaluations(rules.evaluate_detector.output.metrics),
     output:
         metrics="results/detector/metrics.tsv",
         comparison="results/detector/metrics_published.tsv",

@@ -53,7 +53,7 @@ rule train_classifier:
         runtime=per_attempt(1_440),
     params:
         trial=trial_settings,
-        workers=trial_workers,
+        workers=unwatched(trial_workers),
         state=unfinished,
         scratch=unwatched(config["scratch"]),
         code=code_digest("train_classifier"),

@@ -42,7 +42,7 @@ use rule train_classifier as train_for_comparison with:
         runtime=per_attempt(1_440),
     params:
         trial=comparison_settings,
-        workers=comparison_workers,
+        workers=unwatched(comparison_workers),
     message:
         "Train on {wildcards.package} for {wildcards.experiment}."
 

@@ -65,10 +65,7 @@ use rule test_classifier as test_released with:
 
 rule tabulate_released:
     input:
-        tests=[
-            rules.test_released.output.test.format(**released)
-            for released in PLAN.released
-        ],
+        tests=of_released(rules.test_released.output.test),
     output:
         table="results/summary/released.tsv",
         record=f"{RECORD}/tabulate_released/summary.json",

@@ -26,11 +26,8 @@ DATASET = [
 DETECTORS = [
     *rules.tabulate_detector.output,
     *collect(f"{DETECTOR}/model.safetensors", detector=PLAN.detectors),
-    *collect(f"{DETECTOR}/training.svg", detector=config["detector"]["training_sets"]),
-    *[
-        f"results/detector/{detector}/evaluation/{image_set}.png"
-        for detector, image_set in PLAN.detector_evaluations
-    ],
+    *collect(f"{DETECTOR}/training.svg", detector=PLAN.trained_detectors),
+    *of_evaluations(rules.draw_detector_gallery.output.gallery),
 ]
 EXPERIMENTS = [
     # Not an input of the trainings: Snakemake would not see their changed digests while this is still to be made.
@@ -69,12 +66,7 @@ rule detector:
     input:
         DETECTORS,
         records_of_detectors(PLAN.detectors),
-        [
-            rules.evaluate_detector.output.record.format(
-                detector=detector, image_set=image_set
-            )
-            for detector, image_set in PLAN.detector_evaluations
-        ],
+        of_evaluations(rules.evaluate_detector.output.record),
 
 
 rule experiments:
@@ -83,11 +75,9 @@ rule experiments:
         EXPERIMENT_RECORDS,
         of_comparisons(rules.train_for_comparison.output.record),
         of_comparisons(rules.test_for_comparison.output.record),
-        [
-            getattr(rules, name).output.record.format(**released)
-            for name in ("fetch_released", "import_classifier", "test_released")
-            for released in PLAN.released
-        ],
+        of_released(rules.fetch_released.output.record),
+        of_released(rules.import_classifier.output.record),
+        of_released(rules.test_released.output.record),
 
 
 rule inference:

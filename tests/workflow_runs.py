@@ -49,6 +49,12 @@ def planned_jobs(output: str) -> dict[str, int]:
     return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)\s*$", output, flags=re.MULTILINE)}
 
 
+def outputs_of_jobs(run: Path) -> pd.DataFrame:
+    """One row per output of a whole run, made or not: output_file, rule, log-file(s), status and plan."""
+    lines = [line.split("\t") for line in snakemake_succeeds(run, "--summary").splitlines() if line.count("\t") > 1]
+    return pd.DataFrame(lines[1:], columns=lines[0])
+
+
 def demo_config() -> dict[str, Any]:
     """A copy of the demo's config, to change."""
     return copy.deepcopy(yaml.safe_load(DEMO_CONFIG.read_text()))

@@ -24,7 +24,7 @@ if __name__ == "__main__":
         trial = params.trial | {"training": params.trial["training"] | {"workers": params.workers}}
         data = json.loads(Path(inputs.digest).read_text(encoding="utf-8"))["sha256"]
         weights = inputs.get("weights", [])
-        digests = [data, *map(file_digest, weights)]
+        digests = [data, *map(file_digest, inputs.get("weights_digest", []))]
         recipe = json.dumps([params.trial, params.code, digests, torch.cuda.is_available(), software()])
         state = TrainingState(params.state, recipe)
         with staged([inputs.package], params.scratch) as (package,):

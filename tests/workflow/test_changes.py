@@ -14,7 +14,7 @@ import pytest
 
 from audit_run import audit_run
 from bioscan1m.fetch.pretrained import write_digest
-from workflow_runs import planned_jobs, quarantined, snakemake, snakemake_succeeds, write_config
+from workflow_runs import outputs_of_jobs, planned_jobs, quarantined, snakemake, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
 
@@ -135,12 +135,9 @@ def test_a_change_whose_job_failed_is_made_by_the_next_call(copied_run: Path, sm
 
 def test_every_job_has_a_file_that_the_target_asks_for(copied_run: Path) -> None:
     """So that none which fails is forgotten; of each job there is one log."""
-    summary = snakemake_succeeds(copied_run, "--summary", "all")
-    rows = [line.split("\t") for line in summary.splitlines() if line.count("\t") >= 5]
-    outputs = pd.DataFrame(rows[1:], columns=rows[0])
     listed = snakemake_succeeds(copied_run, "all", "--dry-run", "--force", "--quiet", "host")
     (asked,) = re.findall(r"^rule all:\n    input: (.*)$", listed, flags=re.MULTILINE)
-    of_job = outputs.groupby("log-file(s)")["output_file"].agg(set)
+    of_job = outputs_of_jobs(copied_run).groupby("log-file(s)")["output_file"].agg(set)
     assert len(of_job) > 60 and [log for log, files in of_job.items() if not files & set(asked.split(", "))] == []
 
 

@@ -84,8 +84,8 @@ class Plan:
         """Every detector of the run: the one that crops, if photographs are cropped, and those only evaluated."""
         detector = self._config["detector"]
         used = [detector["use"]] if self.from_originals else []
-        evaluated = [*detector["checkpoints"], *detector["training_sets"]] if detector["validation_sets"] else []
-        return list(dict.fromkeys([*used, *detector["training_sets"], *evaluated]))
+        evaluated = [*detector["checkpoints"], *self.trained_detectors] if detector["validation_sets"] else []
+        return list(dict.fromkeys([*used, *self.trained_detectors, *evaluated]))
 
     @property
     def detector_evaluations(self) -> list[tuple[str, str]]:
@@ -118,7 +118,11 @@ class Plan:
         """The backbones in use that start from weights trained elsewhere."""
         compared = [self.compared_pair[0]] if self.comparisons else []
         used = dict.fromkeys([*(trial.backbone for trial in self.trials), *compared])
-        return [name for name in used if self._config["classifier"]["backbones"][name]["weights"] is not None]
+        return [name for name in used if self.is_pretrained(name)]
+
+    def is_pretrained(self, backbone: str) -> bool:
+        """Whether a backbone starts from weights trained elsewhere."""
+        return self._config["classifier"]["backbones"][backbone]["weights"] is not None
 
     def labels(self) -> list[str]:
         """The metadata columns that experiments need, in the order of their first use."""

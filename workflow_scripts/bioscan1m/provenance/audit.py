@@ -4,7 +4,7 @@ A file is *intact* when its bytes are those that its record names, *changed* or 
 when an input that would make its job run again has other bytes today than the record says, *other code* when today's
 code of its rule is not the code that made it, *superseded* when a later job put all that is in it into other files, and
 an *orphan* when no record names it. A temporary file that is gone is *removed*, as is one that went with its record
-and of which nothing is left. A record that cannot be read is *unreadable*; one that was edited, or is older than what
+and that no other job has used. A record that cannot be read is *unreadable*; one that was edited, or is older than what
 the ledger has under its name, is a *changed record*. Where a record is lost or spoilt, its sealed copy takes its place.
 """
 
@@ -81,7 +81,7 @@ def audit(run: str | Path, share: float = 1.0, paths: Iterable[str] | None = Non
 
 
 def _gone(evidence: Evidence) -> Iterator[Finding]:
-    """What went with its record. As where its job failed, something may still be there that was made from it."""
+    """The files that went with their record, as those of a failed job; some may have been used before."""
     users = {file["path"]: record.rule for record in evidence.records for file in record.inputs}
     for record in evidence.removed:
         for path in (file["path"] for file in record.outputs):
