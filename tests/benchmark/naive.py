@@ -16,6 +16,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import Compose, Normalize, RandomCrop, RandomHorizontalFlip, ToTensor
 from torchvision.transforms import functional as transforms
 
+from bioscan1m.experiments.classifiers import class_logits
+
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 RATIO, WHITE = 1.4, (255, 255, 255)
 
@@ -39,7 +41,8 @@ def find_insect(model: torch.nn.Module, image: Image.Image, shortest: int, longe
     """The box with the highest score, in pixels."""
     scale = min(shortest / min(image.size), longest / max(image.size))
     small = image.resize((int(image.width * scale), int(image.height * scale)), Image.Resampling.BILINEAR)
-    found = model(transforms.normalize(transforms.to_tensor(small), MEAN, STD)[None])
+    device = next(model.parameters()).device
+    found = model(transforms.normalize(transforms.to_tensor(small), MEAN, STD)[None].to(device))
     scores = found.logits.softmax(-1)[0, :, :-1].max(-1).values
     x, y, width, height = found.pred_boxes[0, scores.argmax()].tolist()
     corners = np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
@@ -89,7 +92,7 @@ def train(model: torch.nn.Module, batches: DataLoader, device: torch.device) -> 
     losses = []
     for images, labels in batches:
         optimizer.zero_grad()
-        loss = functional.cross_entropy(model(images.to(device)), labels.to(device))
+        loss = functional.cross_entropy(class_logits(model, images.to(device)), labels.to(device))
         loss.backward()
         optimizer.step()
         losses.append(loss.item())

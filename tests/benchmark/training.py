@@ -1,15 +1,18 @@
 """The classifiers: their input alone, a step of training with it, and a test, for ResNet-50 at 224 pixels.
 
-On a CPU all cores compute, on a GPU they decode. Images are resized photographs; weights are random.
+On a CPU all cores compute, on a GPU they decode, and ViT-B/16 is trained too. Images are resized photographs; weights
+are random.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -21,7 +24,7 @@ from PIL import Image
 
 from benchmark import naive
 from benchmark.detector import photographs
-from benchmark.harness import Stage, cores
+from benchmark.harness import Prepare, Stage, cores
 from bioscan1m.archives import ZipWriter, read_members
 from bioscan1m.device import mixed_precision
 from bioscan1m.experiments import training_data
@@ -40,21 +43,29 @@ from bioscan1m.weights import write_weights
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8"))["classifier"]
 ON_GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if ON_GPU else "cpu")
-DECODED_IMAGES = 60_000 if ON_GPU else 4_000
+DECODED_IMAGES = 32_000 if ON_GPU else 4_000
 SEEN_IMAGES = 16_000 if ON_GPU else 64  # of a training and of a test
+NAIVELY_SEEN_IMAGES = 1_600 if ON_GPU else 64
 WARM_UP_IMAGES = 640 if ON_GPU else 32
 CLASSES = ["Coleoptera", "Diptera", "Hymenoptera"]
 TRAINING = CONFIG["training"] | {"threads": cores(), "workers": max(1, cores() - 1) if ON_GPU else 1}
 BATCH, CROP = TRAINING["batch_size"], TRAINING["crop"]
-TRIAL = {
-    "experiment": "benchmark",
-    "backbone": "resnet50",
-    "loss": "ce",
-    "seed": 1,
-    "backbone_settings": CONFIG["backbones"]["resnet50"],
-    "loss_settings": CONFIG["losses"]["ce"],
-    "training": TRAINING,
-}
+
+
+def trial_of(backbone: str) -> dict[str, Any]:
+    """A trial of the config's, by this benchmark's number of workers."""
+    return {
+        "experiment": "benchmark",
+        "backbone": backbone,
+        "loss": "ce",
+        "seed": 1,
+        "backbone_settings": CONFIG["backbones"][backbone],
+        "loss_settings": CONFIG["losses"]["ce"],
+        "training": TRAINING,
+    }
+
+
+TRIAL = trial_of("resnet50")
 
 
 def prepare(folder: Path) -> None:
@@ -76,11 +87,20 @@ def prepare(folder: Path) -> None:
 
 def stages() -> list[Stage]:
     """What is timed."""
-    return [
+    stages = [
         Stage("input of training", {"ours": input_ours, "reference": input_naive, "limit": input_limit}),
-        Stage("train ResNet-50", {"ours": train_ours, "reference": train_naive, "limit": train_limit}),
+        Stage("train ResNet-50", training_of("resnet50")),
         Stage("test ResNet-50", {"ours": test_ours, "reference": test_naive, "limit": test_limit}),
     ]
+    if ON_GPU:
+        stages.insert(2, Stage("train ViT-B/16", training_of("vit_b_16")))
+    return stages
+
+
+def training_of(backbone: str) -> dict[str, Prepare]:
+    """The variants of its training."""
+    variants = {"ours": train_ours, "reference": train_naive, "limit": train_limit}
+    return {name: partial(variant, trial_of(backbone)) for name, variant in variants.items()}
 
 
 def further(folder: Path) -> dict[str, object]:
@@ -158,30 +178,32 @@ def synthetic_batch() -> Batch:
     return Batch(pixels, np.arange(BATCH) % len(CLASSES), np.arange(BATCH), [])
 
 
-def train_ours(folder: Path) -> Callable[[], int]:
+def train_ours(trial: dict[str, Any], folder: Path) -> Callable[[], int]:
     """Ours, from the package, after an epoch that starts the workers."""
-    trainer = trainer_of(folder)
+    trainer = trainer_of(trial, folder)
     return after_warm_up(lambda: trainer.epoch(2))
 
 
-def train_limit(folder: Path) -> Callable[[], int]:
+def train_limit(trial: dict[str, Any], folder: Path) -> Callable[[], int]:
     """The same steps on synthetic tensors."""
-    trainer = trainer_of(folder).on_synthetic_batches(SEEN_IMAGES)
+    trainer = trainer_of(trial, folder).on_synthetic_batches(SEEN_IMAGES)
     return after_warm_up(lambda: trainer.epoch(2))
 
 
-def trainer_of(folder: Path) -> EpochTrainer:
+def trainer_of(trial: dict[str, Any], folder: Path) -> EpochTrainer:
     """A new one."""
     state = TrainingState(folder / "none", "")
-    return EpochTrainer(folder / "package.hdf5", folder / "split.parquet", [], TRIAL, state)
+    return EpochTrainer(folder / "package.hdf5", folder / "split.parquet", [], trial, state)
 
 
-def train_naive(folder: Path) -> Callable[[], int]:
+def train_naive(trial: dict[str, Any], folder: Path) -> Callable[[], int]:
     """The plain loop."""
-    batches = naive.load_images(folder / "package.hdf5", images(SEEN_IMAGES).image_files, BATCH, CROP)
-    model = build_classifier(TRIAL["backbone_settings"], len(CLASSES), CROP).to(DEVICE)
+    batches = naive.load_images(folder / "package.hdf5", images(NAIVELY_SEEN_IMAGES).image_files, BATCH, CROP)
+    few = naive.load_images(folder / "package.hdf5", images(WARM_UP_IMAGES).image_files, BATCH, CROP)
+    model = build_classifier(trial["backbone_settings"], len(CLASSES), CROP).to(DEVICE)
     torch.set_num_threads(cores())
-    return after_warm_up(lambda: naive.train(model, batches, DEVICE))
+    naive.train(model, few, DEVICE)
+    return lambda: naive.train(model, batches, DEVICE)
 
 
 def test_ours(folder: Path) -> Callable[[], int]:
@@ -193,7 +215,7 @@ def test_ours(folder: Path) -> Callable[[], int]:
 
 def test_naive(folder: Path) -> Callable[[], int]:
     """The plain loop."""
-    batches = naive.load_images(folder / "package.hdf5", images(SEEN_IMAGES).image_files, BATCH, CROP)
+    batches = naive.load_images(folder / "package.hdf5", images(NAIVELY_SEEN_IMAGES).image_files, BATCH, CROP)
     few = naive.load_images(folder / "package.hdf5", images(WARM_UP_IMAGES).image_files, BATCH, CROP)
     model = load_trained(folder / "model.safetensors").model.to(memory_format=torch.contiguous_format)
     naive.predict(model, few, DEVICE)
