@@ -147,6 +147,11 @@ def decode_and_crop(count: int) -> int:
 class EpochTrainer(Trainer):
     """One epoch at a time, without validation."""
 
+    def __init__(self, *arguments: Any) -> None:
+        """As the trainer's, and ready to train."""
+        super().__init__(*arguments)
+        self._whole_loss = self._loss_of_whole_batches()
+
     def epoch(self, number: int) -> int:
         """Train one; the number of its images."""
         self._progress = Progress("training", len(self._images["train"]))

@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from bioscan1m.device import mixed_precision, prepare_device, to_device
+from bioscan1m.device import prepare_device, to_device
 from bioscan1m.errors import InputError
-from bioscan1m.experiments.batches import DATASET_CHANNELS, Batch, Batches, to_network_input
-from bioscan1m.experiments.classifiers import class_logits, start_classifier
+from bioscan1m.experiments.batch_loss import BatchLoss
+from bioscan1m.experiments.batches import DATASET_CHANNELS, Batch, Batches
+from bioscan1m.experiments.classifiers import start_classifier
 from bioscan1m.experiments.data_parallel import ALONE, Group, run_together
-from bioscan1m.experiments.losses import focal_loss
 from bioscan1m.experiments.optimization import (
     EpochLoss,
     images_that_fit,
@@ -92,6 +92,7 @@ class Trainer:
         if training["compile"]:
             self._model.compile()
         self._shared = group.share(self._model)
+        self._loss = BatchLoss(self._shared, trial["loss_settings"]["gamma"], training["precision"])
         self._optimizer = make_optimizer(self._model, training)
         self._history = TrainingHistory()
 
@@ -108,6 +109,7 @@ class Trainer:
         raise self._too_little_memory()  # here, where the error no longer holds the tensors of its step
 
     def _train(self) -> None:
+        self._whole_loss = self._loss_of_whole_batches()
         training, done = self._trial["training"], len(self._history)
         images_per_epoch = len(self._images["train"]) + len(self._images["validation"])
         left = (training["epochs"] - done) * images_per_epoch // self._group.size
@@ -195,16 +197,23 @@ class Trainer:
                 return torch.zeros((), device=self._device)
             crop = self._trial["training"]["crop"]  # the others wait for this process: it has a part of no weight
             pixels, labels = torch.zeros(1, crop, crop, 3, dtype=torch.uint8), np.zeros(1, np.int64)
-        loss = self._loss(self._shared, pixels, labels)
+        compute = self._whole_loss if len(labels) == self._trial["training"]["batch_size"] else self._loss
+        loss = compute(self._on_device(pixels), self._on_device(torch.from_numpy(labels)))
         weight = 0 if empty else len(labels)
         (loss * (weight * self._group.size / images)).backward()  # the processes' gradients are averaged
         return loss.detach() * weight
 
-    def _loss(self, model: nn.Module, pixels: torch.Tensor, labels: np.ndarray) -> torch.Tensor:
-        with mixed_precision(self._device, self._trial["training"]["precision"]):
-            logits = class_logits(model, to_network_input(pixels, self._device, DATASET_CHANNELS))
-        truth = torch.from_numpy(labels).to(self._device, non_blocking=True)
-        return focal_loss(logits, truth, self._trial["loss_settings"]["gamma"])
+    def _on_device(self, values: torch.Tensor) -> torch.Tensor:
+        return values.to(self._device, non_blocking=True)
+
+    def _loss_of_whole_batches(self) -> nn.Module:
+        """As CUDA graphs where a step is one pass of this process on a GPU, and there is a whole batch."""
+        training = self._trial["training"]
+        one_pass = training["accumulation"] == 1 and self._group.size == 1
+        if self._device.type == "cpu" or not one_pass or len(self._images["train"]) < training["batch_size"]:
+            return self._loss
+        self._model.train()
+        return self._loss.as_graphs(training["batch_size"], training["crop"])
 
     def _validate(self) -> tuple[Predictions, Skipped]:
         """Predictions for all validation images, of which each process sees its share, and those it cannot read."""
@@ -263,11 +272,12 @@ class Trainer:
         training = self._trial["training"]
         images = math.ceil(training["batch_size"] / (self._group.size * training["accumulation"]))
         crop = training["crop"]
+        loss = BatchLoss(self._model, self._trial["loss_settings"]["gamma"], training["precision"])
 
         def try_pass(images: int) -> None:
             self._optimizer.zero_grad()
-            pixels = torch.zeros(images, crop, crop, 3, dtype=torch.uint8)
-            self._loss(self._model, pixels, np.zeros(images, np.int64)).backward()
+            pixels = torch.zeros(images, crop, crop, 3, dtype=torch.uint8, device=self._device)
+            loss(pixels, torch.zeros(images, dtype=torch.int64, device=self._device)).backward()
 
         self._model.eval()  # batch norm would wait for the other processes
         fitting = images_that_fit(try_pass, images)

@@ -1,0 +1,73 @@
+"""On a GPU a pass is launched as a whole, and computes what it would kernel by kernel."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from toy_experiment import RESNET, VIT, make_package, make_trial
+
+from bioscan1m.device import prepare_device, to_device
+from bioscan1m.experiments.batch_loss import BatchLoss
+from bioscan1m.experiments.classifiers import build_classifier
+from bioscan1m.experiments.training import train
+from bioscan1m.training_state import TrainingState
+
+BATCH, CROP, CLASSES = 8, 32, 3
+
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+def start(backbone: dict, device: torch.device) -> torch.nn.Module:
+    """A new model in training, the same each time."""
+    torch.manual_seed(0)
+    return to_device(build_classifier(backbone, CLASSES, CROP), device).train()
+
+
+def random_batch(seed: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pixels and labels."""
+    draw = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (BATCH, CROP, CROP, 3), dtype=torch.uint8, generator=draw)
+    return images.to(device), torch.randint(0, CLASSES, (BATCH,), generator=draw).to(device)
+
+
+@on_gpu
+@pytest.mark.parametrize("gamma", [0, 2])
+@pytest.mark.parametrize("backbone", [RESNET, VIT], ids=["resnet", "vit"])
+def test_graphs_compute_what_the_kernels_do(backbone, gamma):
+    device = prepare_device(1, 0, deterministic=True)
+    by_kernels, by_graphs = (BatchLoss(start(backbone, device), gamma, "float32") for _ in range(2))
+    before = {name: value.clone() for name, value in by_graphs.state_dict().items()}
+    graphs = by_graphs.as_graphs(BATCH, CROP)
+    assert all(torch.equal(value, before[name]) for name, value in by_graphs.state_dict().items())
+    optimizers = [torch.optim.SGD(loss.parameters(), lr=0.1, momentum=0.9) for loss in (by_kernels, by_graphs)]
+    for step in range(4):
+        losses = []
+        for compute, optimizer in zip((by_kernels, graphs), optimizers, strict=True):
+            optimizer.zero_grad()
+            loss = compute(*random_batch(step, device))
+            (loss * 1.0).backward()
+            optimizer.step()
+            losses.append(loss.detach().clone())
+        torch.testing.assert_close(*losses)
+    for name, value in by_kernels.state_dict().items():
+        torch.testing.assert_close(by_graphs.state_dict()[name], value, msg=name)
+
+
+@on_gpu
+def test_a_training_learns_the_same_by_graphs(tmp_path, monkeypatch):
+    """50 images in batches of 8: the last batch of an epoch is a small one."""
+    package, trial = make_package(tmp_path), make_trial(precision="float32", deterministic=True)
+    by_graphs = train(*package, [], trial, TrainingState(tmp_path / "graphs", "recipe"))
+    monkeypatch.setattr(BatchLoss, "as_graphs", lambda self, *_: self)
+    by_kernels = train(*package, [], trial, TrainingState(tmp_path / "kernels", "recipe"))
+    for ours, theirs in zip(by_graphs.history, by_kernels.history, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-3)
+
+
+def test_the_loss_and_its_gradient_reach_every_weight():
+    device = prepare_device(1, 0)
+    loss = BatchLoss(start(RESNET, device), 0, "float32")
+    value = loss(*random_batch(0, device))
+    value.backward()
+    assert value.item() > 0
+    assert all(weight.grad.isfinite().all() and weight.grad.any() for weight in loss.parameters())
