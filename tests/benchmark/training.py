@@ -43,10 +43,10 @@ from bioscan1m.weights import write_weights
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8"))["classifier"]
 ON_GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if ON_GPU else "cpu")
-DECODED_IMAGES = 32_000 if ON_GPU else 4_000
-SEEN_IMAGES = 16_000 if ON_GPU else 64  # of a training and of a test
-NAIVELY_SEEN_IMAGES = 1_600 if ON_GPU else 64
-WARM_UP_IMAGES = 640 if ON_GPU else 32
+DECODED_IMAGES = 16_000 if ON_GPU else 4_000
+SEEN_IMAGES = 6_400 if ON_GPU else 64  # of a training and of a test
+NAIVELY_SEEN_IMAGES = 960 if ON_GPU else 64
+WARM_UP_IMAGES = 320 if ON_GPU else 32
 CLASSES = ["Coleoptera", "Diptera", "Hymenoptera"]
 TRAINING = CONFIG["training"] | {"threads": cores(), "workers": max(1, cores() - 1) if ON_GPU else 1}
 BATCH, CROP = TRAINING["batch_size"], TRAINING["crop"]

@@ -124,6 +124,11 @@ class Batches:
             generator=torch.Generator(),  # a loader would otherwise draw from the generator that the network uses
         )
 
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """That of the images of a whole batch: (N, crop, crop, 3)."""
+        return self._pixels.shape[1:]
+
     def __iter__(self) -> Iterator[Batch]:
         gpu = torch.cuda.current_device() if torch.cuda.is_available() else None  # another thread knows only the first
 

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from bioscan1m.device import mixed_precision, prepare_device, to_device
+from bioscan1m.device import prepare_device, to_device
 from bioscan1m.errors import InputError
-from bioscan1m.experiments.batches import Batches, Channels, to_network_input
-from bioscan1m.experiments.classifiers import build_classifier, class_logits, load_trained_weights
+from bioscan1m.experiments.batches import Batches, Channels
+from bioscan1m.experiments.classifiers import build_classifier, load_trained_weights
+from bioscan1m.experiments.passes import BatchLogits, launched_as_a_whole
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.experiments.training_data import LabelledImages
 from bioscan1m.progress import Progress
@@ -46,7 +47,8 @@ class TrainedClassifier:
         training = self.recipe["trial"]["training"] | {"cache_images": False}  # one pass: nothing to keep
         batches = Batches(package, images, training)
         channels = Channels(*(tuple(self.recipe["channels"][name]) for name in Channels._fields))
-        return predict(self.model, batches, images, self.classes, progress, training["precision"], channels)
+        logits = BatchLogits(self.model.eval(), channels, training["precision"])
+        return predict(logits, batches, images, self.classes, progress)
 
     def look_at(self, package: str | Path, image_files: Sequence[str]) -> tuple[Predictions, Skipped]:
         """The same for images without labels, whose true classes in the predictions mean nothing."""
@@ -67,28 +69,22 @@ def load_trained(file: str | Path) -> TrainedClassifier:
     return TrainedClassifier(recipe, to_device(model, device))
 
 
+@torch.no_grad()
 def predict(
-    model: nn.Module,
-    batches: Batches,
-    images: LabelledImages,
-    classes: list[str],
-    progress: Progress,
-    precision: str,
-    channels: Channels,
+    compute: BatchLogits, batches: Batches, images: LabelledImages, classes: list[str], progress: Progress
 ) -> tuple[Predictions, Skipped]:
     """Predictions for all images that can be read, in their order, and the others with their reasons.
 
     Raises InputError where not one image can be read.
     """
-    model.eval()
-    device = next(model.parameters()).device
+    device = next(compute.parameters()).device
+    compute_whole = launched_as_a_whole(compute, batches.shape) if len(images) >= batches.shape[0] else compute
     indices, logits, skipped = [], [], []
     for batch in batches:
         skipped += batch.skipped
         if len(batch.labels):
-            with torch.no_grad(), mixed_precision(device, precision):
-                output = class_logits(model, to_network_input(batch.images, device, channels))
-            logits.append(output.float().to("cpu", non_blocking=True))
+            compute_batch = compute_whole if len(batch.labels) == batches.shape[0] else compute
+            logits.append(compute_batch(batch.images.to(device, non_blocking=True)).to("cpu", non_blocking=True))
             indices.append(batch.indices)
         progress.advance(len(batch.labels) + len(batch.skipped))
     if not logits:

@@ -21,7 +21,6 @@ from torch import nn
 
 from bioscan1m.device import prepare_device, to_device
 from bioscan1m.errors import InputError
-from bioscan1m.experiments.batch_loss import BatchLoss
 from bioscan1m.experiments.batches import DATASET_CHANNELS, Batch, Batches
 from bioscan1m.experiments.classifiers import start_classifier
 from bioscan1m.experiments.data_parallel import ALONE, Group, run_together
@@ -32,6 +31,7 @@ from bioscan1m.experiments.optimization import (
     learning_rate,
     make_optimizer,
 )
+from bioscan1m.experiments.passes import BatchLogits, BatchLoss, launched_as_a_whole
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.experiments.trained import Trained
 from bioscan1m.experiments.trained_classifier import Skipped, name_skipped, predict
@@ -92,7 +92,7 @@ class Trainer:
         if training["compile"]:
             self._model.compile()
         self._shared = group.share(self._model)
-        self._loss = BatchLoss(self._shared, trial["loss_settings"]["gamma"], training["precision"])
+        self._loss = self._whole_loss = self._loss_by(self._shared)
         self._optimizer = make_optimizer(self._model, training)
         self._history = TrainingHistory()
 
@@ -207,27 +207,22 @@ class Trainer:
         return values.to(self._device, non_blocking=True)
 
     def _loss_of_whole_batches(self) -> nn.Module:
-        """As CUDA graphs where a step is one pass of this process on a GPU, and there is a whole batch."""
+        """As CUDA graphs where it can be; not where gradients are added up, nor where no batch is a whole one."""
         training = self._trial["training"]
-        one_pass = training["accumulation"] == 1 and self._group.size == 1
-        if self._device.type == "cpu" or not one_pass or len(self._images["train"]) < training["batch_size"]:
+        if training["accumulation"] > 1 or len(self._images["train"]) < training["batch_size"]:
             return self._loss
         self._model.train()
-        return self._loss.as_graphs(training["batch_size"], training["crop"])
+        return launched_as_a_whole(self._loss, self._train_batches.shape, self._train_batches.shape[:1])
+
+    def _loss_by(self, model: nn.Module) -> BatchLoss:
+        logits = BatchLogits(model, DATASET_CHANNELS, self._trial["training"]["precision"])
+        return BatchLoss(logits, self._trial["loss_settings"]["gamma"])
 
     def _validate(self) -> tuple[Predictions, Skipped]:
         """Predictions for all validation images, of which each process sees its share, and those it cannot read."""
         self._group.align_buffers(self._model)
-        precision = self._trial["training"]["precision"]
-        found = predict(
-            self._model,
-            self._validation_batches,
-            self._own_validation,
-            self._classes,
-            self._progress,
-            precision,
-            DATASET_CHANNELS,
-        )
+        logits = BatchLogits(self._model.eval(), DATASET_CHANNELS, self._trial["training"]["precision"])
+        found = predict(logits, self._validation_batches, self._own_validation, self._classes, self._progress)
         parts, skipped = zip(*self._group.gather(found), strict=True)
         image_files = [image_file for part in parts for image_file in part.image_files]
         truth, logits = (np.concatenate([getattr(part, name) for part in parts]) for name in ("truth", "logits"))
@@ -272,7 +267,8 @@ class Trainer:
         training = self._trial["training"]
         images = math.ceil(training["batch_size"] / (self._group.size * training["accumulation"]))
         crop = training["crop"]
-        loss = BatchLoss(self._model, self._trial["loss_settings"]["gamma"], training["precision"])
+        loss = self._loss_by(self._model)
+        self._whole_loss = loss  # without the memory of its graphs
 
         def try_pass(images: int) -> None:
             self._optimizer.zero_grad()

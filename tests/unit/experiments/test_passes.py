@@ -7,8 +7,10 @@ import torch
 from toy_experiment import RESNET, VIT, make_package, make_trial
 
 from bioscan1m.device import prepare_device, to_device
-from bioscan1m.experiments.batch_loss import BatchLoss
+from bioscan1m.experiments import trained_classifier, training
+from bioscan1m.experiments.batches import DATASET_CHANNELS
 from bioscan1m.experiments.classifiers import build_classifier
+from bioscan1m.experiments.passes import BatchLogits, BatchLoss, launched_as_a_whole
 from bioscan1m.experiments.training import train
 from bioscan1m.training_state import TrainingState
 
@@ -17,10 +19,11 @@ BATCH, CROP, CLASSES = 8, 32, 3
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
-def start(backbone: dict, device: torch.device) -> torch.nn.Module:
-    """A new model in training, the same each time."""
+def start(backbone: dict, device: torch.device, gamma: float = 0) -> BatchLoss:
+    """The loss of a new model in training, the same each time."""
     torch.manual_seed(0)
-    return to_device(build_classifier(backbone, CLASSES, CROP), device).train()
+    model = to_device(build_classifier(backbone, CLASSES, CROP), device).train()
+    return BatchLoss(BatchLogits(model, DATASET_CHANNELS, "float32"), gamma)
 
 
 def random_batch(seed: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
@@ -35,9 +38,10 @@ def random_batch(seed: int, device: torch.device) -> tuple[torch.Tensor, torch.T
 @pytest.mark.parametrize("backbone", [RESNET, VIT], ids=["resnet", "vit"])
 def test_graphs_compute_what_the_kernels_do(backbone, gamma):
     device = prepare_device(1, 0, deterministic=True)
-    by_kernels, by_graphs = (BatchLoss(start(backbone, device), gamma, "float32") for _ in range(2))
+    by_kernels, by_graphs = (start(backbone, device, gamma) for _ in range(2))
     before = {name: value.clone() for name, value in by_graphs.state_dict().items()}
-    graphs = by_graphs.as_graphs(BATCH, CROP)
+    graphs = launched_as_a_whole(by_graphs, (BATCH, CROP, CROP, 3), (BATCH,))
+    assert graphs is not by_graphs
     assert all(torch.equal(value, before[name]) for name, value in by_graphs.state_dict().items())
     optimizers = [torch.optim.SGD(loss.parameters(), lr=0.1, momentum=0.9) for loss in (by_kernels, by_graphs)]
     for step in range(4):
@@ -58,7 +62,8 @@ def test_a_training_learns_the_same_by_graphs(tmp_path, monkeypatch):
     """50 images in batches of 8: the last batch of an epoch is a small one."""
     package, trial = make_package(tmp_path), make_trial(precision="float32", deterministic=True)
     by_graphs = train(*package, [], trial, TrainingState(tmp_path / "graphs", "recipe"))
-    monkeypatch.setattr(BatchLoss, "as_graphs", lambda self, *_: self)
+    for module in (training, trained_classifier):
+        monkeypatch.setattr(module, "launched_as_a_whole", lambda compute, *_: compute)
     by_kernels = train(*package, [], trial, TrainingState(tmp_path / "kernels", "recipe"))
     for ours, theirs in zip(by_graphs.history, by_kernels.history, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-3)
@@ -66,8 +71,45 @@ def test_a_training_learns_the_same_by_graphs(tmp_path, monkeypatch):
 
 def test_the_loss_and_its_gradient_reach_every_weight():
     device = prepare_device(1, 0)
-    loss = BatchLoss(start(RESNET, device), 0, "float32")
+    loss = start(RESNET, device)
     value = loss(*random_batch(0, device))
     value.backward()
     assert value.item() > 0
     assert all(weight.grad.isfinite().all() and weight.grad.any() for weight in loss.parameters())
+
+
+class WaitsForTheDevice(torch.nn.Module):
+    """As a model that decides by what it has computed."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits = self.model(images).logits
+        return logits if logits.sum().item() > 0 else 2 * logits
+
+
+@on_gpu
+def test_what_cannot_be_captured_is_computed_all_the_same(caplog):
+    device = prepare_device(1, 0)
+    loss = start(RESNET, device)
+    loss._logits._model = WaitsForTheDevice(loss._logits._model)
+    before = loss(*random_batch(0, device)).item()
+    with caplog.at_level("INFO"):
+        whole = launched_as_a_whole(loss, (BATCH, CROP, CROP, 3), (BATCH,))
+    assert "one by one" in caplog.text
+    assert whole(*random_batch(0, device)).item() == pytest.approx(before, rel=1e-2)
+    whole(*random_batch(0, device)).backward()
+
+
+@pytest.mark.parametrize("batches", [1, 3])
+def test_hooks_see_the_images_and_nothing_else(batches):
+    device, seen = prepare_device(1, 0), []
+    logits = start(RESNET, device)._logits
+    logits._model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    with torch.no_grad():
+        whole = launched_as_a_whole(logits, (BATCH, CROP, CROP, 3))
+        for number in range(batches):
+            whole(random_batch(number, device)[0])
+    assert seen == [BATCH] * batches
