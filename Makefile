@@ -41,9 +41,12 @@ test: $(BIN)/ready lint
 	$(BIN)/pytest
 
 # What takes minutes each. Those on a real SLURM run where Debian's slurm-wlm and munge are installed and the user is
-# root, those on its limits where slurmdbd and mariadb-server are as well; elsewhere they are skipped, saying so.
+# root, those on its limits where slurmdbd and mariadb-server are as well; elsewhere they are skipped, saying so. They
+# wait for most of their time, so that the others run beside them.
 test-slow: $(BIN)/ready
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow tests/slurm & on_slurm=$$!; \
+	$(BIN)/pytest -m slow --ignore tests/slurm; others=$$?; \
+	wait $$on_slurm && exit $$others
 
 # Ratios from one run, with the machine's description, in results/bench/. BIOSCAN_REAL_DATA may name real photographs.
 bench: $(BIN)/ready

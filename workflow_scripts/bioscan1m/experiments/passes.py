@@ -64,6 +64,8 @@ def launched_as_a_whole(compute: BatchLogits | BatchLoss, *inputs: Sequence[int]
     )
     learned = [buffer.clone() for buffer in compute.buffers()]
     graphs = copy(compute)  # of the same model: torch changes the module that it captures
+    # Capturing has a stream of its own, and what adds the gradients up stays on it: no reason to warn.
+    torch.autograd.graph.set_warn_on_accumulate_grad_stream_mismatch(False)
     try:
         # A backbone may have weights without a part in the logits, such as a pooler's.
         torch.cuda.make_graphed_callables(graphs, samples, allow_unused_input=True)
