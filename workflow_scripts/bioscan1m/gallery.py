@@ -14,29 +14,36 @@ from bioscan1m.images import decode
 IMAGES_PER_ROW = 6
 THUMBNAIL = 192  # pixels of the longer side
 SIDE = FULL_WIDTH / IMAGES_PER_ROW  # inches of an image
-LINE, TITLE = 0.16, 0.45  # inches of a line of text above it and of the title of a row
+LINE, TITLE, GAP = 0.16, 0.45, 0.1  # inches of a line of text above it, of the title of a row, and without one
 
 
 def draw_gallery(rows: Mapping[str, Sequence[tuple[bytes, str]]]) -> Figure:
-    """One row for each title, with at most IMAGES_PER_ROW images; an image comes with the text above it."""
-    heights = [_height([text for _, text in images]) for images in rows.values()]
+    """One row for each title, with at most IMAGES_PER_ROW images; an image comes with the text above it.
+
+    A title of spaces continues the row above.
+    """
+    thumbnails = {title: [(_thumbnail(data), text) for data, text in images] for title, images in rows.items()}
+    heights = [_height(title, images) for title, images in thumbnails.items()]
     figure = Figure(figsize=(FULL_WIDTH, max(TITLE, sum(heights))), layout="constrained")
     subfigures = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0] if rows else []
-    for subfigure, (title, images) in zip(subfigures, rows.items(), strict=True):
-        subfigure.suptitle(f"{title}{'' if images else ': none'}", x=0.01, ha="left", fontsize=11)
+    for subfigure, (title, images) in zip(subfigures, thumbnails.items(), strict=True):
+        if title.strip():
+            subfigure.suptitle(f"{title}{'' if images else ': none'}", x=0.01, ha="left", fontsize=11)
         all_axes = subfigure.subplots(1, IMAGES_PER_ROW) if images else []
         for axes in all_axes:
             axes.set_axis_off()
-        for axes, (data, text) in zip(all_axes, images, strict=False):
-            axes.imshow(_thumbnail(data))
+        for axes, (pixels, text) in zip(all_axes, images, strict=False):
+            axes.imshow(pixels)
             axes.set_anchor("N")  # texts of a row begin at one height
             axes.set_title(text, fontsize=8)
     return figure
 
 
-def _height(texts: Sequence[str]) -> float:
-    """Inches of a row with these texts."""
-    return TITLE + (SIDE + LINE * max(text.count("\n") + 1 for text in texts) if texts else 0)
+def _height(title: str, images: Sequence[tuple[np.ndarray, str]]) -> float:
+    """Inches of a row of these thumbnails and texts."""
+    lines = max((text.count("\n") + 1 for _, text in images), default=0)
+    aspect = max((pixels.shape[0] / pixels.shape[1] for pixels, _ in images), default=0)
+    return (TITLE if title.strip() else GAP) + SIDE * aspect + LINE * lines
 
 
 def _thumbnail(data: bytes) -> np.ndarray:
