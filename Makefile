@@ -44,7 +44,7 @@ test: $(BIN)/ready lint
 # root, those on its limits where slurmdbd and mariadb-server are as well; elsewhere they are skipped, saying so. They
 # wait for most of their time, so that the others run beside them.
 test-slow: $(BIN)/ready
-	$(BIN)/pytest -m slow tests/slurm & on_slurm=$$!; \
+	$(BIN)/pytest -m slow tests/slurm & on_slurm=$$!; trap "kill $$on_slurm" INT TERM; \
 	$(BIN)/pytest -m slow --ignore tests/slurm; others=$$?; \
 	wait $$on_slurm && exit $$others
 

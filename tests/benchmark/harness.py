@@ -16,6 +16,7 @@ import platform
 import re
 import resource
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -51,13 +52,17 @@ class Timed:
 
 
 def run_stages(stages: list[Stage], folder: Path, rounds: int) -> dict[str, dict[str, Timed]]:
-    """Stage -> variant -> what was measured; `folder` holds what the stages' preparations read."""
+    """Stage -> variant -> what was measured; `folder` holds what the stages' preparations read.
+
+    The table goes to the standard output, each figure to the error output as soon as it is there.
+    """
     results = {}
     for stage in stages:
         runs = {variant: [] for variant in stage.variants}
         for _ in range(rounds):
             for variant, prepare in stage.variants.items():
                 runs[variant].append(_in_fresh_process(prepare, folder))
+                print(f"{stage.name}, {variant}: {_number(runs[variant][-1][0])}/s", file=sys.stderr, flush=True)
         results[stage.name] = {
             variant: Timed(statistics.median(rate for rate, _ in timed), max(memory for _, memory in timed))
             for variant, timed in runs.items()

@@ -26,10 +26,10 @@ from benchmark import naive
 from benchmark.detector import photographs
 from benchmark.harness import Prepare, Stage, cores
 from bioscan1m.archives import ZipWriter, read_members
-from bioscan1m.device import mixed_precision
 from bioscan1m.experiments import training_data
-from bioscan1m.experiments.batches import DATASET_CHANNELS, Batch, Batches, to_network_input
+from bioscan1m.experiments.batches import DATASET_CHANNELS, Batch, Batches
 from bioscan1m.experiments.classifiers import build_classifier, describe_model
+from bioscan1m.experiments.passes import BatchLogits, Computation
 from bioscan1m.experiments.trained import describe_recipe
 from bioscan1m.experiments.trained_classifier import TrainedClassifier, load_trained
 from bioscan1m.experiments.training import Trainer
@@ -150,7 +150,7 @@ class EpochTrainer(Trainer):
     def __init__(self, *arguments: Any) -> None:
         """As the trainer's, and ready to train."""
         super().__init__(*arguments)
-        self._whole_loss = self._loss_of_whole_batches()
+        self._capture()
 
     def epoch(self, number: int) -> int:
         """Train one; the number of its images."""
@@ -229,13 +229,15 @@ def test_naive(folder: Path) -> Callable[[], int]:
 
 def test_limit(folder: Path) -> Callable[[], int]:
     """The model alone, on synthetic tensors."""
-    model, batch = load_trained(folder / "model.safetensors").model.eval(), synthetic_batch()
+    model, images = load_trained(folder / "model.safetensors").model, synthetic_batch().images
+    with torch.no_grad():
+        compute = Computation(BatchLogits(model, DATASET_CHANNELS, TRAINING["precision"]).eval(), images.shape)
 
+    @torch.no_grad()
     def work(count: int = SEEN_IMAGES) -> int:
         for _ in range(count // BATCH):
-            with torch.no_grad(), mixed_precision(DEVICE, TRAINING["precision"]):
-                logits = model(to_network_input(batch.images, DEVICE, DATASET_CHANNELS))
-        logits.float().cpu()
+            logits = compute(images)
+        logits.cpu()
         return count
 
     work(WARM_UP_IMAGES)

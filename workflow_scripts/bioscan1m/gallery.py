@@ -42,7 +42,8 @@ def draw_gallery(rows: Mapping[str, Sequence[tuple[bytes, str]]]) -> Figure:
 def _height(title: str, images: Sequence[tuple[np.ndarray, str]]) -> float:
     """Inches of a row of these thumbnails and texts."""
     lines = max((text.count("\n") + 1 for _, text in images), default=0)
-    aspect = max((pixels.shape[0] / pixels.shape[1] for pixels, _ in images), default=0)
+    # A portrait is shown narrower than the others, not higher than wide.
+    aspect = min(1, max((pixels.shape[0] / pixels.shape[1] for pixels, _ in images), default=0))
     return (TITLE if title.strip() else GAP) + SIDE * aspect + LINE * lines
 
 

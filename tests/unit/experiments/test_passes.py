@@ -7,10 +7,10 @@ import torch
 from toy_experiment import RESNET, VIT, make_package, make_trial
 
 from bioscan1m.device import prepare_device, to_device
-from bioscan1m.experiments import trained_classifier, training
+from bioscan1m.experiments import passes
 from bioscan1m.experiments.batches import DATASET_CHANNELS
 from bioscan1m.experiments.classifiers import build_classifier
-from bioscan1m.experiments.passes import BatchLogits, BatchLoss, launched_as_a_whole
+from bioscan1m.experiments.passes import BatchLogits, BatchLoss, Computation
 from bioscan1m.experiments.training import train
 from bioscan1m.training_state import TrainingState
 
@@ -36,12 +36,13 @@ def random_batch(seed: int, device: torch.device) -> tuple[torch.Tensor, torch.T
 @on_gpu
 @pytest.mark.parametrize("gamma", [0, 2])
 @pytest.mark.parametrize("backbone", [RESNET, VIT], ids=["resnet", "vit"])
-def test_graphs_compute_what_the_kernels_do(backbone, gamma):
+def test_graphs_compute_what_the_kernels_do(backbone, gamma, caplog):
+    caplog.set_level("INFO")
     device = prepare_device(1, 0, deterministic=True)
     by_kernels, by_graphs = (start(backbone, device, gamma) for _ in range(2))
     before = {name: value.clone() for name, value in by_graphs.state_dict().items()}
-    graphs = launched_as_a_whole(by_graphs, (BATCH, CROP, CROP, 3), (BATCH,))
-    assert graphs is not by_graphs
+    graphs = Computation(by_graphs, (BATCH, CROP, CROP, 3), (BATCH,))
+    assert "one by one" not in caplog.text
     assert all(torch.equal(value, before[name]) for name, value in by_graphs.state_dict().items())
     optimizers = [torch.optim.SGD(loss.parameters(), lr=0.1, momentum=0.9) for loss in (by_kernels, by_graphs)]
     for step in range(4):
@@ -58,12 +59,13 @@ def test_graphs_compute_what_the_kernels_do(backbone, gamma):
 
 
 @on_gpu
-def test_a_training_learns_the_same_by_graphs(tmp_path, monkeypatch):
-    """50 images in batches of 8: the last batch of an epoch is a small one."""
+def test_a_training_learns_the_same_by_graphs(tmp_path, monkeypatch, caplog):
+    """31 training images in batches of 8: the last batch of an epoch is a small one."""
+    caplog.set_level("INFO")
     package, trial = make_package(tmp_path), make_trial(precision="float32", deterministic=True)
     by_graphs = train(*package, [], trial, TrainingState(tmp_path / "graphs", "recipe"))
-    for module in (training, trained_classifier):
-        monkeypatch.setattr(module, "launched_as_a_whole", lambda compute, *_: compute)
+    assert "one by one" not in caplog.text
+    monkeypatch.setattr(passes, "_can_be_captured", lambda _: False)
     by_kernels = train(*package, [], trial, TrainingState(tmp_path / "kernels", "recipe"))
     for ours, theirs in zip(by_graphs.history, by_kernels.history, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-3)
@@ -97,19 +99,20 @@ def test_what_cannot_be_captured_is_computed_all_the_same(caplog):
     loss._logits._model = WaitsForTheDevice(loss._logits._model)
     before = loss(*random_batch(0, device)).item()
     with caplog.at_level("INFO"):
-        whole = launched_as_a_whole(loss, (BATCH, CROP, CROP, 3), (BATCH,))
+        whole = Computation(loss, (BATCH, CROP, CROP, 3), (BATCH,))
     assert "one by one" in caplog.text
+    assert torch.cuda.current_stream() == torch.cuda.default_stream()
     assert whole(*random_batch(0, device)).item() == pytest.approx(before, rel=1e-2)
     whole(*random_batch(0, device)).backward()
 
 
-@pytest.mark.parametrize("batches", [1, 3])
-def test_hooks_see_the_images_and_nothing_else(batches):
+@on_gpu
+def test_hooks_see_the_images_and_nothing_else():
     device, seen = prepare_device(1, 0), []
     logits = start(RESNET, device)._logits
     logits._model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
     with torch.no_grad():
-        whole = launched_as_a_whole(logits, (BATCH, CROP, CROP, 3))
-        for number in range(batches):
-            whole(random_batch(number, device)[0])
-    assert seen == [BATCH] * batches
+        compute = Computation(logits, (BATCH, CROP, CROP, 3))
+        for number in range(3):
+            compute(random_batch(number, device)[0])
+    assert seen == [BATCH] * 3

@@ -15,7 +15,7 @@ from bioscan1m.device import prepare_device, to_device
 from bioscan1m.errors import InputError
 from bioscan1m.experiments.batches import Batches, Channels
 from bioscan1m.experiments.classifiers import build_classifier, load_trained_weights
-from bioscan1m.experiments.passes import BatchLogits, launched_as_a_whole
+from bioscan1m.experiments.passes import BatchLogits, Computation
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.experiments.training_data import LabelledImages
 from bioscan1m.progress import Progress
@@ -47,7 +47,8 @@ class TrainedClassifier:
         training = self.recipe["trial"]["training"] | {"cache_images": False}  # one pass: nothing to keep
         batches = Batches(package, images, training)
         channels = Channels(*(tuple(self.recipe["channels"][name]) for name in Channels._fields))
-        logits = BatchLogits(self.model.eval(), channels, training["precision"])
+        with torch.no_grad():
+            logits = Computation(BatchLogits(self.model, channels, training["precision"]).eval(), batches.shape)
         return predict(logits, batches, images, self.classes, progress)
 
     def look_at(self, package: str | Path, image_files: Sequence[str]) -> tuple[Predictions, Skipped]:
@@ -71,20 +72,18 @@ def load_trained(file: str | Path) -> TrainedClassifier:
 
 @torch.no_grad()
 def predict(
-    compute: BatchLogits, batches: Batches, images: LabelledImages, classes: list[str], progress: Progress
+    logits_of: Computation, batches: Batches, images: LabelledImages, classes: list[str], progress: Progress
 ) -> tuple[Predictions, Skipped]:
     """Predictions for all images that can be read, in their order, and the others with their reasons.
 
     Raises InputError where not one image can be read.
     """
-    device = next(compute.parameters()).device
-    compute_whole = launched_as_a_whole(compute, batches.shape) if len(images) >= batches.shape[0] else compute
+    device = next(logits_of.compute.eval().parameters()).device
     indices, logits, skipped = [], [], []
     for batch in batches:
         skipped += batch.skipped
         if len(batch.labels):
-            compute_batch = compute_whole if len(batch.labels) == batches.shape[0] else compute
-            logits.append(compute_batch(batch.images.to(device, non_blocking=True)).to("cpu", non_blocking=True))
+            logits.append(logits_of(batch.images.to(device, non_blocking=True)).to("cpu", non_blocking=True))
             indices.append(batch.indices)
         progress.advance(len(batch.labels) + len(batch.skipped))
     if not logits:

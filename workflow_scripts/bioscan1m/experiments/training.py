@@ -31,7 +31,7 @@ from bioscan1m.experiments.optimization import (
     learning_rate,
     make_optimizer,
 )
-from bioscan1m.experiments.passes import BatchLogits, BatchLoss, launched_as_a_whole
+from bioscan1m.experiments.passes import BatchLogits, BatchLoss, Computation
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.experiments.trained import Trained
 from bioscan1m.experiments.trained_classifier import Skipped, name_skipped, predict
@@ -92,7 +92,7 @@ class Trainer:
         if training["compile"]:
             self._model.compile()
         self._shared = group.share(self._model)
-        self._loss = self._whole_loss = self._loss_by(self._shared)
+        self._loss: BatchLoss | Computation = BatchLoss(self._logits_by(self._shared), trial["loss_settings"]["gamma"])
         self._optimizer = make_optimizer(self._model, training)
         self._history = TrainingHistory()
 
@@ -109,7 +109,7 @@ class Trainer:
         raise self._too_little_memory()  # here, where the error no longer holds the tensors of its step
 
     def _train(self) -> None:
-        self._whole_loss = self._loss_of_whole_batches()
+        self._capture()
         training, done = self._trial["training"], len(self._history)
         images_per_epoch = len(self._images["train"]) + len(self._images["validation"])
         left = (training["epochs"] - done) * images_per_epoch // self._group.size
@@ -197,8 +197,7 @@ class Trainer:
                 return torch.zeros((), device=self._device)
             crop = self._trial["training"]["crop"]  # the others wait for this process: it has a part of no weight
             pixels, labels = torch.zeros(1, crop, crop, 3, dtype=torch.uint8), np.zeros(1, np.int64)
-        compute = self._whole_loss if len(labels) == self._trial["training"]["batch_size"] else self._loss
-        loss = compute(self._on_device(pixels), self._on_device(torch.from_numpy(labels)))
+        loss = self._loss(self._on_device(pixels), self._on_device(torch.from_numpy(labels)))
         weight = 0 if empty else len(labels)
         (loss * (weight * self._group.size / images)).backward()  # the processes' gradients are averaged
         return loss.detach() * weight
@@ -206,23 +205,23 @@ class Trainer:
     def _on_device(self, values: torch.Tensor) -> torch.Tensor:
         return values.to(self._device, non_blocking=True)
 
-    def _loss_of_whole_batches(self) -> nn.Module:
-        """As CUDA graphs where it can be; not where gradients are added up, nor where no batch is a whole one."""
-        training = self._trial["training"]
-        if training["accumulation"] > 1 or len(self._images["train"]) < training["batch_size"]:
-            return self._loss
+    def _capture(self) -> None:
+        """Make ready to compute whole batches at once; not where their gradients are added up."""
         self._model.train()
-        return launched_as_a_whole(self._loss, self._train_batches.shape, self._train_batches.shape[:1])
+        whole = self._train_batches.shape
+        if self._trial["training"]["accumulation"] == 1:
+            self._loss = Computation(self._loss, whole, whole[:1])
+        self._model.eval()
+        with torch.no_grad():
+            self._logits = Computation(self._logits_by(self._model), self._validation_batches.shape)
 
-    def _loss_by(self, model: nn.Module) -> BatchLoss:
-        logits = BatchLogits(model, DATASET_CHANNELS, self._trial["training"]["precision"])
-        return BatchLoss(logits, self._trial["loss_settings"]["gamma"])
+    def _logits_by(self, model: nn.Module) -> BatchLogits:
+        return BatchLogits(model, DATASET_CHANNELS, self._trial["training"]["precision"])
 
     def _validate(self) -> tuple[Predictions, Skipped]:
         """Predictions for all validation images, of which each process sees its share, and those it cannot read."""
         self._group.align_buffers(self._model)
-        logits = BatchLogits(self._model.eval(), DATASET_CHANNELS, self._trial["training"]["precision"])
-        found = predict(logits, self._validation_batches, self._own_validation, self._classes, self._progress)
+        found = predict(self._logits, self._validation_batches, self._own_validation, self._classes, self._progress)
         parts, skipped = zip(*self._group.gather(found), strict=True)
         image_files = [image_file for part in parts for image_file in part.image_files]
         truth, logits = (np.concatenate([getattr(part, name) for part in parts]) for name in ("truth", "logits"))
@@ -267,13 +266,13 @@ class Trainer:
         training = self._trial["training"]
         images = math.ceil(training["batch_size"] / (self._group.size * training["accumulation"]))
         crop = training["crop"]
-        loss = self._loss_by(self._model)
-        self._whole_loss = loss  # without the memory of its graphs
+        self._loss = BatchLoss(self._logits_by(self._model), self._trial["loss_settings"]["gamma"])
+        self._logits = None  # both without the memory of graphs
 
         def try_pass(images: int) -> None:
             self._optimizer.zero_grad()
             pixels = torch.zeros(images, crop, crop, 3, dtype=torch.uint8, device=self._device)
-            loss(pixels, torch.zeros(images, dtype=torch.int64, device=self._device)).backward()
+            self._loss(pixels, torch.zeros(images, dtype=torch.int64, device=self._device)).backward()
 
         self._model.eval()  # batch norm would wait for the other processes
         fitting = images_that_fit(try_pass, images)
