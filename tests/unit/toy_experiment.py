@@ -93,7 +93,6 @@ def make_trial(backbone: dict[str, Any] = RESNET, gamma: float = 0, **training: 
         "backbone_settings": backbone,
         "loss_settings": {"gamma": gamma},
         "training": {**TRAINING, **training},
-        "top_k": [1, 3, 5],
     }
 
 

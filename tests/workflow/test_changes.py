@@ -56,6 +56,14 @@ def test_how_many_processes_decode_for_the_trainings_plans_nothing(copied_run: P
     assert "Nothing to be done" in snakemake_succeeds(copied_run, "all", "--dry-run")
 
 
+def test_other_accuracies_are_computed_without_any_training(copied_run: Path, small_run) -> None:
+    config = copy.deepcopy(small_run.config)
+    config["classifier"]["evaluation"]["top_k"] = [1, 2]
+    write_config(copied_run, config)
+    planned = planned_jobs(snakemake_succeeds(copied_run, "all", "--dry-run", "--quiet", "rules"))
+    assert planned["test_classifier"] and "train_classifier" not in planned
+
+
 def test_another_crop_ratio_plans_new_crops_and_no_job_of_the_detector(copied_run: Path, small_run) -> None:
     config = copy.deepcopy(small_run.config)
     config["crop"]["ratio"] = 1.2

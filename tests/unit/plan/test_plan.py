@@ -141,4 +141,3 @@ def test_a_training_is_told_all_it_needs():
     assert settings["backbone_settings"]["weights"] == "google/vit-base-patch16-224"
     assert settings["loss_settings"] == {"gamma": 2}
     assert settings["training"]["batch_size"] == 32
-    assert settings["top_k"] == [1, 3, 5, 10]

@@ -16,7 +16,7 @@ import numpy as np
 CALIBRATION_BINS = 15  # Guo et al. 2017
 
 
-def summarise(truth: np.ndarray, logits: np.ndarray, top_k: Iterable[int]) -> dict[str, float]:
+def summarise(truth: np.ndarray, logits: np.ndarray, top_k: Iterable[int] = ()) -> dict[str, float]:
     """Top-k accuracies (k = 1 is always among them) and F1 scores, micro and macro, and the calibration error.
 
     `truth` (N,) are class indices, `logits` (N, classes) finite floats; N is at least 1.

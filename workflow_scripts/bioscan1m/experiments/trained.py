@@ -56,7 +56,7 @@ def describe_validation(trained: Trained) -> dict[str, Any]:
         "majority": describe_majority(classes[majority_class(labels)], validation),
         "epochs": len(trained.history),
         "best_epoch": trained.best_epoch,
-        "metrics": summarise(validation.truth, validation.logits, trial["top_k"]),
+        "metrics": summarise(validation.truth, validation.logits),
     }
 
 

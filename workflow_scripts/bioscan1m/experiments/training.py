@@ -53,8 +53,8 @@ def train(
     """Train the classifier of a trial, by as many processes as its config says; go on from the state that was kept.
 
     `weights` are the files of a folder of pretrained weights, empty for a backbone that starts from nothing. `trial`
-    has experiment, backbone, loss, seed, backbone_settings (library, name, settings), loss_settings (gamma), training
-    (the config's) and top_k. Raises InputError for input that does not fit, for a loss that is no number, for too
+    has experiment, backbone, loss, seed, backbone_settings (library, name, settings), loss_settings (gamma), and
+    training (the config's). Raises InputError for input that does not fit, for a loss that is no number, for too
     little memory, and for a role of which no image can be read; what was kept before stays.
     """
     return run_together(trial["training"]["processes"], _train_along, (package, split, weights, trial, kept))

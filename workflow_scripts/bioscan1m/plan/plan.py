@@ -200,5 +200,4 @@ class Plan:
             "backbone_settings": classifier["backbones"][backbone],
             "loss_settings": classifier["losses"][loss],
             "training": self.training(experiment),
-            "top_k": classifier["evaluation"]["top_k"],
         }
