@@ -17,17 +17,14 @@ SIDE = FULL_WIDTH / IMAGES_PER_ROW  # inches of an image
 LINE, TITLE, GAP = 0.16, 0.45, 0.1  # inches of a line of text above it, of the title of a row, and without one
 
 
-def draw_gallery(rows: Mapping[str, Sequence[tuple[bytes, str]]]) -> Figure:
-    """One row for each title, with at most IMAGES_PER_ROW images; an image comes with the text above it.
-
-    A title of spaces continues the row above.
-    """
-    thumbnails = {title: [(_thumbnail(data), text) for data, text in images] for title, images in rows.items()}
-    heights = [_height(title, images) for title, images in thumbnails.items()]
+def draw_gallery(groups: Mapping[str, Sequence[tuple[bytes, str]]]) -> Figure:
+    """Each title, and below it its images in rows of IMAGES_PER_ROW; an image comes with the text above it."""
+    rows = [row for title, images in groups.items() for row in _rows(title, images)]
+    heights = [_height(title, images) for title, images in rows]
     figure = Figure(figsize=(FULL_WIDTH, max(TITLE, sum(heights))), layout="constrained")
     subfigures = figure.subfigures(len(rows), 1, height_ratios=heights, squeeze=False)[:, 0] if rows else []
-    for subfigure, (title, images) in zip(subfigures, thumbnails.items(), strict=True):
-        if title.strip():
+    for subfigure, (title, images) in zip(subfigures, rows, strict=True):
+        if title:
             subfigure.suptitle(f"{title}{'' if images else ': none'}", x=0.01, ha="left", fontsize=11)
         all_axes = subfigure.subplots(1, IMAGES_PER_ROW) if images else []
         for axes in all_axes:
@@ -39,12 +36,19 @@ def draw_gallery(rows: Mapping[str, Sequence[tuple[bytes, str]]]) -> Figure:
     return figure
 
 
+def _rows(title: str, images: Sequence[tuple[bytes, str]]) -> list[tuple[str, list[tuple[np.ndarray, str]]]]:
+    """Rows of thumbnails with their texts, the first with the title; one without any where there are no images."""
+    shown = [(_thumbnail(data), text) for data, text in images]
+    starts = range(0, max(1, len(shown)), IMAGES_PER_ROW)
+    return [("" if start else title, shown[start : start + IMAGES_PER_ROW]) for start in starts]
+
+
 def _height(title: str, images: Sequence[tuple[np.ndarray, str]]) -> float:
     """Inches of a row of these thumbnails and texts."""
     lines = max((text.count("\n") + 1 for _, text in images), default=0)
     # A portrait is shown narrower than the others, not higher than wide.
     aspect = min(1, max((pixels.shape[0] / pixels.shape[1] for pixels, _ in images), default=0))
-    return (TITLE if title.strip() else GAP) + SIDE * aspect + LINE * lines
+    return (TITLE if title else GAP) + SIDE * aspect + LINE * lines
 
 
 def _thumbnail(data: bytes) -> np.ndarray:

@@ -92,7 +92,7 @@ class Trainer:
         if training["compile"]:
             self._model.compile()
         self._shared = group.share(self._model)
-        self._loss: BatchLoss | Computation = BatchLoss(self._logits_by(self._shared), trial["loss_settings"]["gamma"])
+        self._loss: BatchLoss | Computation = self._loss_by(self._shared)
         self._optimizer = make_optimizer(self._model, training)
         self._history = TrainingHistory()
 
@@ -195,8 +195,8 @@ class Trainer:
         if empty := not len(labels):
             if self._group.size == 1:
                 return torch.zeros((), device=self._device)
-            crop = self._trial["training"]["crop"]  # the others wait for this process: it has a part of no weight
-            pixels, labels = torch.zeros(1, crop, crop, 3, dtype=torch.uint8), np.zeros(1, np.int64)
+            # The others wait for this process: it has a part of no weight.
+            pixels, labels = torch.zeros(1, *self._train_batches.shape[1:], dtype=torch.uint8), np.zeros(1, np.int64)
         loss = self._loss(self._on_device(pixels), self._on_device(torch.from_numpy(labels)))
         weight = 0 if empty else len(labels)
         (loss * (weight * self._group.size / images)).backward()  # the processes' gradients are averaged
@@ -214,6 +214,9 @@ class Trainer:
         self._model.eval()
         with torch.no_grad():
             self._logits = Computation(self._logits_by(self._model), self._validation_batches.shape)
+
+    def _loss_by(self, model: nn.Module) -> BatchLoss:
+        return BatchLoss(self._logits_by(model), self._trial["loss_settings"]["gamma"])
 
     def _logits_by(self, model: nn.Module) -> BatchLogits:
         return BatchLogits(model, DATASET_CHANNELS, self._trial["training"]["precision"])
@@ -263,11 +266,8 @@ class Trainer:
 
     def _too_little_memory(self) -> InputError:
         """An error that names how many images fit into the memory at a time."""
-        training = self._trial["training"]
-        images = math.ceil(training["batch_size"] / (self._group.size * training["accumulation"]))
-        crop = training["crop"]
-        self._loss = BatchLoss(self._logits_by(self._model), self._trial["loss_settings"]["gamma"])
-        self._logits = None  # both without the memory of graphs
+        images, crop, *_ = self._train_batches.shape
+        self._loss, self._logits = self._loss_by(self._model), None  # without the memory of graphs
 
         def try_pass(images: int) -> None:
             self._optimizer.zero_grad()
@@ -276,7 +276,7 @@ class Trainer:
 
         self._model.eval()  # batch norm would wait for the other processes
         fitting = images_that_fit(try_pass, images)
-        passes = math.ceil(training["batch_size"] / (self._group.size * max(fitting, 1)))
+        passes = math.ceil(self._trial["training"]["batch_size"] / (self._group.size * max(fitting, 1)))
         advice = (
             f"{fitting} fit: set classifier.training.accumulation in the config to {passes}, the passes of a step"
             if fitting

@@ -80,9 +80,7 @@ def show_predictions(table: pd.DataFrame, package: Mapping[str, bytes], experime
     usable = table[table["image_file"].isin(list(package))]
     shown = usable.head(ROWS * IMAGES_PER_ROW)
     images = [(package[row["image_file"]], _describe(row, experiments)) for _, row in shown.iterrows()]
-    rows = [images[start : start + IMAGES_PER_ROW] for start in range(0, len(images), IMAGES_PER_ROW)]
-    title = f"{len(usable):,} of {len(table):,} photographs, by {', '.join(experiments)}"
-    return draw_gallery({title if place == 0 else " " * place: row for place, row in enumerate(rows)})
+    return draw_gallery({f"{len(usable):,} of {len(table):,} photographs, by {', '.join(experiments)}": images})
 
 
 def _describe(row: pd.Series, experiments: Sequence[str]) -> str:

@@ -60,9 +60,7 @@ def show_unusable(unusable: pd.DataFrame, photographs: Mapping[str, bytes]) -> F
     """The first of the list in ROWS rows, with what was found; those that are not in the package cannot be shown."""
     shown = islice((row for row in unusable.itertuples() if row.image_file in photographs), ROWS * IMAGES_PER_ROW)
     images = [(photographs[row.image_file], _describe(row)) for row in shown]
-    rows = [images[start : start + IMAGES_PER_ROW] for start in range(0, len(images), IMAGES_PER_ROW)] or [[]]
-    title = f"{len(unusable):,} images with a finding"
-    return draw_gallery({title if place == 0 else " " * place: row for place, row in enumerate(rows)})
+    return draw_gallery({f"{len(unusable):,} images with a finding": images})
 
 
 def is_blurred(sharpness: pd.Series) -> pd.Series:
