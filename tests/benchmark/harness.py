@@ -195,7 +195,9 @@ def _in_fresh_process(prepare: Prepare, folder: Path, most_cores: int | None = N
 
 
 def _measure(prepare: Prepare, folder: Path, sender: Any) -> None:
-    seconds, units = _seconds(prepare(folder))
+    work = prepare(folder)
+    os.sync()  # or the disk would still be busy with what the variant before this one wrote
+    seconds, units = _seconds(work)
     # A process inherits the ru_maxrss of the one that started it; the kernel's own mark begins anew.
     (own,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     peak = max(int(own), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) * BYTES_PER_KIB

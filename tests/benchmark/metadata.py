@@ -57,28 +57,30 @@ def further(folder: Path) -> dict[str, object]:
 
 
 def ours(folder: Path) -> Callable[[], int]:
-    """The three steps of the workflow, one after the other."""
+    """The three steps of the workflow, one after the other; nothing is there yet, as Snakemake has it."""
     splits = yaml.safe_load(CONFIG.read_text())["splits"]
     experiments = splits["experiments"]
     tables = [folder / f"{name}.parquet" for name in experiments]
-    source = folder / "metadata.tsv"
+    source, joined = folder / "metadata.tsv", folder / "joined.tsv"
+    validated, roles, warnings = folder / "validated.parquet", folder / "roles.parquet", folder / "warnings.tsv"
+    joined.unlink(missing_ok=True)
 
     def work() -> int:
-        validated, roles = folder / "validated.parquet", folder / "roles.parquet"
-        warnings = folder / "warnings.tsv"
         validate_metadata(source, CHUNKS, LABELS, list(experiments), validated, warnings, cores())
         build_splits(validated, splits, tables, roles, folder / "counts.tsv", cores())
-        return join_metadata(source, roles, LABELS, folder / "joined.tsv", cores())["out"]
+        return join_metadata(source, roles, LABELS, joined, cores())["out"]
 
     return work
 
 
 def limit(folder: Path) -> Callable[[], int]:
     """pyarrow reads the table and writes it, as it does when told of nothing but the tabs."""
+    bare = folder / "bare.tsv"
+    bare.unlink(missing_ok=True)
 
     def work() -> int:
         table = pa.csv.read_csv(folder / "metadata.tsv", parse_options=pa.csv.ParseOptions(delimiter="\t"))
-        pa.csv.write_csv(table, folder / "bare.tsv", pa.csv.WriteOptions(delimiter="\t"))
+        pa.csv.write_csv(table, bare, pa.csv.WriteOptions(delimiter="\t"))
         return table.num_rows
 
     return work

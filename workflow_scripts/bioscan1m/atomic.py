@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Event
 from typing import Any
+
+BYTES_TO_FLUSH = 64 * 2**20
+SECONDS_BETWEEN_LOOKS = 0.1
 
 
 @contextmanager
@@ -20,13 +25,43 @@ def write_aside(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
-        yield part
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
+        with _flushing_meanwhile(part):
+            yield part
+        _flush(part)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def _flushing_meanwhile(part: Path) -> Iterator[None]:
+    """Flush a file that others write whenever it has grown much: at the end of a large one little is left to wait for.
+
+    Raises OSError where the disk does not take it, for the system tells that only once.
+    """
+    finished = Event()
+    with ThreadPoolExecutor(1, "flush") as pool:
+        flushing = pool.submit(_flush_as_it_grows, part, finished)
+        try:
+            yield
+        finally:
+            finished.set()
+    flushing.result()
+
+
+def _flush_as_it_grows(part: Path, finished: Event) -> None:
+    flushed = 0
+    while not finished.wait(SECONDS_BETWEEN_LOOKS):
+        size = part.stat().st_size if part.exists() else 0
+        if size - flushed >= BYTES_TO_FLUSH:
+            _flush(part)
+            flushed = size
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def write_text(path: str | Path, text: str) -> None:

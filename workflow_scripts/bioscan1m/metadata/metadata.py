@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +22,8 @@ from bioscan1m.atomic import write_aside
 from bioscan1m.errors import InputError
 from bioscan1m.streams import map_in_order
 from bioscan1m.tables import parquet_writer
+
+Result = TypeVar("Result")
 
 # Paper, A1.2: the 22 columns in their order. The source has all but the six of the experiments.
 RANKS = ("phylum", "class", "order", "family", "subfamily", "tribe", "genus", "species", "subspecies")
@@ -89,9 +93,20 @@ def read_tsv(path: str | Path, columns: list[str] | None = None) -> pa.Table:
 
 def stream_tsv(path: str | Path, columns: list[str] | None = None, threads: int = 1) -> Iterator[pa.Table]:
     """The rows of a table, as `read_tsv` reads them, in pieces of BYTES_PER_PIECE parsed in `threads` threads."""
+    return map_tsv(lambda piece: piece, path, columns, threads)
+
+
+def map_tsv(
+    function: Callable[[pa.Table], Result], path: str | Path, columns: list[str] | None = None, threads: int = 1
+) -> Iterator[Result]:
+    """`function(piece)` of each piece of `stream_tsv`, computed in the thread that has parsed it."""
     names = read_header(path)
+
+    def work(place: tuple[int, int]) -> Result:
+        return function(_parse(path, *place, names, columns))
+
     try:
-        yield from map_in_order(lambda lines: _parse(lines, names, columns), _pieces_of_lines(path), threads)
+        yield from map_in_order(work, _pieces_of_lines(path), threads)
     except pa.ArrowInvalid:
         raise InputError(f"{path}: {_first_fault(path, names)}. Mend this row; row 1 is the header.") from None
 
@@ -129,10 +144,18 @@ def tsv_lines(table: pa.Table) -> bytes | pa.Buffer:
 
 
 def write_strings(path: str | Path, table: pa.Table) -> None:
-    """Write a table of strings as Parquet, to be read again fast: names of images do not compress, nor repeat."""
+    """Write a table of strings as Parquet, to be written and read fast: names of images do not compress, nor repeat.
+
+    Columns may be dictionaries here; they are read as strings. Nobody looks for a range of values, so none are noted.
+    """
     repeating = _repeating(table.column_names)
-    compression = {name: "zstd" if name in repeating else "none" for name in table.column_names}
-    with parquet_writer(path, table.schema, compression=compression, use_dictionary=repeating or False) as writer:
+    options = {
+        "compression": {name: "zstd" if name in repeating else "none" for name in table.column_names},
+        "use_dictionary": repeating or False,
+        "write_statistics": False,
+        "store_schema": False,
+    }
+    with parquet_writer(path, table.schema, **options) as writer:
         writer.write_table(table, ROWS_PER_GROUP)
 
 
@@ -155,8 +178,8 @@ def complete(table: pa.Table, labels: list[str], columns: Iterable[str] = SOURCE
         if name not in table.column_names:
             value = pa.scalar(NOT_CLASSIFIED if taxon else "")
             table = table.append_column(name, pa.chunked_array([pa.repeat(value, table.num_rows)]))
-        elif taxon:
-            filled = pc.if_else(is_blank(table[name]), NOT_CLASSIFIED, table[name])
+        elif taxon and pc.any(blank := is_blank(table[name])).as_py():
+            filled = pc.if_else(blank, NOT_CLASSIFIED, table[name])
             table = table.set_column(table.column_names.index(name), name, filled)
     return table
 
@@ -175,16 +198,26 @@ def _repeating(columns: list[str]) -> list[str]:
     return [name for name in columns if name not in WITHOUT_REPEATS]
 
 
-def _pieces_of_lines(path: str | Path) -> Iterator[bytes]:
-    """The lines below the header, some at a time. A value with a line end would be torn, but it is refused anyhow."""
+def _pieces_of_lines(path: str | Path) -> Iterator[tuple[int, int]]:
+    """From where to where in the file there are lines, some at a time, below the header.
+
+    A value with a line end would be torn, but it is refused anyhow.
+    """
     with open(path, "rb") as file:
         file.readline()
-        while lines := file.read(BYTES_PER_PIECE):
-            yield lines + file.readline()
+        end, size = file.tell(), os.fstat(file.fileno()).st_size
+        while (start := end) < size:
+            file.seek(min(start + BYTES_PER_PIECE, size))
+            file.readline()
+            end = file.tell()
+            yield start, end
 
 
-def _parse(lines: bytes, names: list[str], columns: list[str] | None) -> pa.Table:
-    """Raises ArrowInvalid where these are no lines of such a table."""
+def _parse(path: str | Path, start: int, end: int, names: list[str], columns: list[str] | None) -> pa.Table:
+    """The rows in some bytes of a file. Raises ArrowInvalid where these are no lines of such a table."""
+    with open(path, "rb") as file:
+        file.seek(start)
+        lines = file.read(end - start)
     read = pa.csv.ReadOptions(column_names=names, block_size=len(lines), use_threads=False)
     table = pa.csv.read_csv(pa.BufferReader(lines), read, TABS, _as_strings(names, columns))
     # A quote that nothing closes swallows the end of its line, and the lines after it.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,12 +24,12 @@ from bioscan1m.metadata.metadata import (
     TAXA,
     complete,
     is_blank,
-    numbered,
+    map_tsv,
     read_header,
     rows_where,
-    stream_tsv,
     write_strings,
 )
+from bioscan1m.metadata.name_hashes import LONGEST_NAME, all_differ
 from bioscan1m.streams import map_in_order
 from bioscan1m.tables import write_table
 
@@ -36,7 +37,6 @@ logger = logging.getLogger(__name__)
 
 BIN_FORM = r"^BOLD:[A-Z]{3}[0-9]{4}$"
 NUCLEOTIDES = "ACGTRYSWKMBDHVN-"  # IUPAC's codes, and the gap of an alignment
-LONGEST_NAME = 255  # bytes of a file name: NAME_MAX of Linux's file systems
 NAMED = 5  # values or rows that a message names before it counts the others
 PARENT_RANKS = (("family", "order"), ("genus", "family"), ("species", "genus"))
 
@@ -50,11 +50,17 @@ class Check(NamedTuple):
 
 
 class Doubt(NamedTuple):
-    """What came of a check: how many rows do not pass it, and the first of them."""
+    """What came of a check: how many rows do not pass it, the number of the first of them, and what it has there."""
 
     check: str
     rows: int
-    example: str
+    first_row: int = 0
+    values: str = ""
+
+    @property
+    def example(self) -> str:
+        """The first row, for a message."""
+        return f"row {self.first_row}: {self.values}" if self.rows else ""
 
 
 def validate_metadata(
@@ -87,7 +93,9 @@ def validate_metadata(
         if doubt.rows:
             logger.warning("%s: %d rows (%s)", doubt.check, doubt.rows, doubt.example)
     write_strings(validated, complete(table.select(used), labels, labels))
-    write_table(warnings, pd.DataFrame(doubts))
+    write_table(
+        warnings, pd.DataFrame({"check": doubt.check, "rows": doubt.rows, "example": doubt.example} for doubt in doubts)
+    )
     return {"in": len(table), "out": len(table)}
 
 
@@ -103,22 +111,22 @@ def _refuse_missing_columns(source: str | Path, columns: list[str], labels: list
 def _check_rows(source: str | Path, checks: list[Check], kept: list[str], threads: int) -> tuple[pa.Table, list[Doubt]]:
     """The columns of the source that are to be kept, and what came of the checks: the rows pass through in pieces."""
 
-    def look(place: tuple[int, pa.Table]) -> tuple[pa.Table, list[Doubt]]:
-        start, piece = place
-        return piece.select(kept), [_doubt(check, piece, start) for check in checks]
+    def look(piece: pa.Table) -> tuple[pa.Table, list[Doubt]]:
+        return piece.select(kept), [_doubt(check, piece) for check in checks]
 
-    looked = list(map_in_order(look, numbered(stream_tsv(source, threads=threads)), threads))
+    looked = list(map_tsv(look, source, threads=threads))
     if not any(len(piece) for piece, _ in looked):
         raise InputError(f"{source}: the table has a header and no rows")
-    of_pieces = zip(*(doubts for _, doubts in looked), strict=True)
-    return pa.concat_tables(piece for piece, _ in looked), [_sum(of_check) for of_check in of_pieces]
+    pieces, of_pieces = zip(*looked, strict=True)
+    rows_before = list(accumulate(map(len, pieces), initial=0))[:-1]
+    return pa.concat_tables(pieces), [_sum(of_check, rows_before) for of_check in zip(*of_pieces, strict=True)]
 
 
 def _refuse_bad_image_files(source: str | Path, table: pa.Table) -> None:
     image_files = table["image_file"]
     if len(rows := rows_where(is_blank(image_files))):
         raise InputError(f"{source}: image_file is empty in {_listed('row', rows)}. Name the image or remove the row.")
-    if len(rows := rows_where(pc.match_substring_regex(image_files, r"[/\\]"))):
+    if len(rows := rows_where(pc.or_(*(pc.match_substring(image_files, slash) for slash in ("/", "\\"))))):
         raise InputError(f"{source}: image_file is a path in {_listed('row', rows)}; give the file name alone")
     if len(rows := rows_where(pc.greater(pc.binary_length(image_files), LONGEST_NAME))):
         raise InputError(
@@ -160,21 +168,23 @@ def _checks_of_rows(columns: list[str], chunks: list[str] | None, labels: list[s
     return [check for check in checks if set(check.columns) <= set(columns)]
 
 
-def _doubt(check: Check, table: pa.Table, start: int = 0) -> Doubt:
-    """What comes of a check in a table, which has the rows of the file from the place `start` on."""
+def _doubt(check: Check, table: pa.Table) -> Doubt:
+    """What comes of a check in a table."""
     looked_at = table.select(check.columns)
     rows = rows_where(check.is_doubtful(looked_at))
     if not len(rows):
-        return Doubt(check.name, 0, "")
+        return Doubt(check.name, 0)
     first = looked_at.slice(int(rows[0]) - 2, 1).to_pylist()[0]
     values = ", ".join(f"{name} = {value[:40]!r}" for name, value in first.items())
-    return Doubt(check.name, len(rows), f"row {start + rows[0]}: {values}")
+    return Doubt(check.name, len(rows), int(rows[0]), values)
 
 
-def _sum(doubts: Sequence[Doubt]) -> Doubt:
-    """Those of one check in all pieces."""
-    examples = (doubt.example for doubt in doubts if doubt.rows)
-    return Doubt(doubts[0].check, sum(doubt.rows for doubt in doubts), next(examples, ""))
+def _sum(doubts: Sequence[Doubt], rows_before: list[int]) -> Doubt:
+    """Those of one check in all pieces, of which each has so many rows before it."""
+    rows = sum(doubt.rows for doubt in doubts)
+    firsts = ((before, doubt) for before, doubt in zip(rows_before, doubts, strict=True) if doubt.rows)
+    before, first = next(firsts, (0, doubts[0]))
+    return first._replace(rows=rows, first_row=before + first.first_row)
 
 
 def _has_blank(table: pa.Table) -> pa.ChunkedArray:
@@ -210,7 +220,9 @@ CHECKS_OF_TABLE = (
 
 
 def _repeated_values(column: pa.ChunkedArray) -> pa.Array:
-    """The values that are there more than once."""
+    """The values that are there more than once; most often none, which is told without counting them."""
+    if all_differ(column):
+        return pa.array([], pa.string())
     counts = column.value_counts()
     return counts.field("values").filter(pc.greater(counts.field("counts"), 1))
 

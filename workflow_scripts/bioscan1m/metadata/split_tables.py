@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import itertools
 import logging
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,22 +55,22 @@ def build_splits(
     published = _takes_published(metadata, splits)
     table = _read(metadata, experiments, published)
     frame = table.to_pandas()
-    by_rule = assign_roles(frame, splits)
+    by_rule = assign_roles(frame, splits, threads=threads)
     if published:
         assigned = published_roles(frame, experiments, str(metadata))
     elif splits["policy"] == "extend":
         had = previous_roles(frame["image_file"], list(experiments), previous)
-        assigned = assign_roles(frame, splits, had)
+        assigned = assign_roles(frame, splits, had, threads)
         _log_changes(had, assigned)
     else:
         assigned = by_rule
     names = table.select(["image_file", "chunk_number"]).combine_chunks()
 
-    def write(experiment: str, path: str | Path) -> None:
-        write_strings(path, _roles_table(names, assigned[experiment]))
-
-    list(map_in_order(lambda given: write(*given), zip(experiments, tables, strict=True), threads))
-    write_strings(roles, _all_roles(names["image_file"], assigned))
+    tables_of = {
+        path: partial(_roles_table, names, assigned[name]) for name, path in zip(experiments, tables, strict=True)
+    }
+    tables_of[roles] = partial(_all_roles, names["image_file"], assigned)
+    list(map_in_order(lambda path: write_strings(path, tables_of[path]()), tables_of, threads))
     compared = compare_counts(assigned, by_rule)
     _log(assigned, compared, experiments)
     write_table(counts, compared)
@@ -158,19 +160,21 @@ def _read(metadata: str | Path, experiments: dict[str, Any], published: bool) ->
 def _roles_table(names: pa.Table, assignment: Assignment) -> pa.Table:
     """The rows that have a role; `names` has the image_file and chunk_number of all."""
     rows = np.flatnonzero(assignment.roles != NO_ROLE)
-    classes, words = (pa.array(values, pa.string()) for values in (assignment.classes, ROLES))
-    label, role = classes.take(pa.array(assignment.labels[rows])), words.take(pa.array(assignment.roles[rows]))
+    label = _words(assignment.labels[rows], assignment.classes)
+    role = _words(assignment.roles[rows], ROLES)
     return names.take(pa.array(rows)).append_column("label", label).append_column("role", role)
 
 
 def _all_roles(image_files: pa.ChunkedArray, assigned: dict[str, Assignment]) -> pa.Table:
     """The role of each row in each experiment, no_split where it has none."""
-    words = pa.array([*ROLES, NO_SPLIT])  # NO_ROLE, which is -1, is the last place
-    columns = {
-        name: pa.DictionaryArray.from_arrays((one.roles % len(words)).astype(np.int8), words)
-        for name, one in assigned.items()
-    }
+    words = [*ROLES, NO_SPLIT]  # NO_ROLE, which is -1, is the last place
+    columns = {name: _words(one.roles % len(words), words) for name, one in assigned.items()}
     return pa.table({"image_file": image_files, **columns})
+
+
+def _words(places: np.ndarray, words: Sequence[str] | np.ndarray) -> pa.DictionaryArray:
+    """The word at each place, without a copy of it per row."""
+    return pa.DictionaryArray.from_arrays(places.astype(np.int32), pa.array(words, pa.string()))
 
 
 def _count(assigned: dict[str, Assignment]) -> pd.Series:

@@ -15,9 +15,11 @@ cannot be read keeps its role.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import TopologicalSorter
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -25,7 +27,9 @@ import pandas as pd
 
 from bioscan1m.errors import InputError
 from bioscan1m.metadata.metadata import NOT_CLASSIFIED
+from bioscan1m.metadata.name_hashes import hash_names, mix
 from bioscan1m.metadata.split_rule import ROLES, SHARES, fill_up, split_counts
+from bioscan1m.streams import map_in_order
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +57,7 @@ class Assignment:
 
 
 def assign_roles(
-    metadata: pd.DataFrame, splits: dict[str, Any], previous: dict[str, np.ndarray] | None = None
+    metadata: pd.DataFrame, splits: dict[str, Any], previous: dict[str, np.ndarray] | None = None, threads: int = 1
 ) -> dict[str, Assignment]:
     """The roles of every row in every experiment of `splits`, which is that part of the config.
 
@@ -62,20 +66,22 @@ def assign_roles(
     small to have every class in every role, or where the previous release gives an image two roles.
     """
     experiments, ratios = splits["experiments"], splits["ratios"]
-    hashes = _hashes(metadata["image_file"].tolist())
+    hashes = hash_names(metadata["image_file"])
     had = {name: np.full(len(metadata), NO_ROLE) for name in experiments} | (previous or {})
     kept = _kept_roles(metadata, experiments, had)
     assigned: dict[str, Assignment] = {}
-    for name in _parents_first(experiments):
+
+    def assign(name: str) -> Assignment:
         experiment, ranks = experiments[name], _ranks(hashes, name, splits["seed"])
-        if "parent" in experiment:
-            parent = assigned[experiment["parent"]]
-            quotas = split_counts(experiment["images"], ratios)
-            shares = _subset_shares(name, parent.counts(), quotas, splits["subset"])
-            assigned[name] = _draw_subset(parent, shares, ranks, had[name] != NO_ROLE)
-        else:
+        if "parent" not in experiment:
             inherited = assigned.get(experiment.get("roles_from"))
-            assigned[name] = _split_task(metadata, experiment, ratios, ranks, inherited, kept[name])
+            return _split_task(metadata, experiment, ratios, ranks, inherited, kept[name])
+        parent = assigned[experiment["parent"]]
+        shares = _subset_shares(name, parent.counts(), split_counts(experiment["images"], ratios), splits["subset"])
+        return _draw_subset(parent, shares, ranks, had[name] != NO_ROLE)
+
+    for names in _parents_first(experiments):
+        assigned |= zip(names, map_in_order(assign, names, threads), strict=True)
     return {name: assigned[name] for name in experiments}
 
 
@@ -85,31 +91,19 @@ def label_places(labels: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     return np.array(list(classes), dtype=object), places.astype(np.int64)
 
 
-def _parents_first(experiments: dict[str, Any]) -> list[str]:
+def _parents_first(experiments: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+    """The experiments in groups that do not build on each other, each after those that it builds on."""
     needs = {name: [e[key] for key in ("parent", "roles_from") if key in e] for name, e in experiments.items()}
-    return list(TopologicalSorter(needs).static_order())
-
-
-def _hashes(names: list[str]) -> np.ndarray:
-    """64 bits of each name, uint64 (N,): its bytes, eight at a time, are mixed into them."""
-    encoded = np.array([name.encode() for name in names], dtype="S")
-    width = -(-encoded.itemsize // 8)
-    hashes = np.zeros(len(names), np.uint64)
-    for words in encoded.astype(f"S{8 * width}").view("<u8").reshape(len(names), width).T:
-        hashes = np.where(words == 0, hashes, _mix(hashes ^ words))  # 0: the name has ended, others are longer
-    return hashes
+    sorter = TopologicalSorter(needs)
+    sorter.prepare()
+    while names := sorter.get_ready():
+        yield names
+        sorter.done(*names)
 
 
 def _ranks(hashes: np.ndarray, experiment: str, seed: int) -> np.ndarray:
     """The ranks of the images in one experiment: their hashes mixed with its name and the seed."""
-    return _mix(hashes ^ _hashes([f"{seed}:{experiment}"]))
-
-
-def _mix(words: np.ndarray) -> np.ndarray:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood, 2014): every bit depends on all bits, and none is lost."""
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        words = (words ^ (words >> np.uint64(shift))) * np.uint64(factor)
-    return words ^ (words >> np.uint64(31))
+    return mix(hashes ^ hash_names([f"{seed}:{experiment}"]))
 
 
 def _split_task(
@@ -163,7 +157,7 @@ def _kept_roles(
 def _related(experiments: dict[str, Any]) -> list[list[str]]:
     """The experiments in groups that share roles, by parent or roles_from."""
     groups: list[list[str]] = []
-    for name in _parents_first(experiments):
+    for name in chain.from_iterable(_parents_first(experiments)):
         linked = {experiments[name].get(key) for key in ("parent", "roles_from")}
         joined = [group for group in groups if linked & set(group)]
         groups = [group for group in groups if group not in joined]
