@@ -39,8 +39,8 @@ def require_promises(rows: pd.DataFrame, config: dict, assigned: dict[str, Assig
         has = assigned[name].roles != NO_ROLE
         assert (assigned[name].roles[has] == assigned[parent].roles[has]).all()
         quotas = split_counts(config["experiments"][name]["images"], RATIOS)
-        available = assigned[parent].counts().sum(axis=0)
-        assert assigned[name].counts().sum(axis=0).tolist() == np.minimum(quotas, available).tolist()
+        available = assigned[parent].counts.sum(axis=0)
+        assert assigned[name].counts.sum(axis=0).tolist() == np.minimum(quotas, available).tolist()
     families, orders = assigned["families"].roles, assigned["orders"].roles
     assert (orders[families != NO_ROLE] == families[families != NO_ROLE]).all()
     assert len(rows) == len(families) == len(orders)
@@ -90,10 +90,10 @@ def test_new_images_fill_up_what_the_rule_lacks():
     config = {"experiments": {"kinds": {"label": "kind"}}, "ratios": RATIOS, "seed": 1, "subset": "balanced"}
     had = np.full(100, NO_ROLE)
     had[:60] = ROLES.index("train")
-    counts = assign_roles(rows, config, {"kinds": had})["kinds"].counts()
+    counts = assign_roles(rows, config, {"kinds": had})["kinds"].counts
     assert counts.tolist() == [[70, 10, 20]]
     had[:80] = ROLES.index("train")  # ten too many: the others share what is left, each as near as can be
-    assert assign_roles(rows, config, {"kinds": had})["kinds"].counts().tolist() == [[80, 5, 15]]
+    assert assign_roles(rows, config, {"kinds": had})["kinds"].counts.tolist() == [[80, 5, 15]]
 
 
 @given(st.lists(st.integers(0, 40), min_size=3, max_size=3), st.lists(st.integers(0, 40), min_size=3, max_size=3))

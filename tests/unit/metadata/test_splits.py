@@ -61,7 +61,7 @@ def test_table_3_from_the_published_class_counts():
     assert len(rows) == total
     for name, assignment in assign_roles(rows, full_splits()).items():
         expected = published("table3_splits").set_index("experiment").loc[name]
-        images = assignment.counts()
+        images = assignment.counts
         assert images.sum() == expected["total"]
         assert images.sum(axis=0).tolist() == [expected[role] for role in ROLES]
         assert images.any(axis=1).sum() == expected["classes"]
@@ -125,9 +125,9 @@ def test_promises_hold_on_any_histogram(families, orders, largest_classes, image
         whole, part = assigned[name], assigned[f"small_{name}"]
         drawn = part.roles != NO_ROLE
         assert (part.roles[drawn] == whole.roles[drawn]).all()
-        quotas = np.minimum(split_counts(images, RATIOS), whole.counts().sum(axis=0))
-        assert part.counts().sum(axis=0).tolist() == quotas.tolist()
-        assert (part.counts().any(axis=1) == whole.counts().any(axis=1)).all()
+        quotas = np.minimum(split_counts(images, RATIOS), whole.counts.sum(axis=0))
+        assert part.counts.sum(axis=0).tolist() == quotas.tolist()
+        assert (part.counts.any(axis=1) == whole.counts.any(axis=1)).all()
         assert (whole.labels[whole.roles != NO_ROLE] != NO_CLASS).all()
 
 
@@ -146,7 +146,7 @@ def test_another_seed_gives_other_roles_and_the_same_counts():
     first, second = (assign_roles(rows, tasks(2, 60, seed=seed)) for seed in (1, 2))
     for name in first:
         assert first[name].roles.tolist() != second[name].roles.tolist()
-        assert first[name].counts().tolist() == second[name].counts().tolist()
+        assert first[name].counts.tolist() == second[name].counts.tolist()
 
 
 def test_known_roles_on_every_platform():

@@ -181,7 +181,7 @@ def _count(assigned: dict[str, Assignment]) -> pd.Series:
     """Images by experiment, class and role, for classes that have any."""
     images = {}
     for name, assignment in assigned.items():
-        counts = assignment.counts()
+        counts = assignment.counts
         kept = counts.any(axis=1)
         groups = itertools.product([name], assignment.classes[kept], ROLES)
         images |= zip(groups, counts[kept].ravel().tolist(), strict=True)
@@ -203,7 +203,7 @@ def _log_changes(had: dict[str, np.ndarray], assigned: dict[str, Assignment]) ->
 
 def _log(assigned: dict[str, Assignment], compared: pd.DataFrame, experiments: dict[str, Any]) -> None:
     for name, assignment in assigned.items():
-        counts = assignment.counts()
+        counts = assignment.counts
         images = ", ".join(f"{count} {role}" for role, count in zip(ROLES, counts.sum(axis=0), strict=True))
         logger.info("%s: %s, of %d classes", name, images, counts.any(axis=1).sum())
         too_small = assignment.classes[~counts.any(axis=1)]

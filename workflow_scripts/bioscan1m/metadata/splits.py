@@ -50,6 +50,7 @@ class Assignment:
         """Class and role of each row as one number, int64 (N,): 3 * label + role, NO_CLASS for rows without a role."""
         return np.where(self.roles == NO_ROLE, NO_CLASS, self.labels * len(ROLES) + self.roles)
 
+    @cached_property
     def counts(self) -> np.ndarray:
         """Images per class and role: int64 (C, 3)."""
         counts = np.bincount(self.groups + 1, minlength=len(self.classes) * len(ROLES) + 1)
@@ -77,7 +78,7 @@ def assign_roles(
             inherited = assigned.get(experiment.get("roles_from"))
             return _split_task(metadata, experiment, ratios, ranks, inherited, kept[name])
         parent = assigned[experiment["parent"]]
-        shares = _subset_shares(name, parent.counts(), split_counts(experiment["images"], ratios), splits["subset"])
+        shares = _subset_shares(name, parent.counts, split_counts(experiment["images"], ratios), splits["subset"])
         return _draw_subset(parent, shares, ranks, had[name] != NO_ROLE)
 
     for names in _parents_first(experiments):
@@ -123,7 +124,7 @@ def _split_task(
     has_parts = parts.any(axis=1)
     takes_part = has_parts | (np.bincount(labels[inherits] + 1, minlength=len(classes) + 1)[1:] > 0)
     roles = np.where(np.append(takes_part, False)[own], kept, NO_ROLE)  # what is appended is for NO_CLASS
-    has = Assignment(classes, labels, roles).counts() * has_parts[:, None]
+    has = Assignment(classes, labels, roles).counts * has_parts[:, None]
     free = np.where((roles == NO_ROLE) & np.append(has_parts, False)[own], own, NO_CLASS)
     places = _places_in_group(free, ranks)
     ends = np.array([fill_up(*one) for one in zip(parts, has, strict=True)]).reshape(-1, len(ROLES)).cumsum(axis=1)
