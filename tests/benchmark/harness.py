@@ -159,6 +159,12 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def new_file(path: Path) -> Path:
+    """A path at which nothing is, as a job of Snakemake finds it: to clear a large file away takes long."""
+    path.unlink(missing_ok=True)
+    return path
+
+
 def median_seconds(work: Callable[[], object], rounds: int = 3) -> float:
     """Median wall time of some calls in this process."""
     return statistics.median(_seconds(work)[0] for _ in range(rounds))

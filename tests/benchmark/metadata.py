@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 import yaml
 
-from benchmark.harness import Stage, cores
+from benchmark.harness import Stage, cores, new_file
 from bioscan1m.metadata.metadata import NOT_CLASSIFIED, SOURCE_COLUMNS, write_tsv
 from bioscan1m.metadata.metadata_join import join_metadata
 from bioscan1m.metadata.metadata_validation import validate_metadata
@@ -57,13 +57,12 @@ def further(folder: Path) -> dict[str, object]:
 
 
 def ours(folder: Path) -> Callable[[], int]:
-    """The three steps of the workflow, one after the other; nothing is there yet, as Snakemake has it."""
+    """The three steps of the workflow, one after the other."""
     splits = yaml.safe_load(CONFIG.read_text())["splits"]
     experiments = splits["experiments"]
     tables = [folder / f"{name}.parquet" for name in experiments]
-    source, joined = folder / "metadata.tsv", folder / "joined.tsv"
+    source, joined = folder / "metadata.tsv", new_file(folder / "joined.tsv")
     validated, roles, warnings = folder / "validated.parquet", folder / "roles.parquet", folder / "warnings.tsv"
-    joined.unlink(missing_ok=True)
 
     def work() -> int:
         validate_metadata(source, CHUNKS, LABELS, list(experiments), validated, warnings, cores())
@@ -75,8 +74,7 @@ def ours(folder: Path) -> Callable[[], int]:
 
 def limit(folder: Path) -> Callable[[], int]:
     """pyarrow reads the table and writes it, as it does when told of nothing but the tabs."""
-    bare = folder / "bare.tsv"
-    bare.unlink(missing_ok=True)
+    bare = new_file(folder / "bare.tsv")
 
     def work() -> int:
         table = pa.csv.read_csv(folder / "metadata.tsv", parse_options=pa.csv.ParseOptions(delimiter="\t"))

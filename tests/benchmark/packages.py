@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from benchmark.detector import photographs
-from benchmark.harness import Stage, cores
+from benchmark.harness import Stage, cores, new_file
 from bioscan1m.archives import ZipReader, ZipWriter, read_members
 from bioscan1m.package.packages import GROUP
 from bioscan1m.package.packing import pack_hdf5, pack_zip
@@ -82,14 +82,16 @@ def resize_limit(folder: Path) -> Callable[[], int]:
 
 def pack_ours(folder: Path) -> Callable[[], int]:
     """Ours, from shard to HDF5."""
-    return lambda: pack_hdf5([folder / "shard.zip"], folder / "ours.hdf5", {"author": "nobody"})["out"]
+    package = new_file(folder / "ours.hdf5")
+    return lambda: pack_hdf5([folder / "shard.zip"], package, {"author": "nobody"})["out"]
 
 
 def pack_naive(folder: Path) -> Callable[[], int]:
     """`create_dataset` in a loop."""
+    package = new_file(folder / "naive.hdf5")
 
     def work() -> int:
-        with zipfile.ZipFile(folder / "shard.zip") as shard, h5py.File(folder / "naive.hdf5", "w") as file:
+        with zipfile.ZipFile(folder / "shard.zip") as shard, h5py.File(package, "w") as file:
             group = file.create_group(GROUP)
             for name in shard.namelist():
                 group.create_dataset(Path(name).name, data=np.frombuffer(shard.read(name), np.uint8))
@@ -101,9 +103,10 @@ def pack_naive(folder: Path) -> Callable[[], int]:
 def pack_limit(folder: Path) -> Callable[[], int]:
     """HDF5's low-level calls alone, one array in memory written again and again under new names."""
     data, names = np.zeros(PACKED_BYTES, np.uint8), [f"BIOUG{n:06}-A01.jpg".encode() for n in range(PACKED_IMAGES)]
+    package = new_file(folder / "limit.hdf5")
 
     def work() -> int:
-        with h5py.File(folder / "limit.hdf5", "w") as file:
+        with h5py.File(package, "w") as file:
             group, space = file.create_group(GROUP).id, h5py.h5s.create_simple((PACKED_BYTES,))
             for name in names:
                 h5py.h5d.create(group, name, h5py.h5t.NATIVE_UINT8, space).write(h5py.h5s.ALL, h5py.h5s.ALL, data)
@@ -114,14 +117,16 @@ def pack_limit(folder: Path) -> Callable[[], int]:
 
 def zip_ours(folder: Path) -> Callable[[], int]:
     """Ours, from shard to zip."""
-    return lambda: pack_zip([folder / "shard.zip"], folder / "ours.zip")["out"]
+    package = new_file(folder / "ours.zip")
+    return lambda: pack_zip([folder / "shard.zip"], package)["out"]
 
 
 def zip_naive(folder: Path) -> Callable[[], int]:
     """zipfile in a loop."""
+    package = new_file(folder / "naive.zip")
 
     def work() -> int:
-        with zipfile.ZipFile(folder / "shard.zip") as shard, zipfile.ZipFile(folder / "naive.zip", "w") as archive:
+        with zipfile.ZipFile(folder / "shard.zip") as shard, zipfile.ZipFile(package, "w") as archive:
             for name in shard.namelist():
                 archive.writestr(name, shard.read(name))
         return PACKED_IMAGES
@@ -131,9 +136,10 @@ def zip_naive(folder: Path) -> Callable[[], int]:
 
 def zip_limit(folder: Path) -> Callable[[], int]:
     """Reading the shard and writing its bytes to another file, member by member."""
+    package = new_file(folder / "limit.bin")
 
     def work() -> int:
-        with ZipReader(folder / "shard.zip") as shard, (folder / "limit.bin").open("wb") as file:
+        with ZipReader(folder / "shard.zip") as shard, package.open("wb") as file:
             return sum(file.write(shard.read(member)) > 0 for member in shard.members)
 
     return work

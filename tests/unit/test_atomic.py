@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+from threading import Event
 
 import pytest
 
+from bioscan1m import atomic
 from bioscan1m.atomic import write_aside, write_json, write_text
 
 
@@ -73,4 +77,22 @@ def test_json_keeps_the_order_of_keys_and_ends_its_line(tmp_path):
 def test_json_refuses_what_other_readers_cannot_read(tmp_path):
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"loss": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_does_not_take_a_growing_file_is_told(tmp_path, monkeypatch):
+    """The system tells such an error once, so that the flush at the end would not see it."""
+    flush, tried = os.fsync, Event()
+
+    def fail_once(file):
+        if tried.is_set():
+            return flush(file)
+        tried.set()
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail_once)
+    monkeypatch.setattr(atomic, "BYTES_TO_FLUSH", 1)
+    with pytest.raises(OSError, match="No space left"), write_aside(tmp_path / "large.zip") as part:
+        part.write_bytes(b"much of it")
+        assert tried.wait(10)
     assert list(tmp_path.iterdir()) == []
