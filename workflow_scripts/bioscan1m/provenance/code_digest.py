@@ -81,14 +81,15 @@ def _imported_names(node: ast.AST) -> Iterator[str]:
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _module_files(name: str) -> Iterator[Path]:
+@cache
+def _module_files(name: str) -> frozenset[Path]:
     """The files of this library that an import of a dotted name runs: its packages, and itself if it is a module."""
-    parts = name.split(".")
-    if parts[0] != LIBRARY.name:
-        return
-    for length in range(1, len(parts) + 1):
-        place = SCRIPTS.joinpath(*parts[:length])
-        yield from (path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file())
+    if name.partition(".")[0] != LIBRARY.name:
+        return frozenset()
+    package, _, _ = name.rpartition(".")
+    place = SCRIPTS.joinpath(*name.split("."))
+    files = {path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()}
+    return _module_files(package) | files
 
 
 def _content(node: object) -> str:
@@ -97,10 +98,10 @@ def _content(node: object) -> str:
     It is equal in all versions of Python; `ast.dump` and `ast.unparse` differ between them.
     """
     if isinstance(node, ast.AST):
-        fields = (f"{name}={_content(value)}" for name, value in _essential_fields(node))
+        fields = [f"{name}={_content(value)}" for name, value in _essential_fields(node)]
         return f"{type(node).__name__}({', '.join(fields)})"
     if isinstance(node, list):
-        return f"[{', '.join(map(_content, node))}]"
+        return f"[{', '.join([_content(one) for one in node])}]"
     return ascii(node)
 
 
