@@ -30,7 +30,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("suites", nargs="*", help=f"of {', '.join(SUITES)}; default: all")
     parser.add_argument("--gpu", action="store_true", help="those that a GPU computes, if there is one")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of which the median counts; default: %(default)s")
+    parser.add_argument(
+        "--rounds",
+        type=int,
+        default=3,
+        help="rounds of a stage, of which the median counts; default: at most %(default)s",
+    )
     given = parser.parse_args()
     logging.disable(logging.INFO)
     if given.gpu and not has_gpu():

@@ -28,6 +28,7 @@ from bioscan1m.provenance.provenance import machine, now, software, source_state
 
 BYTES_PER_KIB, BYTES_PER_GB = 1024, 1e9
 QUARTER = 1 / 4
+SECONDS_PER_STAGE = 100  # no further round of a stage begins after so long
 
 # Given the folder with the prepared input, make ready, and return the work to be timed; it returns what it counted.
 Prepare = Callable[[Path], Callable[[], int]]
@@ -49,26 +50,35 @@ class Timed:
 
     rate: float
     peak_memory: int
+    rounds: int
 
 
 def run_stages(stages: list[Stage], folder: Path, rounds: int) -> dict[str, dict[str, Timed]]:
     """Stage -> variant -> what was measured; `folder` holds what the stages' preparations read.
 
-    The table goes to the standard output, each figure to the error output as soon as it is there.
+    A stage has `rounds` rounds, or fewer if they take long. The table goes to the standard output, each figure to the
+    error output as soon as it is there.
     """
     results = {}
     for stage in stages:
-        runs = {variant: [] for variant in stage.variants}
-        for _ in range(rounds):
-            for variant, prepare in stage.variants.items():
-                runs[variant].append(_in_fresh_process(prepare, folder))
-                print(f"{stage.name}, {variant}: {_number(runs[variant][-1][0])}/s", file=sys.stderr, flush=True)
-        results[stage.name] = {
-            variant: Timed(statistics.median(rate for rate, _ in timed), max(memory for _, memory in timed))
-            for variant, timed in runs.items()
-        }
+        results[stage.name] = _run_stage(stage, folder, rounds)
         print(_row(stage, results[stage.name]), flush=True)
     return results
+
+
+def _run_stage(stage: Stage, folder: Path, rounds: int) -> dict[str, Timed]:
+    runs = {variant: [] for variant in stage.variants}
+    start = time.monotonic()
+    for _ in range(rounds):
+        if time.monotonic() - start > SECONDS_PER_STAGE:
+            break
+        for variant, prepare in stage.variants.items():
+            runs[variant].append(_in_fresh_process(prepare, folder))
+            print(f"{stage.name}, {variant}: {_number(runs[variant][-1][0])}/s", file=sys.stderr, flush=True)
+    return {
+        variant: Timed(statistics.median(rate for rate, _ in timed), max(memory for _, memory in timed), len(timed))
+        for variant, timed in runs.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -132,7 +142,11 @@ def write_results(
     """Write everything as JSON with the machine's description."""
     stages = {
         stage: {
-            variant: {"rate": round(timed.rate, 3), "peak_memory_bytes": timed.peak_memory}
+            variant: {
+                "rate": round(timed.rate, 3),
+                "peak_memory_bytes": timed.peak_memory,
+                "rounds": timed.rounds,
+            }
             for variant, timed in variants.items()
         }
         for stage, variants in results.items()

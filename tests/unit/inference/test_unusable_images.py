@@ -53,4 +53,4 @@ def test_an_image_is_unsure_only_where_no_classifier_is_sure():
 def test_a_run_of_good_images_has_an_empty_list_and_a_figure_that_says_so():
     found = list_unusable(boxes(), [])
     assert found.empty
-    assert "0 images with a finding: none" in [sub.get_suptitle() for sub in show_unusable(found, {}).subfigs]
+    assert "0 images with a finding" in [sub.get_suptitle() for sub in show_unusable(found, {}).subfigs]

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from PIL import ImageOps
 
 from bioscan1m.experiments.metrics import probabilities
 from bioscan1m.experiments.predictions import Predictions
-from bioscan1m.figures import FULL_WIDTH
-from bioscan1m.images import decode
+from bioscan1m.gallery import IMAGES_PER_ROW, draw_gallery
 
-COLUMNS, ROWS = 6, 4
-THUMBNAIL = 192  # pixels of each side
+ROWS = 4
 
 
 def draw_misclassified(predictions: Predictions, package: Mapping[str, bytes], title: str) -> Figure:
     """The misclassified images of which the classifier is surest (figure A3), and how many are misclassified at all."""
-    return _draw_gallery(predictions, package, predictions.misclassified, f"{title}\n{describe_errors(predictions)}")
+    return _draw_surest(predictions, package, predictions.misclassified, f"{title}\n{describe_errors(predictions)}")
 
 
 def draw_taken_for_dominant(predictions: Predictions, package: Mapping[str, bytes], title: str) -> Figure:
     """The surest of the images that are taken for the dominant class (figure A4), and their share of all errors."""
     dominant = predictions.misclassified & (predictions.predicted == dominant_class(predictions))
-    return _draw_gallery(predictions, package, dominant, f"{title}\n{describe_taken_for_dominant(predictions)}")
+    return _draw_surest(predictions, package, dominant, f"{title}\n{describe_taken_for_dominant(predictions)}")
 
 
 def describe_errors(predictions: Predictions) -> str:
@@ -56,22 +51,13 @@ def dominant_class(predictions: Predictions) -> int:
     return int(np.bincount(predictions.truth).argmax())
 
 
-def _draw_gallery(predictions: Predictions, package: Mapping[str, bytes], chosen: np.ndarray, heading: str) -> Figure:
+def _draw_surest(predictions: Predictions, package: Mapping[str, bytes], chosen: np.ndarray, heading: str) -> Figure:
     """The `chosen` images (N,) bool, those first of which the classifier is surest, with true class and prediction."""
     confidence = probabilities(predictions.logits).max(axis=1)
     indices = np.flatnonzero(chosen)
-    surest = indices[np.argsort(-confidence[indices], kind="stable")][: COLUMNS * ROWS]
-    rows = math.ceil(len(surest) / COLUMNS)
-    figure = Figure(figsize=(FULL_WIDTH, 0.7 + 2.15 * rows), layout="constrained")
-    figure.suptitle(heading)
-    for place, index in enumerate(surest):
-        axes = figure.add_subplot(rows, COLUMNS, place + 1)
+    images = []
+    for index in indices[np.argsort(-confidence[indices], kind="stable")][: ROWS * IMAGES_PER_ROW]:
         true, predicted = (predictions.classes[labels[index]] for labels in (predictions.truth, predictions.predicted))
-        _draw_image(axes, package[predictions.image_files[index]])
-        axes.set_title(f"{true}\nas {predicted}, {confidence[index]:.0%}", fontsize=8)
-    return figure
-
-
-def _draw_image(axes: Axes, data: bytes) -> None:
-    axes.imshow(np.asarray(ImageOps.pad(decode(data, THUMBNAIL), (THUMBNAIL, THUMBNAIL), color="white")))
-    axes.set_axis_off()
+        text = f"{true}\nas {predicted}, {confidence[index]:.0%}"
+        images.append((package[predictions.image_files[index]], text))
+    return draw_gallery({heading: images})
