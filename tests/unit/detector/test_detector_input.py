@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from bioscan1m.detector.detector_input import Preprocessor, read_preprocessor, write_preprocessor
+from bioscan1m.detector.detector_input import Preprocessor, read_preprocessor, resized, write_preprocessor
 from bioscan1m.errors import InputError, UnreadableImage
 
 PUBLISHED = Preprocessor(shortest_side=800, longest_side=1333)
@@ -72,6 +72,15 @@ def test_a_turned_photograph_is_prepared_upright():
     assert (prepared.width, prepared.height) == (60, 80)
     assert prepared.pixels.shape == (3, 1066, 800)
     assert prepared.pixels.dtype == np.uint8
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (1066, 800), (2400, 1900)])
+def test_channels_are_those_of_the_image(size):
+    """The last one is beyond the 16 MB of Pillow's pieces of memory."""
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8))
+    channels = resized(noise, size)
+    assert channels.flags.c_contiguous and channels.dtype == np.uint8
+    assert (channels == np.moveaxis(np.asarray(noise), 2, 0)).all()
 
 
 def test_what_is_no_image_says_so():
