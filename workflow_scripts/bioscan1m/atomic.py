@@ -53,7 +53,7 @@ def _flushing_meanwhile(part: Path) -> Iterator[None]:
 def _flush_as_it_grows(part: Path, finished: Event) -> None:
     flushed = 0
     while not finished.wait(SECONDS_BETWEEN_LOOKS):
-        size = part.stat().st_size if part.exists() else 0
+        size = part.stat().st_size if part.exists() else 0  # not every writer opens it at once
         if size - flushed >= BYTES_TO_FLUSH:
             _flush(part)
             flushed = size

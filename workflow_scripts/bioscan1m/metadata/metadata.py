@@ -103,12 +103,13 @@ def map_tsv(
     names = read_header(path)
 
     def work(place: tuple[int, int]) -> Result:
-        return function(_parse(path, *place, names, columns))
+        try:
+            piece = _parse(path, *place, names, columns)
+        except pa.ArrowInvalid:
+            raise InputError(f"{path}: {_first_fault(path, names)}. Mend this row; row 1 is the header.") from None
+        return function(piece)
 
-    try:
-        yield from map_in_order(work, _pieces_of_lines(path), threads)
-    except pa.ArrowInvalid:
-        raise InputError(f"{path}: {_first_fault(path, names)}. Mend this row; row 1 is the header.") from None
+    return map_in_order(work, _pieces_of_lines(path), threads)
 
 
 def numbered(pieces: Iterable[pa.Table]) -> Iterator[tuple[int, pa.Table]]:

@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 BYTES_PER_WORD = 8
-LONGEST_NAME = 255  # bytes of a file name: NAME_MAX of Linux's file systems
+# Bytes of a file name: NAME_MAX of Linux's file systems. To hash far longer ones would take too much memory.
+LONGEST_NAME = 255
 
 
-def hash_names(names: pa.ChunkedArray | pd.Series | list[str]) -> np.ndarray:
+def hash_names(names: pa.Array | pa.ChunkedArray | pd.Series) -> np.ndarray:
     """64 bits of each name, uint64 (N,): its bytes, eight at a time, are mixed into them.
 
     Takes memory for as many bytes per name as the longest one has.
