@@ -27,7 +27,7 @@ def write_aside(path: str | Path) -> Iterator[Path]:
     try:
         with _flushing_meanwhile(part):
             yield part
-        _flush(part)
+        flush(part)
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -55,11 +55,12 @@ def _flush_as_it_grows(part: Path, finished: Event) -> None:
     while not finished.wait(SECONDS_BETWEEN_LOOKS):
         size = part.stat().st_size if part.exists() else 0  # not every writer opens it at once
         if size - flushed >= BYTES_TO_FLUSH:
-            _flush(part)
+            flush(part)
             flushed = size
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until the bytes of a file are on the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 

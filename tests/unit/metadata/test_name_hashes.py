@@ -20,7 +20,7 @@ def test_chunks_and_longer_neighbours_make_no_difference(names, cut):
     assert whole.dtype == np.uint64
     assert hash_names(chunks).tolist() == whole.tolist()
     longer = "x" * 99
-    assert [*whole, *hash_names(pa.array([longer]))] == hash_names(pa.array([*names, longer])).tolist()
+    assert [*whole, *hash_names(pd.Series([longer]))] == hash_names(pd.Series([*names, longer])).tolist()
 
 
 @given(NAMES)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bioscan1m.atomic import write_json
+from bioscan1m.atomic import flush, write_json
 from bioscan1m.errors import InputError
 from bioscan1m.fetch.sources import parse_checksum
 
@@ -80,8 +79,7 @@ class PartFile:
 
     def finish(self) -> None:
         """Give the file its name, once its bytes are on the disk."""
-        with self.file.open("rb") as file:
-            os.fsync(file.fileno())
+        flush(self.file)
         self.file.replace(self.path)
         self._note.unlink(missing_ok=True)
 

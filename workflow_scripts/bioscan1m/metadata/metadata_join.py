@@ -53,5 +53,4 @@ def _side_by_side(pieces: Iterator[pa.Table], roles: pa.Table, named: str) -> It
 
 def _with_roles(piece: pa.Table, roles: pa.Table) -> pa.Table:
     """The piece, the columns of the experiments added or replaced."""
-    columns = dict(zip(piece.column_names, piece.columns, strict=True))
-    return pa.table(columns | {name: roles[name] for name in roles.column_names})
+    return pa.table({name: table[name] for table in (piece, roles) for name in table.column_names})

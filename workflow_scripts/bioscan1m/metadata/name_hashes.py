@@ -12,7 +12,7 @@ BYTES_PER_WORD = 8
 LONGEST_NAME = 255
 
 
-def hash_names(names: pa.Array | pa.ChunkedArray | pd.Series) -> np.ndarray:
+def hash_names(names: pa.ChunkedArray | pd.Series) -> np.ndarray:
     """64 bits of each name, uint64 (N,): its bytes, eight at a time, are mixed into them.
 
     Takes memory for as many bytes per name as the longest one has.

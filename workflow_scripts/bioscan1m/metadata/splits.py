@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from bioscan1m.errors import InputError
 from bioscan1m.metadata.metadata import NOT_CLASSIFIED
@@ -105,7 +104,7 @@ def _parents_first(experiments: dict[str, Any]) -> Iterator[tuple[str, ...]]:
 
 def _ranks(hashes: np.ndarray, experiment: str, seed: int) -> np.ndarray:
     """The ranks of the images in one experiment: their hashes mixed with its name and the seed."""
-    return mix(hashes ^ hash_names(pa.array([f"{seed}:{experiment}"])))
+    return mix(hashes ^ hash_names(pd.Series([f"{seed}:{experiment}"])))
 
 
 def _split_task(
