@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,14 @@ from benchmark.harness import Stage
 
 ROOT = Path(__file__).parents[2]
 CHUNKS = (113, 1130)  # of BIOSCAN-1M; and of 11 million images
+SNAKEMAKE = ["-m", "snakemake"]
+# Or the scheduler would choose one job at a time among thousands.
+ALL_TOGETHER = ["--cores", "100000", "--resources", "gpu=100000", "downloads=100000"]
+# `--touch` waits for a tenth of a second before each job: a quarter of an hour for 8,000.
+TOUCH_AT_ONCE = [
+    "-c",
+    "from snakemake.cli import main; from snakemake.executors.touch import Executor; Executor.SLEEPING_TIME = 0; main()",
+]
 
 
 def prepare(folder: Path) -> None:
@@ -30,7 +38,7 @@ def prepare(folder: Path) -> None:
         for output in outputs(run):
             output.parent.mkdir(parents=True, exist_ok=True)
             output.touch()
-        snakemake(run, "--touch", "--forceall", "--quiet", "all")
+        snakemake(run, "--touch", "--forceall", "--quiet", "all", *ALL_TOGETHER, main=TOUCH_AT_ONCE)
 
 
 def stages() -> list[Stage]:
@@ -77,9 +85,9 @@ def outputs(run: Path) -> list[Path]:
     return [run / row["output_file"] for row in csv.DictReader(lines, delimiter="\t")]
 
 
-def snakemake(run: Path, *arguments: str) -> str:
+def snakemake(run: Path, *arguments: str, main: Sequence[str] = SNAKEMAKE) -> str:
     """What Snakemake prints, on that run."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--directory", str(run)]
+    command = [sys.executable, *main, "--snakefile", "Snakefile", "--directory", str(run)]
     command += ["--profile", "profiles/demo", *arguments]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
     if done.returncode:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import zlib
 
@@ -171,3 +172,10 @@ def test_encoded_images_carry_nothing_but_pixels():
     image = red_left_half()
     plain, rich = saved(image, "JPEG", quality=90), saved(image, "JPEG", **extra)
     assert encode_jpeg(decode(rich), 75) == encode_jpeg(decode(plain), 75)
+
+
+def test_images_are_the_same_where_the_system_has_no_files_in_memory(monkeypatch):
+    image = Image.effect_noise((500, 400), 90).convert("RGB")
+    here = encode_jpeg(image, 90)
+    monkeypatch.delattr(os, "memfd_create", raising=False)
+    assert encode_jpeg(image, 90) == here
