@@ -12,15 +12,18 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from bioscan1m.archives import ZipWriter, list_members, read_members
+from bioscan1m.archives import Member, ZipReader, ZipWriter, list_members
 from bioscan1m.atomic import write_aside
 from bioscan1m.errors import InputError, UnreadableImage
 from bioscan1m.package.packages import GROUP, keep_names_in_memory
 from bioscan1m.progress import Progress
 from bioscan1m.provenance.recipe import recipe_of_job
+from bioscan1m.streams import map_in_order
 
 # The file format, whatever HDF5 writes by default: the same bytes everywhere, and old readers can open it.
 FORMAT = ("earliest", "v110")
+# Images that a thread hands over at once, some 10 MB of full-size crops: one by one the threads wait for each other.
+READ_TOGETHER = 64
 
 
 def pack_hdf5(shards: Sequence[str | Path], package: str | Path, attributes: Mapping[str, str]) -> dict[str, int]:
@@ -77,10 +80,19 @@ def _count_images(shards: Sequence[str | Path]) -> int:
 def _read_shards(shards: Sequence[str | Path]) -> Iterator[tuple[str, str, bytes]]:
     """Name, image_file and bytes of each member, in order."""
     for shard in shards:
-        for member, data in read_members(shard):
-            if isinstance(data, UnreadableImage):
-                raise InputError(f"{shard}: {member.name}: {data}. Remove this file and run again to make it anew.")
-            yield member.name, member.image_file, data
+        with ZipReader(shard) as archive:
+            for member, data in _read_ahead(archive):
+                if isinstance(data, UnreadableImage):
+                    raise InputError(f"{shard}: {member.name}: {data}. Remove this file and run again to make it anew.")
+                yield member.name, member.image_file, data
+
+
+def _read_ahead(archive: ZipReader) -> Iterator[tuple[Member, bytes | UnreadableImage]]:
+    """Each member and its bytes, in order, read by a thread while those before it are being written."""
+    members = archive.members
+    batches = (members[start : start + READ_TOGETHER] for start in range(0, len(members), READ_TOGETHER))
+    for batch in map_in_order(lambda batch: [(member, archive.read(member)) for member in batch], batches, threads=1):
+        yield from batch
 
 
 def _dataset_creation() -> h5py.h5p.PropDCID:
