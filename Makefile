@@ -37,15 +37,18 @@ predict: $(BIN)/ready
 trace: $(BIN)/ready
 	@$(BIN)/python workflow_scripts/trace_image.py "$(IMAGE)" --run "$(RUN)"
 
+# The tests of a file share what they set up, so they stay in one process.
+PYTEST := $(BIN)/pytest --dist loadfile --numprocesses auto --maxprocesses 4
+
 test: $(BIN)/ready lint
-	$(BIN)/pytest
+	$(PYTEST)
 
 # What takes minutes each. Those on a real SLURM run where Debian's slurm-wlm and munge are installed and the user is
 # root, those on its limits where slurmdbd and mariadb-server are as well; elsewhere they are skipped, saying so. They
 # wait for most of their time, so that the others run beside them.
 test-slow: $(BIN)/ready
 	$(BIN)/pytest -m slow tests/slurm & on_slurm=$$!; trap "kill $$on_slurm" INT TERM; \
-	$(BIN)/pytest -m slow --ignore tests/slurm; others=$$?; \
+	$(PYTEST) -m slow --ignore tests/slurm; others=$$?; \
 	wait $$on_slurm && exit $$others
 
 # Ratios from one run, with the machine's description, in results/bench/. BIOSCAN_REAL_DATA may name real photographs.

@@ -153,6 +153,13 @@ def local_source(source):
     return [] if path is None or path.is_dir() else [str(path)]
 
 
+def with_size(source):
+    """A source, with the bytes that it has on this machine, if it is here: an older file in its place is noticed by them."""
+    path = local_path(source["source"])
+    here = path is not None and path.is_file()
+    return source | {"local_bytes": path.stat().st_size} if here else source
+
+
 def of_trials(pattern, experiments=None):
     """One path per training, of all experiments or of those named."""
     return [

@@ -20,7 +20,7 @@ rule fetch_chunk:
     resources:
         downloads=1,
     params:
-        source=lambda wildcards: PLAN.sources[wildcards.chunk],
+        source=lambda wildcards: with_size(PLAN.sources[wildcards.chunk]),
         fetch=unwatched(FETCH),
         temporary=unwatched(not config["fetch"]["keep_chunks"]),
         code=unwatched(code_digest("fetch_chunk")),
@@ -45,7 +45,7 @@ rule fetch_metadata:
     resources:
         downloads=1,
     params:
-        source=config["metadata"],
+        source=with_size(config["metadata"]),
         fetch=unwatched(FETCH),
         code=unwatched(code_digest("fetch_file")),
     message:
@@ -71,9 +71,9 @@ rule fetch_annotations:
     resources:
         downloads=1,
     params:
-        source=lambda wildcards: config["detector"]["image_sets"][wildcards.image_set][
-            "annotations"
-        ],
+        source=lambda wildcards: with_size(
+            config["detector"]["image_sets"][wildcards.image_set]["annotations"]
+        ),
         fetch=unwatched(FETCH),
         code=unwatched(code_digest("fetch_file")),
     message:
@@ -99,9 +99,9 @@ rule fetch_annotated_images:
     resources:
         downloads=1,
     params:
-        source=lambda wildcards: config["detector"]["image_sets"][wildcards.image_set][
-            "images"
-        ],
+        source=lambda wildcards: with_size(
+            config["detector"]["image_sets"][wildcards.image_set]["images"]
+        ),
         fetch=unwatched(FETCH),
         code=unwatched(code_digest("fetch_chunk")),
     message:
@@ -127,7 +127,9 @@ rule fetch_checkpoint:
     resources:
         downloads=1,
     params:
-        source=lambda wildcards: config["detector"]["checkpoints"][wildcards.detector],
+        source=lambda wildcards: with_size(
+            config["detector"]["checkpoints"][wildcards.detector]
+        ),
         fetch=unwatched(FETCH),
         code=unwatched(code_digest("fetch_file")),
     message:

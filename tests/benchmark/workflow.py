@@ -21,7 +21,7 @@ ALL_TOGETHER = ["--cores", "100000", "--resources", "gpu=100000", "downloads=100
 # `--touch` waits for a tenth of a second before each job: a quarter of an hour for 8,000.
 TOUCH_AT_ONCE = [
     "-c",
-    "from snakemake.cli import main; from snakemake.executors.touch import Executor; Executor.SLEEPING_TIME = 0; main()",
+    "import snakemake.cli, snakemake.executors.touch as touch; touch.Executor.SLEEPING_TIME = 0; snakemake.cli.main()",
 ]
 
 

@@ -98,9 +98,11 @@ def test_a_removed_chunk_runs_the_joins_alone(run: Path) -> None:
     assert planned(run, "dataset") == joins | JOINS_OF_METADATA
 
 
-def test_a_new_release_of_the_metadata_runs_no_image_job(run: Path) -> None:
+@pytest.mark.parametrize("times", [None, (0, 0)], ids=["of today", "of an older date"])
+def test_a_new_release_of_the_metadata_runs_no_image_job(run: Path, times: tuple[int, int] | None) -> None:
     with (run / "source/BIOSCAN_Insect_Dataset_metadata.tsv").open("a") as metadata:
         metadata.write("\n")
+    os.utime(metadata.name, times)
     joins = {name: JOINS_OF_IMAGES[name] for name in ("reconcile_images", "describe_dataset")}
     digests = {name: JOINS_OF_IMAGES[name] for name in ("digest_experiment", "digest_for_comparison", "dataset")}
     assert planned(run, "dataset") == {"fetch_metadata": 1} | JOINS_OF_METADATA | joins | digests

@@ -80,7 +80,8 @@ def show_label_errors(errors: pd.DataFrame, package: Mapping[str, bytes], experi
     for experiment in experiments:
         own = errors[errors["experiment"] == experiment]
         confident = (own["confident"] == "yes").sum()
-        rows[f"{experiment}: {len(own):,} doubtful labels, {confident:,} of them errors by confident learning"] = [
+        labels = "label" if len(own) == 1 else "labels"
+        rows[f"{experiment}: {len(own):,} doubtful {labels}, {confident:,} of them errors by confident learning"] = [
             (
                 package[row.image_file],
                 f"labelled {row.label}\nlooks like {row.suggested_label}\n"
