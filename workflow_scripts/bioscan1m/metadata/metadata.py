@@ -45,6 +45,7 @@ PUBLISHED_COLUMNS = (*SOURCE_COLUMNS[:-1], *PUBLISHED_EXPERIMENTS, "chunk_number
 BYTES_PER_PIECE = 8 * 2**20
 
 TABS = pa.csv.ParseOptions(delimiter="\t")
+TABS_ALONE = pa.csv.ParseOptions(delimiter="\t", quote_char=False)  # a fifth faster
 
 # So many rows are read where one is wanted: a trace of one image reads no million of barcodes.
 ROWS_PER_GROUP = 2**16
@@ -219,10 +220,12 @@ def _parse(path: str | Path, start: int, end: int, names: list[str], columns: li
     with open(path, "rb") as file:
         file.seek(start)
         lines = file.read(end - start)
+    quoted = b'"' in lines
     read = pa.csv.ReadOptions(column_names=names, block_size=len(lines), use_threads=False)
-    table = pa.csv.read_csv(pa.BufferReader(lines), read, TABS, _as_strings(names, columns))
+    parse = TABS if quoted else TABS_ALONE
+    table = pa.csv.read_csv(pa.BufferReader(lines), read, parse, _as_strings(names, columns))
     # A quote that nothing closes swallows the end of its line, and the lines after it.
-    if b'"' in lines and any(pc.any(_has_line_end(column)).as_py() for column in table.columns):
+    if quoted and any(pc.any(_has_line_end(column)).as_py() for column in table.columns):
         raise pa.ArrowInvalid("a value with a line end")
     return table
 
