@@ -7,12 +7,14 @@ Images come in the order of the shards and their bytes are never touched. The HD
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, islice
 from pathlib import Path
+from typing import TypeVar
 
 import h5py
 import numpy as np
 
-from bioscan1m.archives import Member, ZipReader, ZipWriter, list_members
+from bioscan1m.archives import ZipWriter, list_members, read_members
 from bioscan1m.atomic import write_aside
 from bioscan1m.errors import InputError, UnreadableImage
 from bioscan1m.package.packages import GROUP, keep_names_in_memory
@@ -20,10 +22,12 @@ from bioscan1m.progress import Progress
 from bioscan1m.provenance.recipe import recipe_of_job
 from bioscan1m.streams import map_in_order
 
+Item = TypeVar("Item")
+
 # The file format, whatever HDF5 writes by default: the same bytes everywhere, and old readers can open it.
 FORMAT = ("earliest", "v110")
-# Images that a thread hands over at once, some 10 MB of full-size crops: one by one the threads wait for each other.
-READ_TOGETHER = 64
+# Images that a thread hands over at once: one by one the two would wait for each other.
+TAKEN_TOGETHER = 64
 
 
 def pack_hdf5(shards: Sequence[str | Path], package: str | Path, attributes: Mapping[str, str]) -> dict[str, int]:
@@ -39,7 +43,7 @@ def pack_hdf5(shards: Sequence[str | Path], package: str | Path, attributes: Map
         for name, value in attributes.items():
             group.attrs[name.replace("_", " ").title()] = value
         creation = _dataset_creation()
-        for _, image_file, data in _read_shards(shards):
+        for _, image_file, data in _ahead(_read_shards(shards)):
             _add_dataset(group, creation, image_file, data)
             progress.advance()
         images = len(group)
@@ -80,19 +84,18 @@ def _count_images(shards: Sequence[str | Path]) -> int:
 def _read_shards(shards: Sequence[str | Path]) -> Iterator[tuple[str, str, bytes]]:
     """Name, image_file and bytes of each member, in order."""
     for shard in shards:
-        with ZipReader(shard) as archive:
-            for member, data in _read_ahead(archive):
-                if isinstance(data, UnreadableImage):
-                    raise InputError(f"{shard}: {member.name}: {data}. Remove this file and run again to make it anew.")
-                yield member.name, member.image_file, data
+        for member, data in read_members(shard):
+            if isinstance(data, UnreadableImage):
+                raise InputError(f"{shard}: {member.name}: {data}. Remove this file and run again to make it anew.")
+            yield member.name, member.image_file, data
 
 
-def _read_ahead(archive: ZipReader) -> Iterator[tuple[Member, bytes | UnreadableImage]]:
-    """Each member and its bytes, in order, read by a thread while those before it are being written."""
-    members = archive.members
-    batches = (members[start : start + READ_TOGETHER] for start in range(0, len(members), READ_TOGETHER))
-    for batch in map_in_order(lambda batch: [(member, archive.read(member)) for member in batch], batches, threads=1):
-        yield from batch
+def _ahead(images: Iterator[Item]) -> Iterator[Item]:
+    """The same, taken by a thread, some at a time, while those before them are being written."""
+    for some in map_in_order(lambda _: list(islice(images, TAKEN_TOGETHER)), count(), threads=1):
+        if not some:
+            return
+        yield from some
 
 
 def _dataset_creation() -> h5py.h5p.PropDCID:
