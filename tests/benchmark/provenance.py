@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import chdir, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -65,8 +65,9 @@ def further(folder: Path) -> dict[str, object]:
     """What a record costs a whole chunk; and, in the run of full size, the audit and the trace of one image."""
     image = f"BIOUG{IMAGES // 2:07}.jpg"
     trace = [sys.executable, SCRIPTS / "trace_image.py", image, "--run", folder / "run"]
-    seconds_per_image = median_seconds(unrecorded(folder)) / RESIZED_IMAGES
-    record = median_seconds(record_of_chunk(folder))
+    with chdir(folder):  # and back, after jobs that stay there
+        seconds_per_image = median_seconds(unrecorded(folder)) / RESIZED_IMAGES
+        record = median_seconds(record_of_chunk(folder))
     return {
         "record_of_a_chunk_seconds": round(record, 2),
         "share_of_resizing_the_chunk": round(record / (IMAGES_PER_CHUNK * seconds_per_image), 4),
