@@ -19,7 +19,7 @@ use rule fetch_chunk as fetch_photographs with:
         "logs/fetch_photographs/{chunk}.log",
     localrule: True  # not taken over from fetch_chunk
     params:
-        source=lambda wildcards: PLAN.photographs[wildcards.chunk],
+        source=lambda wildcards: with_size(PLAN.photographs[wildcards.chunk]),
         listing=photographs_of_folder,
     message:
         "Collect the photographs of {wildcards.chunk}."

@@ -7,9 +7,7 @@ Images come in the order of the shards and their bytes are never touched. The HD
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count, islice
 from pathlib import Path
-from typing import TypeVar
 
 import h5py
 import numpy as np
@@ -20,14 +18,10 @@ from bioscan1m.errors import InputError, UnreadableImage
 from bioscan1m.package.packages import GROUP, keep_names_in_memory
 from bioscan1m.progress import Progress
 from bioscan1m.provenance.recipe import recipe_of_job
-from bioscan1m.streams import map_in_order
-
-Item = TypeVar("Item")
+from bioscan1m.streams import taken_ahead
 
 # The file format, whatever HDF5 writes by default: the same bytes everywhere, and old readers can open it.
 FORMAT = ("earliest", "v110")
-# Images that a thread hands over at once: one by one the two would wait for each other.
-TAKEN_TOGETHER = 64
 
 
 def pack_hdf5(shards: Sequence[str | Path], package: str | Path, attributes: Mapping[str, str]) -> dict[str, int]:
@@ -43,7 +37,7 @@ def pack_hdf5(shards: Sequence[str | Path], package: str | Path, attributes: Map
         for name, value in attributes.items():
             group.attrs[name.replace("_", " ").title()] = value
         creation = _dataset_creation()
-        for _, image_file, data in _ahead(_read_shards(shards)):
+        for _, image_file, data in taken_ahead(_read_shards(shards)):
             _add_dataset(group, creation, image_file, data)
             progress.advance()
         images = len(group)
@@ -88,14 +82,6 @@ def _read_shards(shards: Sequence[str | Path]) -> Iterator[tuple[str, str, bytes
             if isinstance(data, UnreadableImage):
                 raise InputError(f"{shard}: {member.name}: {data}. Remove this file and run again to make it anew.")
             yield member.name, member.image_file, data
-
-
-def _ahead(images: Iterator[Item]) -> Iterator[Item]:
-    """The same, taken by a thread, some at a time, while those before them are being written."""
-    for some in map_in_order(lambda _: list(islice(images, TAKEN_TOGETHER)), count(), threads=1):
-        if not some:
-            return
-        yield from some
 
 
 def _dataset_creation() -> h5py.h5p.PropDCID:
