@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
-from itertools import count, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,8 +23,6 @@ Result = TypeVar("Result")
 
 # Items in work or waiting per thread: the second keeps a thread busy while the oldest result is being used.
 ITEMS_PER_THREAD = 2
-# Items that a thread hands over at once: one by one it and their user would wait for each other.
-TAKEN_TOGETHER = 64
 
 
 def map_in_order(
@@ -45,14 +42,6 @@ def map_in_order(
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
-
-
-def taken_ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items, taken by a thread, some at a time, while those before them are being used."""
-    for some in map_in_order(lambda _: list(islice(items, TAKEN_TOGETHER)), count(), threads=1):
-        if not some:
-            return
-        yield from some
 
 
 def rewrite_images(

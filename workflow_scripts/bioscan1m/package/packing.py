@@ -18,7 +18,6 @@ from bioscan1m.errors import InputError, UnreadableImage
 from bioscan1m.package.packages import GROUP, keep_names_in_memory
 from bioscan1m.progress import Progress
 from bioscan1m.provenance.recipe import recipe_of_job
-from bioscan1m.streams import taken_ahead
 
 # The file format, whatever HDF5 writes by default: the same bytes everywhere, and old readers can open it.
 FORMAT = ("earliest", "v110")
@@ -37,7 +36,7 @@ def pack_hdf5(shards: Sequence[str | Path], package: str | Path, attributes: Map
         for name, value in attributes.items():
             group.attrs[name.replace("_", " ").title()] = value
         creation = _dataset_creation()
-        for _, image_file, data in taken_ahead(_read_shards(shards)):
+        for _, image_file, data in _read_shards(shards):
             _add_dataset(group, creation, image_file, data)
             progress.advance()
         images = len(group)
