@@ -4,8 +4,10 @@ NEEDS  config.yaml, chunks.tsv
 MAKES  PLAN, which knows the values of every wildcard, and small functions that rules name in place of lambdas
 """
 
+import gc
 import re
 import sys
+from inspect import signature
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -20,6 +22,9 @@ from bioscan1m.fetch.image_folders import listing_digest
 from bioscan1m.plan.manifest import read_manifest
 from bioscan1m.plan.plan import CROPPED_256, CROPS, ORIGINALS, PACKAGES, Plan
 from bioscan1m.fetch.sources import local_path
+
+# A plan keeps nearly all of the millions of objects that it makes: to look for garbage among them takes a tenth of it.
+gc.set_threshold(100_000, 20, 20)
 
 try:
     validate_config(config, RULES / "schemas/config.schema.yaml")
@@ -117,13 +122,19 @@ def shards_of_package(wildcards):
     return shards_of(wildcards.package)
 
 
+def signed(function):
+    """A function that carries its signature, which Snakemake else finds out anew for each job: 9,000 times a plan."""
+    function.__signature__ = signature(function)
+    return function
+
+
 def per_attempt(amount):
     """A resource that grows with each attempt, so that a job killed for want of it gets more the next time."""
 
     def of_attempt(wildcards, attempt):
         return amount * attempt
 
-    return of_attempt
+    return signed(of_attempt)
 
 
 def unwatched(value):
@@ -136,7 +147,7 @@ def unwatched(value):
         return value(wildcards) if callable(value) else value
 
     of_output.unwatched = True
-    return of_output
+    return signed(of_output)
 
 
 def unfinished(wildcards, output):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,8 +48,9 @@ async def f(a, /, *b: int, c: str = 'x', **d) -> None:
 
 
 @pytest.fixture
-def scripts(tmp_path: Path) -> Path:
-    """A workflow_scripts folder of a few small files."""
+def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A workflow_scripts folder of a few small files, where Python may keep what it compiles."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
     folder = tmp_path / "workflow_scripts"
     for name, text in FILES.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -131,6 +134,34 @@ def test_the_package_of_an_imported_module_counts(scripts):
 def test_the_place_of_the_checkout_and_its_time_stamps_do_not_count(scripts, tmp_path):
     shutil.copytree(scripts, tmp_path / "elsewhere/workflow_scripts", copy_function=shutil.copyfile)
     assert digests(scripts) == digests(tmp_path / "elsewhere/workflow_scripts")
+
+
+def test_what_was_parsed_once_is_not_parsed_again(scripts, monkeypatch):
+    before = digests(scripts)
+    monkeypatch.setattr(ast, "parse", lambda *_, **__: pytest.fail("parsed again"))
+    assert digests(scripts) == before
+
+
+@pytest.mark.parametrize("kept", ["", "{", '{"by": "another version", "sources": {}}'])
+def test_what_was_kept_is_made_anew_when_it_is_of_no_use(scripts, kept):
+    file, before = scripts / "bioscan1m/__pycache__/code_contents.json", digests(scripts)
+    whole = json.loads(file.read_text())
+    file.write_text(kept)
+    assert digests(scripts) == before
+    assert json.loads(file.read_text()) == whole
+
+
+def test_nothing_is_kept_where_python_keeps_nothing(scripts, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    assert digests(scripts)
+    assert not (scripts / "bioscan1m/__pycache__").exists()
+
+
+def test_a_checkout_that_cannot_be_written_to_has_the_same_digests(scripts):
+    (scripts / "bioscan1m/__pycache__").write_text("a file where the folder would be")
+    before = digests(scripts)
+    (scripts / "bioscan1m/__pycache__").unlink()
+    assert digests(scripts) == before
 
 
 def test_all_versions_of_python_agree(scripts):

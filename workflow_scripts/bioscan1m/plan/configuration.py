@@ -21,7 +21,7 @@ def validate_config(config: dict[str, Any], schema_file: str | Path) -> None:
 
     Raises InputError that lists every mistake with its key, what was found and what is allowed.
     """
-    schema = yaml.safe_load(Path(schema_file).read_text(encoding="utf-8"))
+    schema = yaml.load(Path(schema_file).read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     mistakes = [line for error in errors for line in _explain(error)] or list(_wrong_names(config))
     if mistakes:

@@ -4,13 +4,20 @@ Snakemake only sees the time stamp of the script file, so an edit of a library m
 checkout would re-run everything. The digest is taken over the syntax trees without docstrings and comments, so only a
 change of behaviour changes it. Files in the folder of a module's own name (`published/` for `published.py`) count as
 part of that module.
+
+Every job of a cluster plans anew and parsing the library takes 0.7 s, so what was found in a file is kept with the
+digest of its bytes, in the folder where Python keeps the compiled modules.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import json
+import os
+import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -19,15 +26,17 @@ LIBRARY = Path(__file__).parents[1]
 SCRIPTS = LIBRARY.parent
 # It logs and keeps records around every job and has no say in what a job makes.
 NOT_PART_OF_RESULTS = {LIBRARY / "job.py"}
+KEPT = LIBRARY / "__pycache__/code_contents.json"
 # What may have a docstring.
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class _Source(NamedTuple):
-    """What of a file counts (see `_content`), and the library files that it imports."""
+    """What of a file counts (see `_content`), the dotted names that it imports, and the SHA-256 of its bytes."""
 
     content: str
-    imports: frozenset[Path] = frozenset()
+    imports: list[str]
+    sha256: str
 
 
 @cache
@@ -39,6 +48,7 @@ def code_digest(script: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(_files_of(SCRIPTS / f"{script}.py")):
         digest.update(f"{path.relative_to(SCRIPTS).as_posix()}\n{_source(path).content}\n".encode())
+    _kept_sources().save()
     return f"{script}:{digest.hexdigest()[:16]}"
 
 
@@ -46,7 +56,8 @@ def _files_of(script: Path) -> set[Path]:
     """The script, every library module it reaches, and those modules' data files."""
     found, waiting = {script}, [script]
     while waiting:
-        new = _source(waiting.pop()).imports - found
+        imported = {file for name in _source(waiting.pop()).imports for file in _module_files(name)}
+        new = imported - found - NOT_PART_OF_RESULTS
         found |= new
         waiting += new
     data = {file for path in found for file in path.with_suffix("").glob("*.tsv")}
@@ -55,14 +66,55 @@ def _files_of(script: Path) -> set[Path]:
 
 @cache
 def _source(path: Path) -> _Source:
-    """Read a file, once for all scripts; the syntax tree is not kept, it is many times as large."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix != ".py":
-        return _Source(text)
-    tree = ast.parse(text, filename=str(path))
+    """Read a file, once for all scripts."""
+    data = path.read_bytes()
+    return _kept_sources().find(path, data) if path.suffix == ".py" else _Source(data.decode(), [], "")
+
+
+class _KeptSources:
+    """What was found in modules, by their path; another version of this module does not use it."""
+
+    def __init__(self) -> None:
+        self._finder = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+        self._sources, self._has_news = self._read(), False
+
+    def _read(self) -> dict[str, _Source]:
+        try:
+            kept = json.loads(KEPT.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return {path: _Source(*found) for path, found in kept["sources"].items()} if kept["by"] == self._finder else {}
+
+    def find(self, path: Path, data: bytes) -> _Source:
+        """Parse the bytes of a module, unless they are the ones that were parsed before."""
+        name, sha256 = path.relative_to(SCRIPTS).as_posix(), hashlib.sha256(data).hexdigest()
+        if name not in self._sources or self._sources[name].sha256 != sha256:
+            self._sources[name], self._has_news = _parse(data, path, sha256), True
+        return self._sources[name]
+
+    def save(self) -> None:
+        """Write the news. Where Python may not keep what it compiles, or cannot, nothing is kept here either."""
+        if not self._has_news or sys.dont_write_bytecode:
+            return
+        part = KEPT.with_name(f"{KEPT.name}.{os.getpid()}")
+        try:
+            KEPT.parent.mkdir(exist_ok=True)
+            part.write_text(json.dumps({"by": self._finder, "sources": self._sources}), encoding="utf-8")
+            part.replace(KEPT)
+        except OSError:
+            with suppress(OSError):
+                part.unlink()
+        self._has_news = False
+
+
+_kept_sources = cache(_KeptSources)
+
+
+def _parse(data: bytes, path: Path, sha256: str) -> _Source:
+    """The syntax tree itself is not kept, it is many times as large."""
+    tree = ast.parse(data, filename=str(path))
     names = {name for statement in _statements(tree) for name in _imported_names(statement)}
-    files = {file for name in names for file in _module_files(name)}
-    return _Source(_content(tree), frozenset(files - NOT_PART_OF_RESULTS))
+    return _Source(_content(tree), sorted(names), sha256)
 
 
 def _statements(node: ast.AST) -> Iterator[ast.AST]:
