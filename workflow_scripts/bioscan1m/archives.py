@@ -9,8 +9,8 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from bioscan1m.atomic import write_aside
 from bioscan1m.errors import InputError, UnreadableImage
@@ -25,8 +25,7 @@ ENCRYPTED, UTF_8 = 0x1, 0x800  # bits of a member's flags
 EPOCH_OF_ZIP = (1980, 1, 1, 0, 0, 0)
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(NamedTuple):
     """One entry of a zip that is not a folder."""
 
     name: str
@@ -106,8 +105,8 @@ def list_members(path: str | Path) -> list[Member]:
 
     Raises InputError where the file is missing or no zip.
     """
-    with ZipReader(path) as archive:
-        return archive.members
+    with _open_zip(path) as archive:
+        return _members(archive)
 
 
 def read_members(
