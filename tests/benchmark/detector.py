@@ -45,8 +45,8 @@ CROP = {
 }  # fmt: skip
 ON_GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if ON_GPU else "cpu")
-IMAGES = 2000 if ON_GPU else 12
-NAIVE_IMAGES = 48 if ON_GPU else 12
+IMAGES = 2000 if ON_GPU else 8
+NAIVE_IMAGES = 48 if ON_GPU else 8
 CROPPED_IMAGES = 57
 
 

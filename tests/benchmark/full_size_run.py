@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import h5py
@@ -37,6 +39,17 @@ def write_full_size_run(run: Path) -> None:
     """Write the folder, and seal its records."""
     names = np.array([f"BIOUG{number:07}.jpg" for number in range(IMAGES)], dtype=object)
     made = Maker(run)
+    package = "results/packages/cropped_256.hdf5"
+    with ProcessPoolExecutor(1, get_context("spawn")) as beside:
+        packing = beside.submit(_write_package, made.place(package), names)
+        _write_tables(made, names)
+        packing.result()
+    made.record("pack_hdf5", "cropped_256", [], [package])
+    seal(made.run / "results/provenance/ledger.jsonl", made.records, "2026-01-01")
+
+
+def _write_tables(made: Maker, names: np.ndarray) -> None:
+    """All but the package."""
     for chunk in range(1, CHUNKS + 1):
         _write_chunk(made, str(chunk), names[(chunk - 1) * IMAGES_PER_CHUNK : chunk * IMAGES_PER_CHUNK])
     columns = {name: pa.array(np.full(IMAGES, "no_split", dtype=object), pa.string()) for name in PUBLISHED_COLUMNS}
@@ -44,11 +57,8 @@ def write_full_size_run(run: Path) -> None:
     columns |= {"image_file": pa.array(names, pa.string()), "chunk_number": pa.array(chunks, pa.string())}
     write_strings(made.place(METADATA), pa.table(columns))
     made.record("join_metadata", "metadata", [], [METADATA])
-    _write_package(made.place("results/packages/cropped_256.hdf5"), names)
-    made.record("pack_hdf5", "cropped_256", [], ["results/packages/cropped_256.hdf5"])
     for experiment in PUBLISHED_EXPERIMENTS:
         _write_experiment(made, experiment, names[-TESTED:])
-    seal(made.run / "results/provenance/ledger.jsonl", made.records, "2026-01-01")
 
 
 class Maker:

@@ -28,7 +28,7 @@ from bioscan1m.provenance.provenance import machine, now, software, source_state
 
 BYTES_PER_KIB, BYTES_PER_GB = 1024, 1e9
 QUARTER = 1 / 4
-SECONDS_PER_STAGE = 100  # no further round of a stage begins after so long
+SECONDS_PER_STAGE = 60  # no further round of a stage begins after so long
 
 # Given the folder with the prepared input, make ready, and return the work to be timed; it returns what it counted.
 Prepare = Callable[[Path], Callable[[], int]]

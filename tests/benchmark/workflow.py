@@ -1,4 +1,7 @@
-"""What Snakemake takes to plan the full run, before and after all is made; and ten times as many chunks."""
+"""What Snakemake takes to plan the full run, before and after all is made; and ten times as many chunks.
+
+The limit is a plain workflow of as many jobs: it has no functions, no config and no manifest.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +20,17 @@ from benchmark.harness import Stage
 ROOT = Path(__file__).parents[2]
 CHUNKS = (113, 1130)  # of BIOSCAN-1M; and of 11 million images
 SNAKEMAKE = ["-m", "snakemake"]
+BARE_RULES = 6  # as many as a chunk has
+BARE_RULE = """
+rule step_{step}:
+    input: {before}
+    output: "step_{step}/{{n}}.zip", "step_{step}/{{n}}.tsv", record="step_{step}/{{n}}.json"
+    log: "step_{step}/{{n}}.log"
+    threads: 8
+    resources: mem_mb=4000, runtime=60
+    params: code="step_{step}"
+    script: "step.py"
+"""
 # Or the scheduler would choose one job at a time among thousands.
 ALL_TOGETHER = ["--cores", "100000", "--resources", "gpu=100000", "downloads=100000"]
 # `--touch` waits for a tenth of a second before each job: a quarter of an hour for 8,000.
@@ -27,27 +42,33 @@ TOUCH_AT_ONCE = [
 
 def prepare(folder: Path) -> None:
     """For each size an empty run, and one in which every file is there, empty, with Snakemake's notes on it."""
-    for chunks in CHUNKS:
-        for name in ("new", "made"):
-            run = folder / f"{name}-{chunks}"
-            run.mkdir()
-            shutil.copy(ROOT / "config.yaml", run)
-            rows = (f"{chunk}\tgdrive:{chunk}\t\t\n" for chunk in range(1, chunks + 1))
-            (run / "chunks.tsv").write_text("chunk\tsource\tbytes\tchecksum\n" + "".join(rows))
-        (folder / f"jobs-{chunks}").write_text(planned_jobs(folder / f"new-{chunks}"))
-        for output in outputs(run):
-            output.parent.mkdir(parents=True, exist_ok=True)
-            output.touch()
-        snakemake(run, "--touch", "--forceall", "--quiet", "all", *ALL_TOGETHER, main=TOUCH_AT_ONCE)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(partial(prepare_runs, folder), CHUNKS))
+
+
+def prepare_runs(folder: Path, chunks: int) -> None:
+    """The two runs of a size, and the number of their jobs."""
+    for name in ("new", "made"):
+        run = folder / f"{name}-{chunks}"
+        run.mkdir()
+        shutil.copy(ROOT / "config.yaml", run)
+        rows = (f"{chunk}\tgdrive:{chunk}\t\t\n" for chunk in range(1, chunks + 1))
+        (run / "chunks.tsv").write_text("chunk\tsource\tbytes\tchecksum\n" + "".join(rows))
+    for output in outputs(run):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.touch()
+    said = snakemake(run, "--touch", "--forceall", "--quiet", "rules", *ALL_TOGETHER, main=TOUCH_AT_ONCE)
+    (folder / f"jobs-{chunks}").write_text(re.findall(r"^total +(\d+)", said, re.MULTILINE)[0])
 
 
 def stages() -> list[Stage]:
     """What is timed."""
-    return [
-        Stage(f"{what} of {chunks} chunks", {"ours": partial(plan, f"{name}-{chunks}")}, "jobs")
-        for chunks in CHUNKS
-        for what, name in (("dry run", "new"), ("nothing to do", "made"))
-    ]
+    of_sizes = []
+    for chunks in CHUNKS:
+        new = {"ours": partial(plan, f"new-{chunks}"), "limit": partial(plan_bare, chunks)}
+        of_sizes.append(Stage(f"dry run of {chunks} chunks", new, "jobs"))
+        of_sizes.append(Stage(f"nothing to do of {chunks} chunks", {"ours": partial(plan, f"made-{chunks}")}, "jobs"))
+    return of_sizes
 
 
 def further(folder: Path) -> dict[str, object]:
@@ -69,14 +90,29 @@ def plan(name: str, folder: Path) -> Callable[[], int]:
     return work
 
 
+def plan_bare(chunks: int, folder: Path) -> Callable[[], int]:
+    """A dry run of the plain workflow."""
+    run, count = folder / f"bare-{chunks}", jobs(folder, chunks)
+    run.mkdir(exist_ok=True)
+    wanted = f"collect('step_{BARE_RULES}/{{n}}.json', n=range({count // BARE_RULES}))"
+    rules = [f"rule all:\n    input: {wanted}\n"]
+    for step in range(1, BARE_RULES + 1):
+        before = f'"step_{step - 1}/{{n}}.zip"' if step > 1 else ""
+        rules.append(BARE_RULE.format(step=step, before=before))
+    (run / "Snakefile").write_text("".join(rules))
+    (run / "step.py").touch()
+    command = [sys.executable, *SNAKEMAKE, "--cores", "2", "--dry-run", "--quiet", "rules"]
+
+    def work() -> int:
+        subprocess.run(command, cwd=run, capture_output=True, check=True)
+        return count // BARE_RULES * BARE_RULES
+
+    return work
+
+
 def jobs(folder: Path, chunks: int | str) -> int:
     """The number of jobs of a whole run."""
     return int((folder / f"jobs-{chunks}").read_text())
-
-
-def planned_jobs(run: Path) -> str:
-    """The total of the jobs that are planned there."""
-    return re.findall(r"^total +(\d+)", snakemake(run, "--dry-run", "--quiet", "rules"), re.MULTILINE)[0]
 
 
 def outputs(run: Path) -> list[Path]:
