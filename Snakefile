@@ -12,6 +12,7 @@ report: "rules/captions/workflow.rst"
 
 
 include: "rules/common.smk"
+include: "rules/trials.smk"
 include: "rules/fetch.smk"
 include: "rules/detector.smk"
 include: "rules/crop.smk"
