@@ -23,7 +23,8 @@ from bioscan1m.plan.manifest import read_manifest
 from bioscan1m.plan.plan import CROPPED_256, CROPS, ORIGINALS, PACKAGES, Plan
 from bioscan1m.fetch.sources import local_path
 
-# A plan keeps nearly all of the millions of objects that it makes: to look for garbage among them takes a tenth of it.
+# A plan keeps nearly all of the millions of objects that it makes. To look for garbage among them as often as Python does
+# takes a tenth of the time of planning.
 gc.set_threshold(100_000, 20, 20)
 
 try:
@@ -123,7 +124,7 @@ def shards_of_package(wildcards):
 
 
 def signed(function):
-    """A function that carries its signature, which Snakemake else finds out anew for each job: 9,000 times a plan."""
+    """A function that carries its signature, which Snakemake otherwise computes for each job: 9,000 times a plan."""
     function.__signature__ = signature(function)
     return function
 

@@ -1,6 +1,6 @@
 """What the rules ask about one training: its pretrained weights, labels, settings, processes and cores.
 
-NEEDS  PLAN
+NEEDS  PLAN, of_trials
 MAKES  functions of the wildcards that name a trial, or an experiment and package that are compared
 """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from bioscan1m.atomic import write_json
-from bioscan1m.experiments.evaluation import count_images
+from bioscan1m.experiments.evaluation import count_images, warn_of_absences
 from bioscan1m.experiments.trained import describe_validation, write_history, write_model, write_speed
 from bioscan1m.experiments.training import train
 from bioscan1m.experiments.training_events import check_tensorboard, write_events
@@ -37,4 +37,5 @@ if __name__ == "__main__":
         validation = describe_validation(trained)
         write_json(outputs.validation, validation)
         record.images = count_images(validation)
+        warn_of_absences(validation)
     state.remove()  # after the record, which means done

@@ -45,11 +45,13 @@ def write_full_size_run(run: Path) -> None:
         _write_tables(made, names)
         packing.result()
     made.record("pack_hdf5", "cropped_256", [], [package])
+    for experiment in PUBLISHED_EXPERIMENTS:
+        _write_experiment(made, experiment, names[-TESTED:])
     seal(made.run / "results/provenance/ledger.jsonl", made.records, "2026-01-01")
 
 
 def _write_tables(made: Maker, names: np.ndarray) -> None:
-    """All but the package."""
+    """All that is made before the package is read."""
     for chunk in range(1, CHUNKS + 1):
         _write_chunk(made, str(chunk), names[(chunk - 1) * IMAGES_PER_CHUNK : chunk * IMAGES_PER_CHUNK])
     columns = {name: pa.array(np.full(IMAGES, "no_split", dtype=object), pa.string()) for name in PUBLISHED_COLUMNS}
@@ -57,8 +59,6 @@ def _write_tables(made: Maker, names: np.ndarray) -> None:
     columns |= {"image_file": pa.array(names, pa.string()), "chunk_number": pa.array(chunks, pa.string())}
     write_strings(made.place(METADATA), pa.table(columns))
     made.record("join_metadata", "metadata", [], [METADATA])
-    for experiment in PUBLISHED_EXPERIMENTS:
-        _write_experiment(made, experiment, names[-TESTED:])
 
 
 class Maker:

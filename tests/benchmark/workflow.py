@@ -20,7 +20,7 @@ from benchmark.harness import Stage
 ROOT = Path(__file__).parents[2]
 CHUNKS = (113, 1130)  # of BIOSCAN-1M; and of 11 million images
 SNAKEMAKE = ["-m", "snakemake"]
-BARE_RULES = 6  # as many as a chunk has
+BARE_RULES = 6  # a chunk has about as many: fetched, detected, cropped, resized twice, its quarantine joined
 BARE_RULE = """
 rule step_{step}:
     input: {before}
@@ -101,10 +101,9 @@ def plan_bare(chunks: int, folder: Path) -> Callable[[], int]:
         rules.append(BARE_RULE.format(step=step, before=before))
     (run / "Snakefile").write_text("".join(rules))
     (run / "step.py").touch()
-    command = [sys.executable, *SNAKEMAKE, "--cores", "2", "--dry-run", "--quiet", "rules"]
 
     def work() -> int:
-        subprocess.run(command, cwd=run, capture_output=True, check=True)
+        snakemake(run, "--dry-run", "--quiet", "rules", snakefile=run / "Snakefile")
         return count // BARE_RULES * BARE_RULES
 
     return work
@@ -121,9 +120,9 @@ def outputs(run: Path) -> list[Path]:
     return [run / row["output_file"] for row in csv.DictReader(lines, delimiter="\t")]
 
 
-def snakemake(run: Path, *arguments: str, main: Sequence[str] = SNAKEMAKE) -> str:
+def snakemake(run: Path, *arguments: str, main: Sequence[str] = SNAKEMAKE, snakefile: Path = ROOT / "Snakefile") -> str:
     """What Snakemake prints, on that run."""
-    command = [sys.executable, *main, "--snakefile", "Snakefile", "--directory", str(run)]
+    command = [sys.executable, *main, "--snakefile", str(snakefile), "--directory", str(run)]
     command += ["--profile", "profiles/demo", *arguments]
     done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
     if done.returncode:

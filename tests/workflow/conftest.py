@@ -33,7 +33,7 @@ def small_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Run:
     said = folder.with_suffix(".txt")
     with FileLock(f"{folder}.lock"):
         if not said.exists():
-            shutil.rmtree(folder, ignore_errors=True)  # of a process in which it failed
+            shutil.rmtree(folder, ignore_errors=True)  # left by a process in which it failed
             folder.mkdir()
             said.write_text(finish_small_run(folder))
     return Run(folder, small_config(), said.read_text())

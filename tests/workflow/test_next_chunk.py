@@ -8,10 +8,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
-from workflow_runs import REPOSITORY, planned_jobs, write_config
+from bioscan1m.archives import ZipWriter, read_members
+from bioscan1m.metadata.metadata import NO_SPLIT, PUBLISHED_EXPERIMENTS
+from workflow_runs import REPOSITORY, planned_jobs, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
 
@@ -83,10 +87,13 @@ def test_a_new_chunk_runs_its_own_jobs_and_the_joins(run: Path) -> None:
     assert planned(run, "dataset") == ONE_CHUNK | JOINS_OF_IMAGES | JOINS_OF_METADATA
 
 
-def test_a_chunk_from_another_source_is_the_only_one_that_runs(run: Path) -> None:
+@pytest.mark.parametrize("what", ["source", "checksum"])
+def test_a_chunk_with_another_source_or_checksum_is_the_only_one_that_runs(run: Path, what: str) -> None:
     manifest = run / "chunks.tsv"
     header, *rows = manifest.read_text().splitlines()
-    rows[1] = "2\tsource/bioscan_images_original_full_part2.zip\t\t"
+    row = dict(zip(header.split("\t"), rows[1].split("\t"), strict=True))
+    other = {"source": "source/bioscan_images_original_full_part2.zip", "checksum": f"sha256:{'0' * 64}"}
+    rows[1] = "\t".join((row | {what: other[what]}).values())
     manifest.write_text("\n".join([header, *rows]) + "\n")
     assert planned(run, "dataset") == ONE_CHUNK | JOINS_OF_IMAGES
 
@@ -147,3 +154,75 @@ def test_a_function_of_a_shared_module_runs_its_users_and_what_follows(run: Path
 def test_a_touched_table_that_nothing_is_made_of_runs_nothing(run: Path) -> None:
     os.utime(run / "results/metadata/warnings.tsv")
     assert planned(run, "dataset") == {}
+
+
+def test_a_touched_package_is_described_and_digested_again(run: Path) -> None:
+    """That the digests come out as before is seen by the second call: no model is trained."""
+    os.utime(run / "results/packages/cropped_256.hdf5")
+    assert planned(run, "dataset") == {
+        "describe_dataset": 1,
+        "digest_experiment": 6,
+        "digest_for_comparison": 1,
+        "dataset": 1,
+    }
+
+
+@pytest.mark.slow
+def test_a_new_chunk_extends_the_splits_and_trains_again_what_it_adds_to(run: Path, small_run) -> None:
+    """The README's three steps with a chunk that has no Diptera, so that no family is added to."""
+    released = run / "results/metadata/BIOSCAN_Insect_Dataset_metadata.tsv"
+    previous = read_all(shutil.copy(released, run / "previous.tsv"))
+    add_fourth_chunk(run, without="Diptera")
+    config = copy.deepcopy(small_run.config)
+    config["splits"] |= {"policy": "extend", "previous": "previous.tsv"}
+    write_config(run, config)
+
+    jobs = planned_jobs(snakemake_succeeds(run, "dataset", "--quiet", "host"))
+    del jobs["total"]
+    assert jobs == {"fetch_metadata": 1} | ONE_CHUNK | JOINS_OF_IMAGES | JOINS_OF_METADATA
+
+    extended = read_all(released)
+    kept = extended.set_index("image_file").loc[previous["image_file"]].reset_index()
+    for experiment in PUBLISHED_EXPERIMENTS:
+        before, after = previous[experiment], kept[experiment]
+        assert ((before == after) | (before == NO_SPLIT) | (after == NO_SPLIT)).all(), experiment
+    new = extended[extended["chunk_number"] == "4"]
+    assert set(new["large_insect_order"]) >= {"train", "validation", "test"}
+
+    grown = {
+        name for name in small_run.config["classifier"]["trials"] if digest_of(run, name) != digest_of(small_run, name)
+    }
+    assert "large_insect_order" in grown and not any(name.endswith("diptera_family") for name in grown)
+    plan = planned(run, "all")
+    classifier = small_run.config["classifier"]
+    trainings = [len(classifier["trials"][name]) * len(classifier["seeds"][name]) for name in grown]
+    assert plan["train_classifier"] == sum(trainings)
+    assert plan["test_classifier"] == plan["select_trial"] == len(grown)
+    assert not set(plan) & {*ONE_CHUNK, "pack_hdf5", "build_splits"}
+
+
+def add_fourth_chunk(run: Path, without: str) -> None:
+    """The images of chunk 3, but for one order, under other names and with rows of their own."""
+    metadata = run / "source/BIOSCAN_Insect_Dataset_metadata.tsv"
+    rows = read_all(metadata)
+    new = rows[(rows["chunk_number"] == "3") & (rows["order"] != without)].copy()
+    new["chunk_number"] = "4"
+    for column in ("sampleid", "processid", "image_file"):
+        new[column] = "NEW" + new[column]
+    pd.concat([rows, new]).to_csv(metadata, sep="\t", index=False)
+    with ZipWriter(run / "source/part4.zip") as chunk:
+        for member, data in read_members(run / "source/bioscan_images_original_full_part3.zip"):
+            if f"NEW{member.image_file}" in set(new["image_file"]):
+                chunk.add(f"part4/NEW{member.image_file}", data)
+    with (run / "chunks.tsv").open("a") as manifest:
+        manifest.write("4\tsource/part4.zip\t\t\n")
+
+
+def read_all(path: str | Path) -> pd.DataFrame:
+    """A metadata table, all of it as text."""
+    return pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+
+
+def digest_of(run: Any, experiment: str) -> bytes:
+    """What the trainings of an experiment depend on."""
+    return (run / f"results/experiments/{experiment}/data.digest.json").read_bytes()

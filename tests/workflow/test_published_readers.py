@@ -15,6 +15,8 @@ import pytest
 from bioscan_dataset import BIOSCAN1M
 from PIL import Image
 
+from workflow_runs import demo_config
+
 pytestmark = pytest.mark.workflow
 
 METADATA = "results/metadata/BIOSCAN_Insect_Dataset_metadata.tsv"
@@ -73,4 +75,6 @@ def test_h5py_reads_an_image_as_the_released_loader_does(small_run) -> None:
         name = next(iter(group))
         image = Image.open(io.BytesIO(np.asarray(group[name])))
         assert image.mode == "RGB" and min(image.size) == 256
-        assert {"Copyright Holder", "Photographer", "Copyright License", "Date"} <= set(group.attrs)
+        stated = demo_config()["packages"]["attributes"]
+        assert dict(group.attrs) == {name.replace("_", " ").title(): value for name, value in stated.items()}
+        assert {"Description", "Copyright Institution", "Copyright Contact", "Author"} <= set(group.attrs)

@@ -27,14 +27,15 @@ def run_on_test(experiment: str, value: float) -> dict[str, Any]:
         **run(experiment, "vit_b_16", 1, value),
         "classes": ["a", "b"],
         "images": {"validation": 10, "test": 20},
+        "skipped": {"validation": [], "test": [{"image_file": "a.jpg", "reason": "not in the package"}]},
         "majority": {"class": "a", "share": 0.6},
         "metrics": dict.fromkeys(names, value),
     }
 
 
-def selection(experiment: str) -> dict[str, Any]:
+def selection(experiment: str, differs_from_paper: str | None = None) -> dict[str, Any]:
     """What a selection.json says, as far as the tables need it."""
-    return {"experiment": experiment, "differs_from_paper": None}
+    return {"experiment": experiment, "differs_from_paper": differs_from_paper}
 
 
 def test_validation_has_mean_and_deviation_beside_the_paper():
@@ -56,7 +57,14 @@ def test_the_test_table_has_every_k_and_what_the_paper_has():
     assert row["macro_top10"] == 97.59
     assert "macro_top10_published" not in row
     assert (row["majority_class"], row["majority_share"], row["images"]) == ("a", 60.0, 20)
+    assert row["images_left_out"] == 1
     assert row["model"] == "resnet50, 25.60 M parameters"
+
+
+def test_another_choice_than_the_papers_is_told(tmp_path):
+    chosen = selection("small_insect_order", "the paper tested vit_b_16 with ce; it is 10.00 points behind")
+    write_table(tmp_path / "test.tsv", summarise_tests([run_on_test("small_insect_order", 0.9)], [chosen]))
+    assert pd.read_csv(tmp_path / "test.tsv", sep="\t")["differs_from_paper"].tolist() == [chosen["differs_from_paper"]]
 
 
 def test_an_experiment_of_ones_own_has_no_published_figures():

@@ -14,7 +14,13 @@ from bioscan1m import images
 from bioscan1m.atomic import write_json
 from bioscan1m.errors import InputError
 from bioscan1m.experiments import training_data
-from bioscan1m.experiments.evaluation import count_images, describe_test, evaluate_model, find_selected
+from bioscan1m.experiments.evaluation import (
+    count_images,
+    describe_test,
+    evaluate_model,
+    find_selected,
+    warn_of_absences,
+)
 from bioscan1m.experiments.predictions import read_predictions, write_predictions
 from bioscan1m.experiments.trained import describe_validation
 from bioscan1m.experiments.training import train
@@ -88,12 +94,14 @@ def test_a_loss_that_is_no_number_is_an_error_that_says_where(toy, kept):
         train(*toy, [], trial, kept)
 
 
-def test_images_that_cannot_be_read_are_counted_and_listed(tmp_path, kept):
+def test_images_that_cannot_be_read_are_counted_and_listed(tmp_path, kept, caplog):
     toy = make_package(tmp_path, missing=1, damaged=3)
     described = describe_validation(train(*toy, [], make_trial(epochs=1), kept))
     assert [row["image_file"] for row in described["skipped"]["train"]] == [f"Coleoptera{i}.jpg" for i in range(3)]
     assert [row["image_file"] for row in described["skipped"]["validation"]] == ["Coleoptera3.jpg"]
     assert count_images(described) == {"in": 41, "out": 37, "skipped": 4}
+    warn_of_absences(described)
+    assert "3 images of the role train are left out, the first of them Coleoptera0.jpg: " in caplog.text
 
 
 def test_no_readable_image_is_an_error(tmp_path, kept):

@@ -17,7 +17,7 @@ import torch
 from toy_experiment import IMAGES, make_package, make_trial, train_and_write
 
 from bioscan1m.errors import InputError
-from bioscan1m.experiments.evaluation import describe_test, evaluate_model
+from bioscan1m.experiments.evaluation import describe_test, evaluate_model, warn_of_absences
 from bioscan1m.experiments.training import train
 from bioscan1m.package.packages import GROUP
 from bioscan1m.training_state import TrainingState
@@ -27,12 +27,14 @@ TESTS = Path(__file__).parents[1]
 SCRIPTS = Path(__file__).parents[3] / "workflow_scripts"
 
 
-def test_classes_without_training_or_test_images_are_named_and_measured(tmp_path):
+def test_classes_without_training_or_test_images_are_named_and_measured(tmp_path, caplog):
     toy = make_package(tmp_path, more=[("a.jpg", "Archaeognatha", "test"), ("z.jpg", "Zoraptera", "train")])
     train_and_write(toy, make_trial(epochs=2), tmp_path)
     validation = json.loads((tmp_path / "validation.json").read_text())
     assert validation["classes"] == ["Archaeognatha", *sorted(IMAGES), "Zoraptera"]
     assert validation["classes_without_training_images"] == ["Archaeognatha"]
+    warn_of_absences(validation)
+    assert "no training image shows Archaeognatha" in caplog.text
     test = describe_test(evaluate_model(*toy, tmp_path / "model.safetensors"), [1, 3, 10])
     by_class = {row["class"]: (row["images"], row["accuracy"]) for row in test["per_class"]}
     assert by_class["Zoraptera"] == (0, None)  # its only image is for training

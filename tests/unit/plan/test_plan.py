@@ -130,6 +130,21 @@ def test_overrides_reach_their_experiment_alone():
     assert run.training("large_insect_order") == config["classifier"]["training"]
 
 
+PUBLISHED = {  # table 4, and the steps of the released code
+    "epochs": 100, "batch_size": 32, "optimizer": "sgd", "learning_rate": 1e-3, "momentum": 0.9, "weight_decay": 1e-4,
+    "learning_rate_decay": "steps", "learning_rate_steps": [20, 25], "learning_rate_factor": 0.1,
+    "short_side": 256, "crop": 224,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("experiment", full_config()["splits"]["experiments"])
+def test_the_full_run_trains_as_published(experiment):
+    """Small and Medium for 100 epochs, Large for fewer (section 5)."""
+    training = plan().training(experiment)
+    assert {name: training[name] for name in PUBLISHED} == PUBLISHED
+    assert (training["patience"] < training["epochs"]) == experiment.startswith("large")
+
+
 def test_a_training_is_told_all_it_needs():
     settings = plan().trial_settings("small_insect_order", "vit_b_16", "focal", 2)
     assert (settings["experiment"], settings["backbone"], settings["loss"], settings["seed"]) == (

@@ -6,6 +6,7 @@ Each image is decoded once: the logits are kept, and every metric and figure is 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from bioscan1m.experiments.trained_classifier import Skipped, load_trained
 from bioscan1m.experiments.training_data import read_split
 from bioscan1m.progress import Progress
 from bioscan1m.weights import read_recipe
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -96,3 +99,16 @@ def count_images(described: dict[str, Any]) -> dict[str, int]:
     """Images in, out and skipped over all roles of a validation.json or test.json."""
     out, skipped = sum(described["images"].values()), sum(map(len, described["skipped"].values()))
     return {"in": out + skipped, "out": out, "skipped": skipped}
+
+
+def warn_of_absences(described: dict[str, Any]) -> None:
+    """Say in the log what a validation.json or test.json names in full: images left out, classes not learned."""
+    for role, skipped in described["skipped"].items():
+        if skipped:
+            first = skipped[0]
+            logger.warning(
+                "%d images of the role %s are left out, the first of them %s: %s",
+                len(skipped), role, first["image_file"], first["reason"],
+            )  # fmt: skip
+    if untrained := described.get("classes_without_training_images"):
+        logger.warning("no training image shows %s: these can be tested, but never be found", ", ".join(untrained))

@@ -106,6 +106,7 @@ def describe_test(test: dict[str, Any]) -> dict[str, Any]:
         "seed": test["seed"],
         "classes": len(test["classes"]),
         "images": test["images"]["test"],
+        "images_left_out": len(test["skipped"]["test"]),  # missing from the package or unreadable
         "majority_class": test["majority"]["class"],
         "majority_share": _percent(test["majority"]["share"]),
     }

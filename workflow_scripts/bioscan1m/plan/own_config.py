@@ -49,6 +49,7 @@ def _own_config(labels: list[str]) -> dict[str, Any]:
         "trials": {experiment: [trial] for experiment in experiments},
         "seeds": {experiment: list(SEEDS) for experiment in experiments},
         "checkpoints": {},
+        "overrides": {},
     }
     config["classifier"]["original_vs_cropped"]["experiments"] = {experiment: {} for experiment in experiments}
     config["inference"] |= {"experiments": None}

@@ -5,20 +5,23 @@ checkout would re-run everything. The digest is taken over the syntax trees with
 change of behaviour changes it. Files in the folder of a module's own name (`published/` for `published.py`) count as
 part of that module.
 
-Every job of a cluster plans anew and parsing the library takes 0.7 s, so what was found in a file is kept with the
-digest of its bytes, in the folder where Python keeps the compiled modules.
+Every job of a cluster plans anew and parsing the library takes 0.7 s, so what was found in a module is kept with the
+digest of its bytes, where Python keeps the compiled modules.
 """
 
 from __future__ import annotations
 
 import ast
+import atexit
+import gzip
 import hashlib
 import json
-import os
 import sys
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +29,10 @@ LIBRARY = Path(__file__).parents[1]
 SCRIPTS = LIBRARY.parent
 # It logs and keeps records around every job and has no say in what a job makes.
 NOT_PART_OF_RESULTS = {LIBRARY / "job.py"}
-KEPT = LIBRARY / "__pycache__/code_contents.json"
+# Compressed, so that grep does not print its one long line.
+KEPT = Path(cache_from_source(str(LIBRARY / "code_contents.py"))).with_suffix(
+    ".json.gz"
+)  # one line that no grep prints
 # What may have a docstring.
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -48,7 +54,6 @@ def code_digest(script: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(_files_of(SCRIPTS / f"{script}.py")):
         digest.update(f"{path.relative_to(SCRIPTS).as_posix()}\n{_source(path).content}\n".encode())
-    _kept_sources().save()
     return f"{script}:{digest.hexdigest()[:16]}"
 
 
@@ -67,12 +72,13 @@ def _files_of(script: Path) -> set[Path]:
 @cache
 def _source(path: Path) -> _Source:
     """Read a file, once for all scripts."""
-    data = path.read_bytes()
-    return _kept_sources().find(path, data) if path.suffix == ".py" else _Source(data.decode(), [], "")
+    if path.suffix != ".py":
+        return _Source(path.read_text(encoding="utf-8"), [], "")
+    return _kept_sources().find(path, path.read_bytes())
 
 
 class _KeptSources:
-    """What was found in modules, by their path; another version of this module does not use it."""
+    """What was found in modules, by their path; ignored if another version of this file wrote it."""
 
     def __init__(self) -> None:
         self._finder = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
@@ -80,10 +86,11 @@ class _KeptSources:
 
     def _read(self) -> dict[str, _Source]:
         try:
-            kept = json.loads(KEPT.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            kept = json.loads(gzip.decompress(KEPT.read_bytes()))
+            sources = {path: _Source(*found) for path, found in kept["sources"].items()}
+        except Exception:  # whatever is wrong with the file, it is made anew
             return {}
-        return {path: _Source(*found) for path, found in kept["sources"].items()} if kept["by"] == self._finder else {}
+        return sources if kept["by"] == self._finder else {}
 
     def find(self, path: Path, data: bytes) -> _Source:
         """Parse the bytes of a module, unless they are the ones that were parsed before."""
@@ -93,13 +100,14 @@ class _KeptSources:
         return self._sources[name]
 
     def save(self) -> None:
-        """Write the news. Where Python may not keep what it compiles, or cannot, nothing is kept here either."""
+        """Write it, if anything was parsed; not where Python may not, or cannot, keep what it compiles."""
         if not self._has_news or sys.dont_write_bytecode:
             return
-        part = KEPT.with_name(f"{KEPT.name}.{os.getpid()}")
+        part = KEPT.with_name(f"{KEPT.name}.{uuid.uuid4().hex}")
         try:
-            KEPT.parent.mkdir(exist_ok=True)
-            part.write_text(json.dumps({"by": self._finder, "sources": self._sources}), encoding="utf-8")
+            KEPT.parent.mkdir(parents=True, exist_ok=True)
+            content = json.dumps({"by": self._finder, "sources": self._sources})
+            part.write_bytes(gzip.compress(content.encode(), compresslevel=1, mtime=0))
             part.replace(KEPT)
         except OSError:
             with suppress(OSError):
@@ -108,6 +116,12 @@ class _KeptSources:
 
 
 _kept_sources = cache(_KeptSources)
+
+
+@atexit.register
+def keep_sources() -> None:
+    """Write down what was parsed, for the next process; it happens by itself when this one ends."""
+    _kept_sources().save()
 
 
 def _parse(data: bytes, path: Path, sha256: str) -> _Source:
