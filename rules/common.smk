@@ -23,8 +23,8 @@ from bioscan1m.plan.manifest import read_manifest
 from bioscan1m.plan.plan import CROPPED_256, CROPS, ORIGINALS, PACKAGES, Plan
 from bioscan1m.fetch.sources import local_path
 
-# A plan keeps nearly all of the millions of objects that it makes. To look for garbage among them as often as Python does
-# takes a tenth of the time of planning.
+# A plan keeps nearly all of the millions of objects that it makes. To look for garbage among them as often as Python
+# does takes a tenth of the time of planning.
 gc.set_threshold(100_000, 20, 20)
 
 try:

@@ -210,9 +210,10 @@ def add_fourth_chunk(run: Path, without: str) -> None:
     for column in ("sampleid", "processid", "image_file"):
         new[column] = "NEW" + new[column]
     pd.concat([rows, new]).to_csv(metadata, sep="\t", index=False)
+    wanted = set(new["image_file"])
     with ZipWriter(run / "source/part4.zip") as chunk:
         for member, data in read_members(run / "source/bioscan_images_original_full_part3.zip"):
-            if f"NEW{member.image_file}" in set(new["image_file"]):
+            if f"NEW{member.image_file}" in wanted:
                 chunk.add(f"part4/NEW{member.image_file}", data)
     with (run / "chunks.tsv").open("a") as manifest:
         manifest.write("4\tsource/part4.zip\t\t\n")

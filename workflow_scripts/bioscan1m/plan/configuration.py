@@ -15,15 +15,13 @@ from jsonschema.exceptions import ValidationError
 
 from bioscan1m.errors import InputError
 
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with it
-
 
 def validate_config(config: dict[str, Any], schema_file: str | Path) -> None:
     """Check types, keys and the names that one part of the config uses of another.
 
     Raises InputError that lists every mistake with its key, what was found and what is allowed.
     """
-    schema = yaml.load(Path(schema_file).read_text(encoding="utf-8"), Loader=LOADER)
+    schema = yaml.safe_load(Path(schema_file).read_text(encoding="utf-8"))
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     mistakes = [line for error in errors for line in _explain(error)] or list(_wrong_names(config))
     if mistakes:

@@ -18,7 +18,7 @@ import hashlib
 import json
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cache
 from importlib.util import cache_from_source
@@ -30,9 +30,7 @@ SCRIPTS = LIBRARY.parent
 # It logs and keeps records around every job and has no say in what a job makes.
 NOT_PART_OF_RESULTS = {LIBRARY / "job.py"}
 # Compressed, so that grep does not print its one long line.
-KEPT = Path(cache_from_source(str(LIBRARY / "code_contents.py"))).with_suffix(
-    ".json.gz"
-)  # one line that no grep prints
+KEPT = Path(cache_from_source(str(LIBRARY / "code_contents.py"))).with_suffix(".json.gz")
 # What may have a docstring.
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -41,8 +39,8 @@ class _Source(NamedTuple):
     """What of a file counts (see `_content`), the dotted names that it imports, and the SHA-256 of its bytes."""
 
     content: str
-    imports: list[str]
-    sha256: str
+    imports: Sequence[str] = ()
+    sha256: str = ""
 
 
 @cache
@@ -73,7 +71,7 @@ def _files_of(script: Path) -> set[Path]:
 def _source(path: Path) -> _Source:
     """Read a file, once for all scripts."""
     if path.suffix != ".py":
-        return _Source(path.read_text(encoding="utf-8"), [], "")
+        return _Source(path.read_text(encoding="utf-8"))
     return _kept_sources().find(path, path.read_bytes())
 
 
