@@ -21,6 +21,7 @@ def result_of(experiment: str, micro_top1: float, backbone: str = "resnet50") ->
         "model": {"name": backbone, "parameters": 25_600_000},
         "classes": ["a", "b"],
         "images": {"test": 20},
+        "skipped": {"test": []},
         "majority": {"class": "a", "share": 0.6},
         "metrics": {"micro_top1": micro_top1, "micro_top5": 1.0, "macro_f1": 0.5},
     }

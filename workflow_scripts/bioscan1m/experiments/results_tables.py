@@ -100,7 +100,7 @@ def _describe_trial(runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def describe_test(test: dict[str, Any]) -> dict[str, Any]:
-    """What was tested, with how many images and classes, and the share of the most frequent class in percent."""
+    """What was tested: classes, images, those left out, and the share of the most frequent class in percent."""
     return {
         **_describe_experiment(test),
         "seed": test["seed"],
