@@ -16,7 +16,7 @@ RULES = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 sys.path.insert(0, str(RULES.parent / "workflow_scripts"))
 
 from bioscan1m.provenance.code_digest import code_digest
-from bioscan1m.plan.configuration import validate_config
+from bioscan1m.plan.configuration import previous_releases, validate_config
 from bioscan1m.errors import InputError
 from bioscan1m.fetch.image_folders import listing_digest
 from bioscan1m.plan.manifest import read_manifest
@@ -238,11 +238,6 @@ def monitored(pattern):
     """A file of the image set that is measured after each epoch of the detector's training, if any."""
     image_set = config["detector"]["fine_tuning"]["monitor"]
     return [] if image_set is None else [pattern.format(image_set=image_set)]
-
-
-def previous_release(splits):
-    """The metadata of the release that the splits extend, if they extend one."""
-    return {"previous": splits["previous"]} if splits["policy"] == "extend" else {}
 
 
 def crops_of_group(wildcards):

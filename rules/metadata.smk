@@ -35,12 +35,13 @@ rule validate_metadata:
 
 rule build_splits:
     input:
-        **previous_release(config["splits"]),
         metadata=rules.validate_metadata.output.metadata,
+        previous=previous_releases(config["splits"]),
     output:
         splits=collect(SPLIT, experiment=PLAN.split_experiments),
         roles="results/splits/roles.parquet",
         counts="results/splits/counts.tsv",
+        shortfalls="results/splits/shortfalls.tsv",
         record=f"{RECORD}/build_splits/splits.json",
     log:
         "logs/build_splits.log",
@@ -116,6 +117,7 @@ rule reconcile_images:
         quarantines=[] if PLAN.from_originals else losses_of_resizing(),
     output:
         reconciliation="results/metadata/reconciliation.tsv",
+        chunks="results/metadata/chunks.tsv",
         record=f"{RECORD}/reconcile_images/metadata.json",
     log:
         "logs/reconcile_images.log",

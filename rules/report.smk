@@ -45,6 +45,16 @@ REPORT_TABLES = {
         "Images per class and role, and the rule's counts",
         "split_counts",
     ),
+    "results/splits/shortfalls.tsv": (
+        DATASET_PART,
+        "What the split rule could not give",
+        "shortfalls",
+    ),
+    "results/statistics/class_distribution.tsv": (
+        DATASET_PART,
+        "Images per class (figure 2), as a table",
+        "class_distribution_table",
+    ),
     "results/statistics/leakage.tsv": (
         DATASET_PART,
         "BINs and specimens in both train and test",
@@ -59,6 +69,11 @@ REPORT_TABLES = {
         DATASET_PART,
         "Rows without image, images without row",
         "reconciliation",
+    ),
+    "results/metadata/chunks.tsv": (
+        DATASET_PART,
+        "Rows and images of each chunk",
+        "chunks",
     ),
     "results/summary/validation.tsv": (
         EXPERIMENTS_PART,

@@ -8,5 +8,5 @@ if __name__ == "__main__":
         splits = snakemake.params.splits
         record.seed = splits["seed"]
         given, made = snakemake.input, snakemake.output
-        tables = made.splits, made.roles, made.counts
-        record.images = build_splits(given.metadata, splits, *tables, snakemake.threads, given.get("previous"))
+        tables = made.splits, made.roles, made.counts, made.shortfalls
+        record.images = build_splits(given.metadata, splits, *tables, snakemake.threads, given.previous)

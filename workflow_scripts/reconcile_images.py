@@ -8,4 +8,5 @@ if __name__ == "__main__":
         inputs, chunks = snakemake.input, snakemake.params.chunks
         boxes, zips = inputs.get("boxes"), inputs.get("zips")
         images = images_of_boxes(boxes, chunks) if boxes else images_of_zips(zips, inputs.quarantines)
-        record.images = reconcile_images(inputs.metadata, images, chunks, snakemake.output.reconciliation)
+        tables = snakemake.output.reconciliation, snakemake.output.chunks
+        record.images = reconcile_images(inputs.metadata, images, chunks, *tables)

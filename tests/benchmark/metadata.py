@@ -66,7 +66,7 @@ def ours(folder: Path) -> Callable[[], int]:
 
     def work() -> int:
         validate_metadata(source, CHUNKS, LABELS, list(experiments), validated, warnings, cores())
-        build_splits(validated, splits, tables, roles, folder / "counts.tsv", cores())
+        build_splits(validated, splits, tables, roles, folder / "counts.tsv", folder / "shortfalls.tsv", cores())
         return join_metadata(source, roles, LABELS, joined, cores())["out"]
 
     return work

@@ -1,4 +1,4 @@
-"""A run that starts from published packages ends with the same images, roles and digests as one from photographs."""
+"""A run that starts from published packages ends with the images, roles and test results of one from photographs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ PACKAGES = ("cropped_256.hdf5", "cropped_256.zip")
 SAME_BYTES = (
     "metadata/BIOSCAN_Insect_Dataset_metadata.tsv",
     "experiments/small_insect_order/data.digest.json",
+    "experiments/small_insect_order/selection.json",  # of trainings on these packages
+    "experiments/small_insect_order/test.json",
 )
 
 
@@ -50,7 +52,9 @@ def test_the_dataset_is_that_of_the_photographs(small_run, tmp_path, entry, resi
     start_from(entry, small_run, tmp_path)
     planned = planned_jobs(snakemake_succeeds(tmp_path, "all", "--dry-run", "--quiet", "rules"))
     assert not {"detect_insects", "crop_chunk", "import_detector"} & set(planned)
-    snakemake_succeeds(tmp_path, "dataset", "results/quarantine/all.tsv")
+    snakemake_succeeds(
+        tmp_path, "dataset", "results/quarantine/all.tsv", "results/experiments/small_insect_order/test.json"
+    )
     for name in SAME_BYTES:
         assert (tmp_path / "results" / name).read_bytes() == (small_run / "results" / name).read_bytes(), name
     for package in PACKAGES:

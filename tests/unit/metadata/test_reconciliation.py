@@ -25,7 +25,8 @@ def test_every_problem_is_one_row(tmp_path):
         write_boxes(tmp_path / f"{chunk}.parquet", frame.reindex(columns=SCHEMA.names), {})
     boxes = [tmp_path / f"{chunk}.parquet" for chunk in chunks]
     images = images_of_boxes(boxes, list(chunks))
-    counts = reconcile_images(tmp_path / "m.parquet", images, list(chunks), tmp_path / "reconciliation.tsv")
+    tables = tmp_path / "reconciliation.tsv", tmp_path / "chunks.tsv"
+    counts = reconcile_images(tmp_path / "m.parquet", images, list(chunks), *tables)
     assert counts == {"in": 5, "out": 3, "problems": 7}
     assert (tmp_path / "reconciliation.tsv").read_text() == (
         "image_file\tchunk\tproblem\n"
@@ -37,6 +38,13 @@ def test_every_problem_is_one_row(tmp_path):
         "readme.txt\t10\timage without row\n"
         "readme.txt\t10\tunreadable image\n"
     )
+    assert (tmp_path / "chunks.tsv").read_text() == (
+        "chunk\tin_this_run\trows\timages\trow_without_image\timage_without_row\t"
+        "image_in_another_chunk_than_its_row_says\tunreadable_image\n"
+        "2\tyes\t3\t2\t1\t1\t0\t1\n"
+        "10\tyes\t2\t3\t1\t1\t1\t1\n"
+        "99\tno\t1\t0\t0\t0\t0\t0\n"
+    )
 
 
 def test_the_folders_of_published_zips_are_the_chunks_and_chunks_of_other_zips_are_not_missed(tmp_path):
@@ -47,7 +55,7 @@ def test_the_folders_of_published_zips_are_the_chunks_and_chunks_of_other_zips_a
             archive.add(name, b"")
     write_rows(tmp_path / "lost.tsv", [("bad.jpg", "cropped_256", "truncated")])
     images = images_of_zips([tmp_path / "1-20.zip"], [tmp_path / "lost.tsv"])
-    assert reconcile_images(tmp_path / "m.parquet", images, None, tmp_path / "r.tsv") == {
+    assert reconcile_images(tmp_path / "m.parquet", images, None, tmp_path / "r.tsv", tmp_path / "c.tsv") == {
         "in": 4,
         "out": 3,
         "problems": 4,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -19,11 +19,19 @@ from bioscan1m.metadata.splits import NO_ROLE, Assignment, assign_roles
 PARENTS = {"small_orders": "orders", "small_families": "families"}
 
 
-def extended(rows: pd.DataFrame, config: dict, before: pd.DataFrame, release: dict[str, Assignment]) -> dict:
-    """The roles of `rows`, where those of `before` had the roles of `release`."""
+Release = tuple[pd.DataFrame, dict[str, Assignment]]  # the rows, and their roles
+
+
+def extended(rows: pd.DataFrame, config: dict, *releases: Release) -> dict[str, Assignment]:
+    """The roles of `rows`, where those of `releases`, newest first, had others."""
+    return assign_roles(rows, config, [roles_in(release, rows) for release in releases])
+
+
+def roles_in(release: Release, rows: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The roles that `rows` had in a release, by experiment."""
+    before, assigned = release
     places = pd.Index(before["image_file"]).get_indexer(rows["image_file"])
-    had = {name: np.append(assignment.roles, NO_ROLE)[places] for name, assignment in release.items()}
-    return assign_roles(rows, config, had)
+    return {name: np.append(assignment.roles, NO_ROLE)[places] for name, assignment in assigned.items()}
 
 
 def role_changes(before: pd.DataFrame, old: Assignment, rows: pd.DataFrame, new: Assignment) -> int:
@@ -56,30 +64,36 @@ def grown(rng: np.random.Generator, before: pd.DataFrame, families: dict[str, in
 @settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_five_chunks_arrive_one_after_the_other(seed):
-    """One family overtakes another among the three largest, and a label is corrected each time."""
+    """One family overtakes another among the three largest, and a label is corrected each time and lost each time.
+
+    No image has two roles in all the releases, also where it had none in those between.
+    """
     rng = np.random.default_rng(seed)
     config = tasks(largest_classes=3, images=60)
     rows = table({"a": 120, "b": 60, "c": 40, "d": 20}, {"Coleoptera": 80})
-    release = assign_roles(rows, config)
-    first = release
+    releases = [(rows, assign_roles(rows, config))]  # newest first
+    lost = None
     for number in range(1, 6):
-        before, old = rows, release
-        rows = grown(rng, before, {"a": int(rng.integers(0, 60)), "d": 25, "e": int(rng.integers(0, 5))}, number)
-        corrected = rng.integers(len(rows))
+        new = {"a": int(rng.integers(0, 60)), "d": 25, "e": int(rng.integers(0, 5))}
+        rows = grown(rng, releases[0][0], new, number)
+        if lost is not None:  # the label is known again
+            rows.loc[rows["image_file"] == lost["image_file"], ["order", "family"]] = lost["order"], lost["family"]
+        corrected, lost = rng.integers(len(rows)), rows.iloc[rng.integers(len(rows))]
         rows.loc[corrected, ["order", "family"]] = ["Diptera", "b"]
-        release = extended(rows, config, before, old)
-        for name in release:
-            assert role_changes(before, old[name], rows, release[name]) == 0
-        for one, other in combinations(release, 2):  # nor from one experiment to another
+        rows.loc[rows["image_file"] == lost["image_file"], ["order", "family"]] = NOT_CLASSIFIED
+        release = extended(rows, config, *releases)
+        for (before, old), (one, other) in product(releases, product(release, repeat=2)):
             assert role_changes(before, old[one], rows, release[other]) == 0
         require_promises(rows, config, release)
-    assert "d" in release["families"].classes and "d" not in first["families"].classes
+        releases.insert(0, (rows, release))
+    first, last = releases[-1][1], releases[0][1]
+    assert "d" in last["families"].classes and "d" not in first["families"].classes
 
 
 def test_an_unchanged_table_keeps_every_role_and_every_subset():
     rows, config = table({"a": 120, "b": 60, "c": 9}, {"Coleoptera": 80, "Odonata": 4}), tasks(2, 60)
     release = assign_roles(rows, config)
-    again = extended(rows.sample(frac=1, random_state=3, ignore_index=True), config, rows, release)
+    again = extended(rows.sample(frac=1, random_state=3, ignore_index=True), config, (rows, release))
     shuffled = rows.sample(frac=1, random_state=3).index
     for name in release:
         assert again[name].roles.tolist() == release[name].roles[shuffled].tolist()
@@ -90,10 +104,10 @@ def test_new_images_fill_up_what_the_rule_lacks():
     config = {"experiments": {"kinds": {"label": "kind"}}, "ratios": RATIOS, "seed": 1, "subset": "balanced"}
     had = np.full(100, NO_ROLE)
     had[:60] = ROLES.index("train")
-    counts = assign_roles(rows, config, {"kinds": had})["kinds"].counts
+    counts = assign_roles(rows, config, [{"kinds": had}])["kinds"].counts
     assert counts.tolist() == [[70, 10, 20]]
     had[:80] = ROLES.index("train")  # ten too many: the others share what is left, each as near as can be
-    assert assign_roles(rows, config, {"kinds": had})["kinds"].counts.tolist() == [[80, 5, 15]]
+    assert assign_roles(rows, config, [{"kinds": had}])["kinds"].counts.tolist() == [[80, 5, 15]]
 
 
 @given(st.lists(st.integers(0, 40), min_size=3, max_size=3), st.lists(st.integers(0, 40), min_size=3, max_size=3))
@@ -118,9 +132,23 @@ def test_an_image_that_loses_its_label_leaves_and_keeps_its_role_where_it_stays(
     row = int(np.flatnonzero(release["families"].roles == ROLES.index("test"))[0])
     changed = rows.copy()
     changed.loc[row, "family"] = NOT_CLASSIFIED
-    again = extended(changed, config, rows, release)
+    again = extended(changed, config, (rows, release))
     assert again["families"].roles[row] == again["small_families"].roles[row] == NO_ROLE
     assert again["orders"].roles[row] == ROLES.index("test")
+    later = extended(rows, config, (changed, again), (rows, release))  # the label is known again
+    assert later["families"].roles[row] == ROLES.index("test")
+
+
+def test_where_the_newest_release_knows_every_image_an_older_one_changes_nothing():
+    """Above all, it calls nobody back into a subset that others have joined since."""
+    config, rows = tasks(3, 60), table({"a": 90, "b": 60}, {"Coleoptera": 80})
+    first = (rows, assign_roles(rows, config))
+    more = grown(np.random.default_rng(1), rows, {"c": 60}, 1)
+    second = (more, extended(more, config, first))
+    assert any((roles_in(first, more)[name] != NO_ROLE)[second[1][name].roles == NO_ROLE].any() for name in PARENTS)
+    alone, with_older = extended(more, config, second), extended(more, config, second, first)
+    for name in alone:
+        assert alone[name].roles.tolist() == with_older[name].roles.tolist()
 
 
 def test_a_release_that_contradicts_itself_is_refused():
@@ -128,4 +156,4 @@ def test_a_release_that_contradicts_itself_is_refused():
     had = {name: np.full(30, NO_ROLE) for name in config["experiments"]}
     had["families"][4], had["small_orders"][4] = 0, 2
     with pytest.raises(InputError, match=r"gives \d+\.jpg the roles (test and train|train and test)"):
-        assign_roles(rows, config, had)
+        assign_roles(rows, config, [had])

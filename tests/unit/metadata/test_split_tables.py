@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 
 from bioscan1m.errors import InputError
 from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED
+from bioscan1m.metadata.split_shortfalls import NO_LABEL, TOO_FEW_FOR_PARTS, TOO_FEW_IN_PARENT
 from bioscan1m.metadata.split_tables import build_splits
 
 EXPERIMENTS = {"kinds": {"label": "kind"}, "some_kinds": {"parent": "kinds", "images": 20}}
@@ -31,16 +33,17 @@ def metadata(folder: Path, **columns: list[str]) -> Path:
 
 
 def build(
-    folder: Path, source: Path, policy: str = "auto", experiments=EXPERIMENTS, previous: Path | None = None
+    folder: Path, source: Path, policy: str = "auto", experiments=EXPERIMENTS, previous: Sequence[Path] = ()
 ) -> dict[str, pd.DataFrame]:
-    """The tables of the experiments, and that of the counts."""
+    """The tables of the experiments, of all roles, of the counts and of the shortfalls."""
     ratios = {"train": 0.7, "validation": 0.1, "test": 0.2}
     splits = {"policy": policy, "seed": 1, "ratios": ratios, "experiments": experiments, "subset": "balanced"}
     paths = [folder / f"{name}.parquet" for name in experiments]
-    build_splits(source, splits, paths, folder / "roles.parquet", folder / "counts.tsv", 2, previous)
+    written = [folder / name for name in ("roles.parquet", "counts.tsv", "shortfalls.tsv")]
+    build_splits(source, splits, paths, *written, 2, previous)
     tables = {name: pq.read_table(path).to_pandas() for name, path in zip(experiments, paths, strict=True)}
     tables["roles"] = pq.read_table(folder / "roles.parquet").to_pandas()
-    return tables | {"counts": pd.read_csv(folder / "counts.tsv", sep="\t")}
+    return tables | {name: pd.read_csv(folder / f"{name}.tsv", sep="\t") for name in ("counts", "shortfalls")}
 
 
 def test_a_table_has_the_rows_with_a_role_in_the_order_of_the_metadata(tmp_path):
@@ -111,7 +114,8 @@ def test_a_published_role_without_label_is_left_out(tmp_path, caplog):
     columns["kinds"][1] = "train"
     tables = build(tmp_path, metadata(tmp_path, **columns))
     assert "1.jpg" not in set(tables["kinds"]["image_file"])
-    assert "kinds: 1 rows have a role but no label" in caplog.text
+    assert rows_of(tables["shortfalls"]) == [("kinds", "", "", 1, 0, NO_LABEL)]
+    assert f"kinds: 1 images: {NO_LABEL}" in caplog.text
 
 
 def test_empty_cells_of_published_columns_are_no_role(tmp_path):
@@ -131,9 +135,35 @@ def test_published_without_the_columns_is_refused(tmp_path):
         build(tmp_path, metadata(tmp_path), "published")
 
 
-def release(folder: Path, rows: list[str]) -> Path:
+def rows_of(shortfalls: pd.DataFrame) -> list[tuple]:
+    assert list(shortfalls.columns) == ["experiment", "class", "role", "images", "wanted", "shortfall"]
+    filled = shortfalls.astype({"class": object, "role": object}).fillna({"class": "", "role": "", "wanted": 0})
+    return list(filled.itertuples(index=False, name=None))
+
+
+def test_a_class_of_too_few_images_and_a_quota_above_the_data_are_listed_and_logged(tmp_path, caplog):
+    experiments = {"kinds": {"label": "kind"}, "some_kinds": {"parent": "kinds", "images": 500}}
+    kinds = ["fly", "fly", "beetle", *(["ant", "wasp", "ant"] * 19)]
+    tables = build(tmp_path, metadata(tmp_path, kind=kinds), experiments=experiments)
+    assert rows_of(tables["shortfalls"]) == [
+        ("kinds", "beetle", "", 1, 0, TOO_FEW_FOR_PARTS),
+        ("kinds", "fly", "", 2, 0, TOO_FEW_FOR_PARTS),
+        ("some_kinds", "", "train", 39, 350, TOO_FEW_IN_PARENT),
+        ("some_kinds", "", "validation", 6, 50, TOO_FEW_IN_PARENT),
+        ("some_kinds", "", "test", 12, 100, TOO_FEW_IN_PARENT),
+    ]
+    assert f"kinds (fly): 2 images: {TOO_FEW_FOR_PARTS}" in caplog.text
+    assert f"some_kinds (train): 39 images of 350: {TOO_FEW_IN_PARENT}" in caplog.text
+
+
+def test_where_the_rule_gives_all_nothing_is_listed(tmp_path):
+    tables = build(tmp_path, metadata(tmp_path, kind=["ant", "wasp"] * 30))
+    assert tables["shortfalls"].empty and len(tables["kinds"]) == IMAGES
+
+
+def release(folder: Path, rows: list[str], name: str = "release.tsv") -> Path:
     """A previous release as a TSV: image_file, and the roles in both experiments."""
-    path = folder / "release.tsv"
+    path = folder / name
     path.write_text("\n".join(["image_file\tkinds\tsome_kinds", *rows]) + "\n")
     return path
 
@@ -142,7 +172,7 @@ def test_a_previous_release_is_extended(tmp_path, caplog):
     caplog.set_level("INFO")
     rows = [f"{n}.jpg\t{'test' if n % 2 else 'train'}\t{'test' if n == 3 else NO_SPLIT}" for n in range(2, 12)]
     previous = release(tmp_path, [*rows, "gone.jpg\ttrain\ttrain"])
-    tables = build(tmp_path, metadata(tmp_path), "extend", previous=previous)
+    tables = build(tmp_path, metadata(tmp_path), "extend", previous=[previous])
     roles = tables["kinds"].set_index("image_file")["role"]
     assert all(roles[f"{n}.jpg"] == ("test" if n % 2 else "train") for n in range(2, 12))
     assert roles.value_counts().to_dict() == {"train": 40, "test": 12, "validation": 6}
@@ -151,13 +181,31 @@ def test_a_previous_release_is_extended(tmp_path, caplog):
     assert "kinds: 10 images keep their role, 0 leave, 48 join" in caplog.text
 
 
+def test_an_older_release_speaks_for_images_without_a_role_in_the_newer(tmp_path):
+    newer = release(tmp_path, ["2.jpg\ttest\ttest", "3.jpg\tno_split\tno_split"])
+    older = release(tmp_path, ["2.jpg\ttrain\ttrain", *(f"{n}.jpg\ttest\ttest" for n in range(3, 12))], "older.tsv")
+    roles = build(tmp_path, metadata(tmp_path), "extend", previous=[newer, older])["roles"].set_index("image_file")
+    assert set(roles.loc[[f"{n}.jpg" for n in range(2, 12)], "kinds"]) == {"test"}
+
+
+def test_what_extending_adds_to_the_counts_of_the_rule_is_reported(tmp_path):
+    """All ants were for training, so the rule's other parts stay empty and training has too many."""
+    ants = [n for n in range(2, IMAGES) if (n - 2) % 3 != 1]
+    previous = release(tmp_path, [f"{n}.jpg\ttrain\tno_split" for n in ants])
+    counts = build(tmp_path, metadata(tmp_path), "extend", previous=[previous])["counts"]
+    of_ants = counts[(counts["experiment"] == "kinds") & (counts["class"] == "ant")].set_index("role")
+    assert of_ants["images"].tolist() == [len(ants), 0, 0]
+    assert of_ants["difference"].tolist() == (of_ants["images"] - of_ants["by_rule"]).tolist() != [0, 0, 0]
+    assert of_ants["difference"].sum() == 0
+
+
 def test_a_previous_release_with_a_wrong_word_or_an_image_twice_is_named(tmp_path):
     wrong = release(tmp_path, ["2.jpg\ttrain\tno_split", "3.jpg\ttrained\tno_split"])
     with pytest.raises(InputError, match=r"release\.tsv: kinds is 'trained' in row 3"):
-        build(tmp_path, metadata(tmp_path), "extend", previous=wrong)
+        build(tmp_path, metadata(tmp_path), "extend", previous=[wrong])
     twice = release(tmp_path, ["2.jpg\ttrain\tno_split"] * 2)
     with pytest.raises(InputError, match=r"release\.tsv: image_file is not unique: '2\.jpg'"):
-        build(tmp_path, metadata(tmp_path), "extend", previous=twice)
+        build(tmp_path, metadata(tmp_path), "extend", previous=[twice])
 
 
 @pytest.mark.parametrize("name", ["order", "kind"])

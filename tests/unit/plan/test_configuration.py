@@ -181,6 +181,8 @@ def test_an_experiment_must_not_have_the_name_of_a_label_column():
     [
         (None, "splits.previous: the policy extend needs the metadata TSV"),
         ("results/metadata/last.tsv", "splits.previous: 'results/metadata/last.tsv' lies under results/"),
+        (["last.tsv", "results/first.tsv"], "splits.previous: 'results/first.tsv' lies under results/"),
+        ([], "splits.previous"),
     ],
 )
 def test_a_release_to_extend_is_named_and_lies_outside_of_results(previous, message):

@@ -2,6 +2,9 @@
 
 Only image_file, chunk_number and the columns that experiments use must be there, so that a table of one's own images
 passes; the other published columns are then filled in as unknown. All other columns pass through.
+
+A repeated image_file is refused, for the image is the key of every table. A repeated sampleid is doubted: a specimen
+may be photographed more than once, and the leakage table counts those that lie in both train and test.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Do the rows of the metadata and the images of the chunks name each other?
 
-Rows of chunks that this run does not have are not compared; the warnings on the metadata count them.
+Rows of chunks that this run does not have are not compared; the table of chunks counts them.
 An image is used by its name, so one that lies in another chunk than its row says is used all the same, and listed.
 """
 
@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pandas as pd
 
 from bioscan1m.archives import list_members
@@ -23,6 +24,7 @@ logger = logging.getLogger(__name__)
 ROW_WITHOUT_IMAGE = "row without image"
 IMAGE_WITHOUT_ROW = "image without row"
 OTHER_CHUNK = "image in another chunk than its row says"
+PROBLEMS = (ROW_WITHOUT_IMAGE, IMAGE_WITHOUT_ROW, OTHER_CHUNK, UNREADABLE_IMAGE)
 CHUNK_FOLDER = re.compile(r"part([A-Za-z0-9_-]+)")  # of a member of the published packages
 
 
@@ -45,13 +47,18 @@ def images_of_zips(zips: list[str | Path], quarantines: list[str | Path]) -> pd.
 
 
 def reconcile_images(
-    metadata: str | Path, images: pd.DataFrame, chunks: list[str] | None, reconciliation: str | Path
+    metadata: str | Path,
+    images: pd.DataFrame,
+    chunks: list[str] | None,
+    reconciliation: str | Path,
+    chunk_counts: str | Path,
 ) -> dict[str, int]:
-    """Write the table of problems and return the counts of images, of those with a row, and of problems.
+    """Write the tables of problems and of chunks; return the counts of images, of those with a row, and of problems.
 
     `images` is of `images_of_boxes` or `images_of_zips`; `chunks` are the chunks of the run, by default those of the
-    images. The table has the columns image_file, chunk and problem, in the order of chunks and names, and one row per
-    problem.
+    images. The table of problems has the columns image_file, chunk and problem, in the order of chunks and names, and
+    one row per problem. That of chunks counts rows, images and problems of each, and has a row for each further chunk
+    that the metadata names.
     """
     rows = read_parquet(metadata, columns=["image_file", "chunk_number"]).to_pandas()
     rows = rows.rename(columns={"chunk_number": "chunk"})
@@ -66,6 +73,7 @@ def reconcile_images(
     for problem, count in problems["problem"].value_counts().items():
         logger.warning("%s: %d; %s lists them", problem, count, reconciliation)
     write_table(reconciliation, problems)
+    write_table(chunk_counts, _count_by_chunk(rows, images, problems, chunks))
     return {
         "in": len(images),
         "out": int(images["image_file"].isin(rows["image_file"]).sum()),
@@ -86,6 +94,21 @@ def _problems(rows: pd.DataFrame, images: pd.DataFrame, chunks: list[str]) -> It
     }
     for problem, table in found.items():
         yield table[["image_file", "chunk"]].assign(problem=problem)
+
+
+def _count_by_chunk(
+    rows: pd.DataFrame, images: pd.DataFrame, problems: pd.DataFrame, chunks: list[str]
+) -> pd.DataFrame:
+    """One row per chunk: those of the run in their order, then those that only the metadata names, by number."""
+    others = set(rows["chunk"]) - set(chunks)
+    index = pd.Index([*chunks, *sorted(others, key=lambda chunk: (len(chunk), chunk))], name="chunk")
+    counts = pd.DataFrame({"in_this_run": np.where(index.isin(chunks), "yes", "no")}, index)
+    for name, table in {"rows": rows, "images": images}.items():
+        counts[name] = table["chunk"].value_counts().reindex(index, fill_value=0)
+    for problem in PROBLEMS:
+        of_chunks = problems.loc[problems["problem"] == problem, "chunk"].value_counts()
+        counts[problem.replace(" ", "_")] = of_chunks.reindex(index, fill_value=0)
+    return counts.reset_index()
 
 
 def _chunk_of_folder(member: str) -> str | None:

@@ -2,7 +2,7 @@
 
 `fresh` applies the rule of splits.py. `published` takes the roles that the source has and holds their counts against
 the rule. `auto` is `published` where the source has a column for every experiment, else `fresh`. `extend` applies the
-rule to what a previous release leaves open: no image of it changes its role.
+rule to what previous releases leave open: no image of them changes its role.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from bioscan1m.errors import InputError
 from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED, SOURCE_COLUMNS, read_header, read_tsv, write_strings
 from bioscan1m.metadata.split_rule import ROLES, task_of
+from bioscan1m.metadata.split_shortfalls import Shortfall, find_shortfalls, shortfall_table
 from bioscan1m.metadata.splits import NO_ROLE, Assignment, assign_roles, label_places
 from bioscan1m.streams import map_in_order
 from bioscan1m.tables import read_parquet, write_table
@@ -37,12 +38,13 @@ def build_splits(
     tables: list[str | Path],
     roles: str | Path,
     counts: str | Path,
+    shortfalls: str | Path,
     threads: int,
-    previous: str | Path | None = None,
+    previous: Sequence[str | Path] = (),
 ) -> dict[str, int]:
-    """Write one table per experiment, in the order of the config, and those of all roles and of the counts.
+    """Write one table per experiment, in the order of the config, and those of all roles, counts and shortfalls.
 
-    `previous` is the metadata TSV of the release that the policy `extend` builds on.
+    `previous` are the metadata TSVs of the releases that the policy `extend` builds on, newest first.
 
     A table has the columns image_file, chunk_number, label and role, and the rows that have a role, in the order of the
     metadata; that of all roles has image_file, a column per experiment, and every row of the metadata. Returns counts
@@ -59,9 +61,9 @@ def build_splits(
     if published:
         assigned = published_roles(frame, experiments, str(metadata))
     elif splits["policy"] == "extend":
-        had = previous_roles(frame["image_file"], list(experiments), previous)
+        had = [previous_roles(frame["image_file"], list(experiments), release) for release in previous]
         assigned = assign_roles(frame, splits, had, threads)
-        _log_changes(had, assigned)
+        _log_changes(had[0], assigned)
     else:
         assigned = by_rule
     names = table.select(["image_file", "chunk_number"]).combine_chunks()
@@ -72,21 +74,20 @@ def build_splits(
     tables_of[roles] = partial(_all_roles, names["image_file"], assigned)
     list(map_in_order(lambda path: write_strings(path, tables_of[path]()), tables_of, threads))
     compared = compare_counts(assigned, by_rule)
-    _log(assigned, compared, experiments)
+    fallen_short = find_shortfalls(assigned, splits, frame[list(experiments)] if published else None)
+    _log(assigned, compared, fallen_short)
     write_table(counts, compared)
+    write_table(shortfalls, shortfall_table(fallen_short))
     return {"in": len(frame), "out": int(_has_any_role(assigned).sum())}
 
 
 def published_roles(frame: pd.DataFrame, experiments: dict[str, Any], source: str) -> dict[str, Assignment]:
-    """The roles that the source's own columns give; a row without a label has none, which is logged."""
+    """The roles that the source's own columns give; a row without a label has none."""
     assigned = {}
     for name in experiments:
         roles = _role_places(frame[name], name, source)
         labels = frame[task_of(name, experiments)["label"]]
-        unlabelled = (roles != NO_ROLE) & (labels == NOT_CLASSIFIED)
-        if unlabelled.any():
-            logger.warning("%s: %d rows have a role but no label; they are left out", name, unlabelled.sum())
-        chosen = (roles != NO_ROLE) & ~unlabelled
+        chosen = (roles != NO_ROLE) & (labels != NOT_CLASSIFIED)
         classes, places = label_places(labels.where(chosen))
         assigned[name] = Assignment(classes, places, np.where(chosen, roles, NO_ROLE))
     return assigned
@@ -201,14 +202,13 @@ def _log_changes(had: dict[str, np.ndarray], assigned: dict[str, Assignment]) ->
         logger.info("%s: %d images keep their role, %d leave, %d join", name, kept, left, joined)
 
 
-def _log(assigned: dict[str, Assignment], compared: pd.DataFrame, experiments: dict[str, Any]) -> None:
+def _log(assigned: dict[str, Assignment], compared: pd.DataFrame, shortfalls: list[Shortfall]) -> None:
     for name, assignment in assigned.items():
         counts = assignment.counts
         images = ", ".join(f"{count} {role}" for role, count in zip(ROLES, counts.sum(axis=0), strict=True))
         logger.info("%s: %s, of %d classes", name, images, counts.any(axis=1).sum())
-        too_small = assignment.classes[~counts.any(axis=1)]
-        if len(too_small) and "parent" not in experiments[name]:
-            logger.warning("%s: too few images for three parts: %s", name, ", ".join(too_small))
         differing = ((compared["experiment"] == name) & (compared["difference"] != 0)).sum()
         if differing:
             logger.warning("%s: %d counts are not those of the rule; see the table of counts", name, differing)
+    for shortfall in shortfalls:
+        logger.warning("%s", shortfall)

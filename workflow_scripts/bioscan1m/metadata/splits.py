@@ -4,7 +4,7 @@ A task takes the rows with a known label, perhaps of some value of another colum
 splits each class into training, validation and test. A row may keep the role that it has in another experiment. A
 subset draws from the roles of its parent one by one, so that each row keeps its role there too.
 
-A previous release can be extended: then every row keeps the role that it had there, in whichever experiment it had one,
+Previous releases can be extended: then every row keeps the role that it had there, in whichever experiment it had one,
 new rows fill up what the rule lacks, and a subset keeps the rows that it had as long as the rule wants so many.
 
 Chance comes from a hash of image_file, experiment and seed, which ranks the images of each class. So the result depends
@@ -14,10 +14,9 @@ cannot be read keeps its role.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from graphlib import TopologicalSorter
 from itertools import chain
 from typing import Any
@@ -30,8 +29,6 @@ from bioscan1m.metadata.metadata import NOT_CLASSIFIED
 from bioscan1m.metadata.name_hashes import hash_names, mix
 from bioscan1m.metadata.split_rule import ROLES, SHARES, fill_up, split_counts
 from bioscan1m.streams import map_in_order
-
-logger = logging.getLogger(__name__)
 
 NO_ROLE = -1
 NO_CLASS = -1
@@ -58,18 +55,20 @@ class Assignment:
 
 
 def assign_roles(
-    metadata: pd.DataFrame, splits: dict[str, Any], previous: dict[str, np.ndarray] | None = None, threads: int = 1
+    metadata: pd.DataFrame, splits: dict[str, Any], previous: Sequence[dict[str, np.ndarray]] = (), threads: int = 1
 ) -> dict[str, Assignment]:
     """The roles of every row in every experiment of `splits`, which is that part of the config.
 
     `metadata` has N rows with image_file and the columns that the experiments name; `previous` are the roles that these
-    rows had in a previous release, by experiment: int64 (N,), places in ROLES. Raises InputError where a subset is too
-    small to have every class in every role, or where the previous release gives an image two roles.
+    rows had in previous releases, newest first, by experiment: int64 (N,), places in ROLES. An older release speaks for
+    rows that have no role in the newer ones, as where a label was unknown for a while. Raises InputError where a subset
+    is too small to have every class in every role, or where a release gives an image two roles.
     """
     experiments, ratios = splits["experiments"], splits["ratios"]
     hashes = hash_names(metadata["image_file"])
-    had = {name: np.full(len(metadata), NO_ROLE) for name in experiments} | (previous or {})
-    kept = _kept_roles(metadata, experiments, had)
+    none = {name: np.full(len(metadata), NO_ROLE) for name in experiments}
+    releases = [none | release for release in previous] or [none]
+    last, kept = releases[0], _kept_roles(metadata, experiments, releases)
     assigned: dict[str, Assignment] = {}
 
     def assign(name: str) -> Assignment:
@@ -79,7 +78,7 @@ def assign_roles(
             return _split_task(metadata, experiment, ratios, ranks, inherited, kept[name])
         parent = assigned[experiment["parent"]]
         shares = _subset_shares(name, parent.counts, split_counts(experiment["images"], ratios), splits["subset"])
-        return _draw_subset(parent, shares, ranks, had[name] != NO_ROLE)
+        return _draw_subset(parent, shares, ranks, last[name] != NO_ROLE)
 
     for names in _parents_first(experiments):
         assigned |= zip(names, map_in_order(assign, names, threads), strict=True)
@@ -136,6 +135,19 @@ def _split_task(
 
 
 def _kept_roles(
+    metadata: pd.DataFrame, experiments: dict[str, Any], releases: list[dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """For each experiment the roles (N,) that rows had in the newest release that gives them one, else NO_ROLE."""
+    each = [_roles_of_release(metadata, experiments, release) for release in releases]
+    return {name: reduce(_filled, (roles[name] for roles in each)) for name in experiments}
+
+
+def _filled(roles: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The roles, and the others where there is none."""
+    return np.where(roles == NO_ROLE, others, roles)
+
+
+def _roles_of_release(
     metadata: pd.DataFrame, experiments: dict[str, Any], had: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """For each experiment the roles (N,) that rows had in it or in one that shares its roles, else NO_ROLE."""
@@ -147,10 +159,10 @@ def _kept_roles(
             if clash.any():
                 row = np.flatnonzero(clash)[0]
                 raise InputError(
-                    f"the previous release gives {metadata['image_file'].iloc[row]} the roles {ROLES[roles[row]]} and "
+                    f"a previous release gives {metadata['image_file'].iloc[row]} the roles {ROLES[roles[row]]} and "
                     f"{ROLES[had[name][row]]} ({name}); an image has one role in experiments that share their images"
                 )
-            roles = np.where(roles == NO_ROLE, had[name], roles)
+            roles = _filled(roles, had[name])
         kept |= dict.fromkeys(related, roles)
     return kept
 
@@ -199,8 +211,6 @@ def _subset_shares(name: str, available: np.ndarray, quotas: tuple[int, int, int
                 f"{(images > 0).sum()} classes"
             )
         shares[:, place] = SHARES[subset](images, min(quota, images.sum()))
-    if shares.sum() < sum(quotas):
-        logger.warning("%s: the parent has too few images: %d are drawn, not %d", name, shares.sum(), sum(quotas))
     return shares
 
 

@@ -28,6 +28,12 @@ def validate_config(config: dict[str, Any], schema_file: str | Path) -> None:
         raise InputError("\n".join(["The configuration has mistakes:", *(f"  - {line}" for line in mistakes)]))
 
 
+def previous_releases(splits: dict[str, Any]) -> list[str]:
+    """The metadata of the releases that the splits extend, newest first; none where they extend none."""
+    named = splits["previous"] if splits["policy"] == "extend" else None
+    return [named] if isinstance(named, str) else named or []
+
+
 def _explain(error: ValidationError) -> Iterator[str]:
     key = ".".join(map(str, error.absolute_path))
     if error.validator == "additionalProperties":
@@ -105,12 +111,11 @@ def _wrong_split_names(experiments: dict[str, Any]) -> Iterator[str]:
 
 def _wrong_previous_release(splits: dict[str, Any]) -> Iterator[str]:
     """Results are written by the run itself, so that a release there would extend itself."""
-    if splits["policy"] != "extend":
-        return
-    if splits["previous"] is None:
+    if splits["policy"] == "extend" and splits["previous"] is None:
         yield "splits.previous: the policy extend needs the metadata TSV of the release that it builds on"
-    elif Path(splits["previous"]).resolve().is_relative_to(Path("results").resolve()):
-        yield f"splits.previous: '{splits['previous']}' lies under results/; copy the release to another place"
+    for release in previous_releases(splits):
+        if Path(release).resolve().is_relative_to(Path("results").resolve()):
+            yield f"splits.previous: '{release}' lies under results/; copy the release to another place"
 
 
 def _comes_back(name: str, experiments: dict[str, Any]) -> bool:

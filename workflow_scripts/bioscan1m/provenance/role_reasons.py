@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED
 from bioscan1m.metadata.split_rule import ROLES, split_counts, task_of
+from bioscan1m.plan.configuration import previous_releases
 from bioscan1m.provenance.records import Record
 
 COUNTS, VALIDATED = "results/splits/counts.tsv", "results/metadata/validated.parquet"
@@ -46,7 +47,7 @@ def _reason(name: str, role: str, label: str, row: dict[str, Any], splits: dict[
     ratios = ":".join(str(splits["ratios"][part]) for part in ROLES)
     parts = {part: counts.get((name, label, part), 0) for part in ROLES}
     split = ", ".join(f"{images} {part}" for part, images in parts.items())
-    kept = f", roles of {splits['previous']} kept" if splits["policy"] == "extend" else ""
+    kept = "".join(f", roles of {release} kept" for release in previous_releases(splits))
     return f"each class is split {ratios}: of {sum(parts.values())} {label}, {split}{kept}"
 
 
