@@ -49,9 +49,10 @@ def planned_jobs(output: str) -> dict[str, int]:
     return {rule: int(count) for rule, count in re.findall(r"^(\w+)\s+(\d+)\s*$", output, flags=re.MULTILINE)}
 
 
-def outputs_of_jobs(run: Path) -> pd.DataFrame:
-    """One row per output of a whole run, made or not: output_file, rule, log-file(s), status and plan."""
-    lines = [line.split("\t") for line in snakemake_succeeds(run, "--summary").splitlines() if line.count("\t") > 1]
+def outputs_of_jobs(run: Path, target: str = "all") -> pd.DataFrame:
+    """One row per output of a target's jobs, made or not: output_file, rule, log-file(s), status and plan."""
+    summary = snakemake_succeeds(run, target, "--summary")
+    lines = [line.split("\t") for line in summary.splitlines() if line.count("\t") > 1]
     return pd.DataFrame(lines[1:], columns=lines[0])
 
 

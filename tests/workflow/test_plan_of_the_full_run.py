@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -34,27 +35,61 @@ def test_dry_run_plans_every_chunk_and_training(full_run: Path, profile: str) ->
     assert "fine_tune_detector" not in jobs
 
 
-def test_other_weights_train_every_classifier_that_starts_from_them(full_run: Path) -> None:
-    """On a run of one chunk of which every file is there, empty, with Snakemake's notes on it."""
-    manifest = (full_run / "chunks.tsv").read_text().splitlines(keepends=True)
-    (full_run / "chunks.tsv").write_text("".join(manifest[:2]))
-    for name in outputs_of_jobs(full_run)["output_file"]:
-        (full_run / name).parent.mkdir(parents=True, exist_ok=True)
-        (full_run / name).touch()
-    snakemake_succeeds(full_run, "--touch", "--forceall", "--quiet")
-    config = (full_run / "config.yaml").read_text()
-    assert config.count("IMAGENET1K_V2") == 1
-    (full_run / "config.yaml").write_text(config.replace("IMAGENET1K_V2", "IMAGENET1K_V1"))
-    jobs = planned_jobs(snakemake_succeeds(full_run, "--dry-run", "--quiet", "rules"))
+@pytest.fixture(scope="module")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one chunk by the full config, of which every file is there, empty, with Snakemake's notes on it."""
+    run = tmp_path_factory.mktemp("finished") / "run"
+    run.mkdir()
+    shutil.copy(REPOSITORY / "config.yaml", run)
+    (run / "chunks.tsv").write_text("".join(manifest()[:2]))
+    for name in outputs_of_jobs(run)["output_file"]:
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).touch()
+    snakemake_succeeds(run, "--touch", "--forceall", "--quiet")
+    return run
+
+
+def manifest() -> list[str]:
+    """The lines of the published manifest, the header first."""
+    return (REPOSITORY / "chunks.tsv").read_text().splitlines(keepends=True)
+
+
+def change_config(run: Path, old: str, new: str) -> None:
+    """Replace what is there once."""
+    config = (run / "config.yaml").read_text()
+    assert config.count(old) == 1
+    (run / "config.yaml").write_text(config.replace(old, new))
+
+
+def test_other_weights_train_every_classifier_that_starts_from_them(finished_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    change_config(run, "IMAGENET1K_V2", "IMAGENET1K_V1")
+    jobs = planned_jobs(snakemake_succeeds(run, "--dry-run", "--quiet", "rules"))
     assert jobs["fetch_backbone"] == 1 and jobs["train_classifier"] == 36 and jobs["test_classifier"] == 6
     assert not {"fetch_chunk", "pack_hdf5", "build_splits"} & set(jobs)
+
+
+def test_the_readme_shows_what_the_two_calls_for_a_new_chunk_run(finished_run: Path, tmp_path: Path) -> None:
+    """A chunk and its rows arrive: the first call writes its files anew, and of the digests only Large's differ."""
+    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    section = (REPOSITORY / "README.md").read_text(encoding="utf-8").split("## A new chunk arrives")[1]
+    shown = [planned_jobs(block) for block in re.findall(r"```\n(job .*?)```", section, flags=re.DOTALL)]
+    (run / "chunks.tsv").write_text("".join(manifest()[:3]))
+    change_config(run, "checksum: md5:dec3bb23870a35e2e13bc17a5809c901", "checksum: null")
+    first = planned_jobs(snakemake_succeeds(run, "dataset", "--dry-run", "--quiet", "rules"))
+    of_dataset = outputs_of_jobs(run, "dataset")
+    for name in of_dataset.loc[of_dataset["plan"] == "update pending", "output_file"]:
+        (run / name).parent.mkdir(parents=True, exist_ok=True)
+        (run / name).write_text("" if re.search(r"/(medium|small)_\w+/data\.digest", name) else "new")
+    snakemake_succeeds(run, "dataset", "--touch", "--quiet")
+    second = planned_jobs(snakemake_succeeds(run, "--dry-run", "--quiet", "rules"))
+    assert [first, second] == shown
 
 
 def test_tensorboards_file_is_made_only_where_it_is_asked_for(full_run: Path) -> None:
     events = "results/experiments/small_insect_order/resnet50_ce_seed1/events.tfevents"
     assert "MissingRuleException" in snakemake(full_run, events, "--dry-run").stdout
-    config = (full_run / "config.yaml").read_text()
-    (full_run / "config.yaml").write_text(config.replace("tensorboard: false", "tensorboard: true"))
+    change_config(full_run, "tensorboard: false", "tensorboard: true")
     jobs = planned_jobs(snakemake_succeeds(full_run, events, "--dry-run", "--quiet", "rules"))
     assert jobs["train_classifier"] == 1
 
