@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection, IncompleteRead
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 Answer = Callable[["Request"], None]
 
@@ -114,3 +116,18 @@ def page(title: str, body: str = "") -> Answer:
     """Answer with a web page."""
     text = f"<!DOCTYPE html><html><head><title>{title}</title></head><body>{body}</body></html>"
     return lambda request: request.reply(200, text.encode(), Content_Type="text/html; charset=utf-8")
+
+
+def forward(request: Request) -> None:
+    """Be a proxy: a request names the whole address; what is there is passed on, also where it breaks off."""
+    address = urlsplit(request.path)
+    with closing(HTTPConnection(address.netloc)) as connection:
+        passed = {"Via": "1.1 loopback"} | ({"Range": request.headers["Range"]} if "Range" in request.headers else {})
+        connection.request("GET", address._replace(scheme="", netloc="").geturl(), headers=passed)
+        found = connection.getresponse()
+        try:
+            body = found.read()
+        except IncompleteRead as broken:
+            body = broken.partial
+        headers = {name: value for name, value in found.headers.items() if name in ("Content-Range", "Content-Type")}
+        request.reply(found.status, body, int(found.headers["Content-Length"]), **headers)

@@ -236,18 +236,6 @@ def test_a_refused_connection_and_a_nonsense_address_are_told(path):
         get("http://", path)
 
 
-def test_no_token_and_no_password_is_told_or_written(path, caplog, monkeypatch):
-    secrets = ("s3cret", "hunter2", "pr0xy")
-    monkeypatch.setenv("http_proxy", "http://me:pr0xy@127.0.0.1:9")
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    with caplog.at_level(logging.DEBUG, logger="bioscan1m"), pytest.raises(InputError) as error:
-        get("http://me:hunter2@127.0.0.1:9/file.zip?token=s3cret", path, attempts=2)
-    assert "http://127.0.0.1:9/file.zip" in str(error.value)
-    written = "".join(file.read_text() for file in path.parent.iterdir())
-    assert [secret for secret in secrets if secret in str(error.value) + caplog.text + written] == []
-
-
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(0, len(DATA) // 2), max_size=6))
 def test_any_series_of_breaks_gives_the_same_file(path, breaks):

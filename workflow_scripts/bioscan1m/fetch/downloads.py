@@ -100,7 +100,8 @@ def get(session: requests.Session, url: str, timeout: float, offset: int = 0) ->
         response = session.get(url, headers=headers, stream=True, timeout=timeout)
     except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema, requests.exceptions.InvalidSchema):
         raise InputError(
-            f"{without_secrets(url)}: not a valid address; correct it in chunks.tsv or the config"
+            f"{without_secrets(url)}: not a valid address, or that of the proxy in the environment is not; correct it "
+            "in chunks.tsv or the config, or in http_proxy or https_proxy"
         ) from None
     except requests.RequestException as error:
         raise TransferError(_reason(error)) from None
@@ -110,10 +111,7 @@ def get(session: requests.Session, url: str, timeout: float, offset: int = 0) ->
     response.close()
     if status in PASSING_TROUBLES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         raise TransferError(f"the server answered {status} {response.reason}", _pause(response))
-    raise InputError(
-        f"{without_secrets(url)}: the server answered {status} {response.reason}; check the address in chunks.tsv or "
-        "the config, and whether the file is public (if not: a login in ~/.netrc, or a token of the hub in HF_TOKEN)"
-    )
+    raise InputError(f"{without_secrets(url)}: {_explain_refusal(response)}")
 
 
 def page_title(text: str) -> str:
@@ -125,6 +123,15 @@ def page_title(text: str) -> str:
 def is_web_page(response: requests.Response) -> bool:
     """Whether an answer says of itself that it is HTML: none of our files is."""
     return response.headers.get("Content-Type", "").lower().startswith("text/html")
+
+
+def _explain_refusal(response: requests.Response) -> str:
+    if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return "the proxy wants a login: http_proxy=http://user:password@host:port (https_proxy for https)"
+    return (
+        f"the server answered {response.status_code} {response.reason}; check the address in chunks.tsv or the config, "
+        "and whether the file is public (if not: a login in ~/.netrc, or a token of the hub in HF_TOKEN)"
+    )
 
 
 def _explain_web_page(response: requests.Response, url: str) -> str:
@@ -187,9 +194,10 @@ def _blocks(response: requests.Response) -> Iterator[bytes]:
 
 def _reason(error: requests.RequestException) -> str:
     """What went wrong, without the error's own text: it may quote an address with a token, or a proxy's password."""
+    through = " through the proxy" if isinstance(error, requests.exceptions.ProxyError) else ""
     cause: BaseException = error
     while deeper := cause.__cause__ or cause.__context__:
         cause = deeper
     if isinstance(cause, TimeoutError):
         return "no byte came within the timeout"
-    return f"the connection failed ({getattr(cause, 'strerror', None) or type(cause).__name__})"
+    return f"the connection{through} failed ({getattr(cause, 'strerror', None) or type(cause).__name__})"
