@@ -6,8 +6,10 @@ credentials. fsspec's own variables hold the rest, such as FSSPEC_S3_ANON=true f
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import IO
 
 from fsspec.core import url_to_fs
@@ -19,6 +21,8 @@ from bioscan1m.fetch.sources import scheme_of
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs"}
 # Of one request: little is lost when it breaks off, and there are not so many requests that they take the time.
 REQUEST_BYTES = 2**24
+# It logs what it raises as well, with a traceback; we tell that in one line.
+logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
 
 
 @contextmanager
@@ -38,8 +42,12 @@ def open_object(source: str, offset: int, timeout: float) -> Iterator[Stream]:
 
 
 def _settings(source: str, timeout: float) -> dict[str, object]:
+    """What the packages do not do by themselves: s3fs waits as long as it likes; gcsfs for ever, and past any proxy."""
     if scheme_of(source) == "gs":
-        return {}
+        from aiohttp import ClientTimeout  # comes with gcsfs
+
+        silence = ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout)
+        return {"requests_timeout": silence, "session_kwargs": {"trust_env": True}}
     return {"config_kwargs": {"connect_timeout": timeout, "read_timeout": timeout}}
 
 
@@ -63,10 +71,19 @@ def _troubles_of(source: str) -> Iterator[None]:
     except FileNotFoundError:
         raise InputError(f"{source}: no such object; check bucket and key in chunks.tsv or the config") from None
     except Exception as error:
-        # The packages name their errors of login in many ways, and cannot be imported where they are not installed.
-        if isinstance(error, PermissionError) or "Credentials" in type(error).__name__:
+        if _is_refusal(error):
             raise InputError(
                 f"{source}: the store refuses access; set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY "
                 "(s3), GOOGLE_APPLICATION_CREDENTIALS (gs), or FSSPEC_S3_ANON=true for a public bucket of s3"
             ) from None
         raise TransferError(f"the store failed ({type(error).__name__})") from None
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether another login is wanted: s3fs and gcsfs say it in many ways, and are not installed everywhere."""
+    return (
+        isinstance(error, PermissionError)
+        or "Credentials" in type(error).__name__
+        or getattr(error, "code", None) in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+        or str(error).startswith("Forbidden: ")
+    )
