@@ -80,6 +80,12 @@ def test_every_rule_that_runs_has_an_environment_a_log_and_a_record(path: Path) 
     assert all((REPOSITORY / name).is_file() for name in named)
 
 
+def test_every_rule_that_fetches_is_local_and_counts_as_a_download() -> None:
+    rules = re.split(r"\n(?=rule )", (REPOSITORY / "rules/fetch.smk").read_text())[1:]
+    assert len(rules) > 5
+    assert [rule for rule in rules if not ("localrule: True" in rule and "downloads=1" in rule)] == []
+
+
 def test_every_script_of_a_rule_exists() -> None:
     named = {name for path in RULE_FILES for name in re.findall(r'"\.\./(workflow_scripts/[^"]+)"', path.read_text())}
     assert named
