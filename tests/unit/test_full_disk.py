@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import os
+import re
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,10 +18,13 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 from PIL import Image
+from small_detectors import small_detector
+from toy_boxes import with_quality
 
 from bioscan1m.archives import ZipWriter
-from bioscan1m.atomic import write_json
-from bioscan1m.detector.boxes_table import SCHEMA, write_boxes
+from bioscan1m.crop.cropping import crop_chunk
+from bioscan1m.crop.detection import detect_chunk
+from bioscan1m.detector.boxes_table import write_boxes
 from bioscan1m.disk_troubles import advice_on_disk
 from bioscan1m.fetch.fetching import fetch
 from bioscan1m.figures import save_figure
@@ -25,15 +32,31 @@ from bioscan1m.images import encode_jpeg
 from bioscan1m.metadata.metadata import write_strings, write_tsv
 from bioscan1m.package.packing import pack_hdf5, pack_zip
 from bioscan1m.package.resizing import resize_chunk
+from bioscan1m.provenance.audit import read_sound_records
+from bioscan1m.provenance.ledger import seal
+from bioscan1m.provenance.records import RECORDS, write_record
 from bioscan1m.quarantine import write_rows
+from bioscan1m.scratch import staged
 from bioscan1m.tables import write_table
 from bioscan1m.training_state import TrainingState
 from bioscan1m.weights import write_weights
+from export_crate import export_crate
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
-DISK_BYTES = 256 * 2**10
-NOISE = np.random.default_rng(1).integers(0, 255, (400, 400, 3), dtype=np.uint8)
+DISK_BYTES, LEFT_BYTES = 16 * 2**20, 4096
+SIDE = 400
+NOISE = np.random.default_rng(1).integers(0, 255, (SIDE, SIDE, 3), dtype=np.uint8)
 WORDS = ["".join(map(chr, row)) for row in np.random.default_rng(2).integers(97, 122, (4000, 120))]
+IMAGES = [f"{number}.jpg" for number in range(10)]
+RECORD = {
+    "rule": "crop_chunk",
+    "inputs": [],
+    "outputs": [],
+    "parameters": {"words": WORDS},
+    "code": "crop_chunk:1",
+    "ended": "2026-01-01T00:00:00+00:00",
+}
+ATTRIBUTES = {"description": "Wells", "copyright_license": "CC BY"}
 
 
 @pytest.fixture(scope="module")
@@ -49,45 +72,70 @@ def mounted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def disk(mounted: Path) -> Iterator[Path]:
-    """A disk of 256 kB with nothing on it."""
+    """A disk of 16 MB with nothing on it."""
     yield mounted
+    gc.collect()  # an error that Python still keeps holds the file that was being written
     for path in mounted.iterdir():
         path.unlink()
 
 
-@pytest.fixture(scope="module")
-def chunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A zip of 1 MB of images, which resized to the same size take as much."""
-    path = tmp_path_factory.mktemp("source") / "part1.zip"
-    with ZipWriter(path) as archive:
-        for number in range(10):
-            archive.add(f"{number}.jpg", encode_jpeg(Image.fromarray(np.roll(NOISE, number)), 75))
+@pytest.fixture
+def filling(disk: Path) -> Path:
+    """What was made before, and left no room on the disk."""
+    path = disk / "made before"
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(disk).free - LEFT_BYTES)
     return path
 
 
-def boxes() -> pd.DataFrame:
-    values = {"int32": 7, "bool": True}
-    row = {field.name: values.get(str(field.type), 0.5) for field in SCHEMA} | {"status": "detected"}
-    return pd.DataFrame([row | {"image_file": word} for word in WORDS])
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a zip of 1 MB of images, their boxes, and a run of one job."""
+    folder = tmp_path_factory.mktemp("source")
+    with ZipWriter(folder / "part1.zip") as archive:
+        for number, image_file in enumerate(IMAGES):
+            archive.add(image_file, encode_jpeg(Image.fromarray(np.roll(NOISE, number)), 75))
+    boxes = {"width": SIDE, "height": SIDE, "x_min": 0, "y_min": 0, "x_max": SIDE, "y_max": SIDE, "score": 0.9}
+    table = pd.DataFrame({"image_file": IMAGES}).assign(**boxes, status="detected")
+    write_boxes(folder / "boxes.parquet", with_quality(table), {})
+    write_record(folder / "run" / RECORDS / "crop_chunk/part1.json", RECORD)
+    return folder
 
 
-def resize(chunk: Path, path: Path) -> None:
-    settings = {"short_side": 400, "jpeg_quality": 75}
-    resize_chunk(chunk, path, path.with_name("lost.tsv"), settings, "cropped_256", "1", False, 0, 2)
+def detect(source: Path, path: Path) -> None:
+    settings = {"score_threshold": 0.5, "below_threshold": "best_box"}
+    detect_chunk(source / "part1.zip", small_detector(), settings, 4, 2, 1, 0, path, path.with_name("lost.tsv"), {})
+
+
+def crop(source: Path, path: Path) -> None:
+    settings = {"ratio": 1.4, "extension": "equal", "aspect": None, "rotate": False, "pad_value": 255}
+    given = source / "part1.zip", source / "boxes.parquet"
+    crop_chunk(*given, path, path.with_name("lost.tsv"), settings | {"jpeg_quality": 75}, "part1", 0, 2)
+
+
+def resize(source: Path, path: Path) -> None:
+    settings = {"short_side": SIDE, "jpeg_quality": 75}
+    resize_chunk(source / "part1.zip", path, path.with_name("lost.tsv"), settings, "cropped_256", "1", False, 0, 2)
 
 
 def draw(_: Path, path: Path) -> None:
     figure = Figure(figsize=(12, 12))
     figure.add_subplot().imshow(np.random.default_rng(3).random((900, 900)), cmap="prism", interpolation="nearest")
-    save_figure(figure, path.with_suffix(".png"))
+    save_figure(figure, path)
+
+
+def export(source: Path, path: Path) -> None:
+    with contextlib.chdir(source / "run"):
+        export_crate(str(path), [str(path.with_name("Snakefile"))], ATTRIBUTES)
 
 
 STAGES: dict[str, Callable[[Path, Path], object]] = {
-    "fetch": lambda chunk, path: fetch(str(chunk), path, attempts=2, timeout=1),
-    "boxes": lambda _, path: write_boxes(path, boxes(), {}),
-    "shards and crops": resize,
-    "zip package": lambda chunk, path: pack_zip([chunk], path),
-    "hdf5 package": lambda chunk, path: pack_hdf5([chunk], path, {}),
+    "fetch": lambda source, path: fetch(str(source / "part1.zip"), path, attempts=2, timeout=1),
+    "boxes": detect,
+    "crops": crop,
+    "shards": resize,
+    "zip package": lambda source, path: pack_zip([source / "part1.zip"], path),
+    "hdf5 package": lambda source, path: pack_hdf5([source / "part1.zip"], path, {}),
     "metadata": lambda _, path: write_tsv(path, pa.table({"image_file": WORDS})),
     "metadata in parquet": lambda _, path: write_strings(path, pa.table({"image_file": WORDS})),
     "quarantine": lambda _, path: write_rows(path, [(word, "crop", "damaged") for word in WORDS]),
@@ -95,44 +143,53 @@ STAGES: dict[str, Callable[[Path, Path], object]] = {
     "state of a training": lambda _, path: TrainingState(path, "recipe").save({"weight": torch.zeros(2**20)}),
     "model": lambda _, path: write_weights(path, {"weight": torch.zeros(2**20)}, {}),
     "figure": draw,
-    "record": lambda _, path: write_json(path, WORDS),
+    "record": lambda _, path: write_record(path, RECORD),
+    "ledger": lambda source, path: seal(path, read_sound_records(source / "run"), "2026-01-02"),
+    "crate": export,
 }
+# What a stage makes first fits on the disk, and is whole.
+FIRST_OUTPUTS = {"lost.tsv", "Snakefile"}
 
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
-def test_a_full_disk_is_told_and_leaves_nothing_half_done(disk, chunk, stage):
-    before = disk / "made before"
-    before.write_bytes(b"kept")
+def test_a_full_disk_is_told_and_the_same_call_succeeds_with_room(disk, filling, source, tmp_path, stage):
     with pytest.raises(Exception) as error:
-        stage(chunk, disk / "result")
-    advice = advice_on_disk(error.value, [])
-    assert advice is not None and "No space left on device; make room" in advice and "run the same command" in advice
-    assert before.read_bytes() == b"kept"
-    left = {path.name for path in disk.iterdir()} - {before.name, "lost.tsv"}
+        stage(source, disk / "result.png")
+    told = rf"{disk}/result\.png\S*: No space left on device; make room .*, then run the same command"
+    assert re.match(told, advice_on_disk(error.value, []) or "")
     # A transfer keeps what came, to go on from there.
-    assert left == ({"result.part", "result.part.json"} if stage is STAGES["fetch"] else set())
-
-
-def test_a_transfer_goes_on_when_there_is_room_again(disk, chunk):
-    with pytest.raises(OSError, match="No space left"):
-        fetch(str(chunk), disk / "result", attempts=1, timeout=1)
-    subprocess.run(["mount", "-o", f"remount,size={16 * DISK_BYTES}", str(disk)], check=True)
-    fetch(str(chunk), disk / "result", attempts=1, timeout=1)
-    subprocess.run(["mount", "-o", f"remount,size={DISK_BYTES}", str(disk)], check=False)
-    assert (disk / "result").read_bytes() == chunk.read_bytes()
+    kept = {"result.png.part", "result.png.part.json"} if stage is STAGES["fetch"] else set()
+    assert {path.name for path in disk.iterdir()} - FIRST_OUTPUTS == kept | {filling.name}
+    filling.unlink()
+    stage(source, disk / "result.png")
+    stage(source, tmp_path / "result.png")
+    assert (disk / "result.png").read_bytes() == (tmp_path / "result.png").read_bytes()
+    assert {path.name for path in disk.iterdir()} - FIRST_OUTPUTS == {"result.png"}
 
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
-def test_a_disk_that_cannot_be_written_to_is_told(disk, chunk, stage):
+def test_a_disk_that_cannot_be_written_to_is_told(disk, source, stage):
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     try:
         with pytest.raises(Exception) as error:
-            stage(chunk, disk / "result")
+            stage(source, disk / "result.png")
     finally:
         subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
     advice = advice_on_disk(error.value, [])
     assert advice is not None and "Read-only file system; make the folder of the run writable" in advice
+    assert str(disk) in advice
     assert list(disk.iterdir()) == []
+
+
+def test_a_full_disk_of_the_node_is_told_and_done_without_until_there_is_room(disk, filling, source, caplog):
+    chunk = str(source / "part1.zip")
+    with staged([chunk], str(disk)) as read:
+        assert read == [chunk]
+    assert f"scratch {disk}: " in caplog.text and "do not fit" in caplog.text
+    assert list(disk.iterdir()) == [filling]
+    filling.unlink()
+    with staged([chunk], str(disk)) as (copy,):
+        assert copy != chunk and Path(copy).read_bytes() == Path(chunk).read_bytes()
 
 
 def test_only_an_input_that_is_gone_is_a_trouble_of_the_disk(tmp_path):

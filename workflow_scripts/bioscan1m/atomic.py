@@ -11,6 +11,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from bioscan1m.disk_troubles import naming
+
 BYTES_TO_FLUSH = 64 * 2**20
 SECONDS_BETWEEN_LOOKS = 0.1
 
@@ -25,10 +27,11 @@ def write_aside(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
-        with _flushing_meanwhile(part):
-            yield part
-        flush(part)
-        part.replace(path)
+        with naming(path):
+            with _flushing_meanwhile(part):
+                yield part
+            flush(part)
+            part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 GO_ON = "run the same command again: what is finished is kept"
 ADVICE = {
@@ -16,20 +18,36 @@ ADVICE = {
 GONE = "it was there when the run began; run the same command again, and it is made or fetched again where that can be"
 
 
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Let an error of the disk tell which file was being written: the system names only one that it cannot open."""
+    try:
+        yield
+    except BaseException as error:
+        for cause in _causes(error):
+            if _trouble(cause) is not None and getattr(cause, "filename", None) is None:
+                cause.filename = str(path)
+        raise
+
+
 def advice_on_disk(error: BaseException, inputs: Collection[str]) -> str | None:
     """One message, with what to do, for an error that comes from the disk; None for any other.
 
     An input that is gone is one; any other file that is not there is a fault of the program.
     """
     for cause in _causes(error):
-        for number, advice in ADVICE.items():
-            # Libraries in C wrap the system's error in one of their own, and quote it.
-            if getattr(cause, "errno", None) == number or os.strerror(number) in str(cause):
-                file = getattr(cause, "filename", None)
-                return f"{f'{file}: ' if file else ''}{os.strerror(number)}; {advice}"
-        if isinstance(cause, FileNotFoundError) and str(cause.filename) in inputs:
-            return f"{cause.filename}: no such file; {GONE}"
+        number, file = _trouble(cause), getattr(cause, "filename", None)
+        if number is not None:
+            return f"{f'{file}: ' if file else ''}{os.strerror(number)}; {ADVICE[number]}"
+        if isinstance(cause, FileNotFoundError) and str(file) in inputs:
+            return f"{file}: no such file; {GONE}"
     return None
+
+
+def _trouble(error: BaseException) -> int | None:
+    """Which of the system's errors above it is. Libraries in C wrap them in one of their own, and quote them."""
+    found = (n for n in ADVICE if getattr(error, "errno", None) == n or os.strerror(n) in str(error))
+    return next(found, None)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

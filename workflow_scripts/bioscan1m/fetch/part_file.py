@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bioscan1m.atomic import flush, write_json
+from bioscan1m.disk_troubles import naming
 from bioscan1m.errors import InputError
 from bioscan1m.fetch.sources import parse_checksum
 
@@ -57,7 +58,7 @@ class PartFile:
         """Yield a function that appends a block of this version of the source."""
         self.version = version or self.version
         write_json(self._note, {"source": self._source, "version": self.version})
-        with self.file.open("ab") as file:
+        with naming(self.file), self.file.open("ab") as file:
 
             def write(block: bytes) -> None:
                 file.write(block)
