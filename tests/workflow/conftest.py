@@ -47,3 +47,19 @@ def finish_small_run(folder: Path) -> str:
     style = str(REPOSITORY / "rules/captions/report.css")
     snakemake_succeeds(folder, "all", "audit", "--report", "results/report.html", "--report-stylesheet", style)
     return output
+
+
+@pytest.fixture
+def run(small_run: Run, tmp_path: Path) -> Path:
+    """The finished run in another folder, to change."""
+    return Path(shutil.copytree(small_run.folder, tmp_path / "run"))
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """The workflow in another folder, as after a fresh clone: every file is new."""
+    folder = tmp_path / "checkout"
+    for name in ("rules", "workflow_scripts", "profiles", "envs"):
+        shutil.copytree(REPOSITORY / name, folder / name, copy_function=shutil.copy)
+    shutil.copy(REPOSITORY / "Snakefile", folder)
+    return folder

@@ -64,16 +64,6 @@ def test_other_accuracies_are_computed_without_any_training(copied_run: Path, sm
     assert planned["test_classifier"] and "train_classifier" not in planned
 
 
-def test_another_crop_ratio_plans_new_crops_and_no_job_of_the_detector(copied_run: Path, small_run) -> None:
-    config = copy.deepcopy(small_run.config)
-    config["crop"]["ratio"] = 1.2
-    write_config(copied_run, config)
-    planned = planned_jobs(snakemake_succeeds(copied_run, "dataset", "detector", "--dry-run", "--quiet", "rules"))
-    assert planned["crop_chunk"] == len(CHUNKS)
-    assert planned["draw_detector_gallery"] == 1
-    assert not {"detect_insects", "fine_tune_detector", "evaluate_detector"} & set(planned)
-
-
 def test_another_threshold_plans_new_boxes_and_no_evaluation(copied_run: Path, small_run) -> None:
     config = copy.deepcopy(small_run.config)
     config["detector"]["detection"] |= {"score_threshold": 0.6}
@@ -147,29 +137,6 @@ def test_every_job_has_a_file_that_the_target_asks_for(copied_run: Path) -> None
     (asked,) = re.findall(r"^rule all:\n    input: (.*)$", listed, flags=re.MULTILINE)
     of_job = outputs_of_jobs(copied_run).groupby("log-file(s)")["output_file"].agg(set)
     assert len(of_job) > 60 and [log for log, files in of_job.items() if not files & set(asked.split(", "))] == []
-
-
-def test_another_label_retrains_only_the_experiments_of_its_image(copied_run: Path) -> None:
-    """Two calls, as the README says: the first makes the digests, the second sees which of them came out as before."""
-    source = copied_run / "source/BIOSCAN_Insect_Dataset_metadata.tsv"
-    table = pd.read_csv(source, sep="\t", dtype=str, keep_default_na=False)
-    split = pd.read_parquet(copied_run / "results/splits/large_insect_order.parquet").set_index("image_file")
-    image_file = split.index[(split["label"] == "Hymenoptera") & (split["role"] == "train")][0]
-    table.loc[table["image_file"] == image_file, "order"] = "Coleoptera"
-    table.to_csv(source, sep="\t", index=False)
-    snakemake_succeeds(copied_run, "dataset")
-    output = snakemake_succeeds(copied_run, "experiments", "--dry-run", "--quiet", "host")
-    trained = set(re.findall(r"Train \w+ with \w+, seed \d+, on (\w+)\.", output))
-    assert "large_insect_order" in trained
-    assert not {name for name in trained if "diptera_family" in name}
-
-
-def test_changed_metadata_plan_their_users_and_no_image_job(copied_run: Path) -> None:
-    with (copied_run / "source/BIOSCAN_Insect_Dataset_metadata.tsv").open("a") as metadata:
-        metadata.write("\n")
-    planned = planned_jobs(snakemake_succeeds(copied_run, "all", "--dry-run", "--quiet", "rules"))
-    assert planned["fetch_metadata"] == planned["validate_metadata"] == 1
-    assert not {"fetch_chunk", "detect_insects", "crop_chunk", "resize_chunk"} & set(planned)
 
 
 def test_new_photographs_are_predicted_without_any_training(copied_run: Path, small_run) -> None:
