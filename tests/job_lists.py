@@ -28,7 +28,10 @@ JOINS_OF_METADATA = {
     "write_parquet": 1,
     "summarise_dataset": 1,
 }
+# The crops of the last chunk are alone in their zip, which is not asked for without it.
+WITHOUT_THE_LAST_CHUNK = {rule: jobs for rule, jobs in JOINS_OF_IMAGES.items() if rule != "pack_crops"}
 ONE_CHUNK = {"fetch_chunk": 1, "detect_insects": 1, "crop_chunk": 1, "resize_chunk": 2, "join_quarantine": 1}
+# What `dataset` makes of three chunks that are there, where the crops, the boxes or the labels become others.
 CROPPED_ANEW = {
     "crop_chunk": 3,
     "resize_chunk": 3,
@@ -58,7 +61,16 @@ LABELLED_ANEW = {
     "digest_for_comparison": 2,
     "dataset": 1,
 }
-WITHOUT_THE_LAST_CHUNK = {rule: jobs for rule, jobs in JOINS_OF_IMAGES.items() if rule != "pack_crops"}
+# What `all` makes after `dataset`: whatever was changed, and once anything was trained.
+ALWAYS = {"seal_records": 1, "export_crate": 1, "all": 1}
+JOINS_OF_EXPERIMENTS = {
+    "summarise_experiments": 1,
+    "form_prediction_sets": 1,
+    "roll_up_predictions": 1,
+    "find_label_errors": 1,
+    "list_unusable_images": 1,
+    "render_tables": 1,
+}
 
 
 def planned(run: Path, *targets: str, checkout: Path = REPOSITORY) -> dict[str, int]:
@@ -79,3 +91,11 @@ def made(run: Path, *arguments: str, checkout: Path = REPOSITORY) -> dict[str, i
     )
     assert done.returncode == 0, done.stdout[-3000:]
     return {rule: jobs for rule, jobs in planned_jobs(done.stdout).items() if rule != "total"}
+
+
+def trained(experiments: int, trainings: int, compared: int = 0) -> dict[str, int]:
+    """The jobs of experiments whose images or labels are others, and of packages that are compared on them."""
+    of_experiment = dict.fromkeys(("select_trial", "test_classifier", "draw_experiment"), experiments)
+    of_package = dict.fromkeys(("train_for_comparison", "test_for_comparison"), compared)
+    comparison = of_package | {"compare_packages": 1} if compared else {}
+    return ALWAYS | JOINS_OF_EXPERIMENTS | {"train_classifier": trainings} | of_experiment | comparison

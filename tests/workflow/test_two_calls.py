@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from bioscan1m.archives import ZipWriter, read_members
 from job_lists import (
+    ALWAYS,
     CROPPED_ANEW,
     DETECTED_ANEW,
     JOINS_OF_IMAGES,
@@ -23,21 +24,13 @@ from job_lists import (
     WITHOUT_THE_LAST_CHUNK,
     made,
     planned,
+    trained,
 )
 from workflow_runs import write_config
 
 pytestmark = pytest.mark.workflow
 
 LARGE = "large_insect_order"
-ALWAYS = {"seal_records": 1, "export_crate": 1, "all": 1}
-JOINS_OF_EXPERIMENTS = {
-    "summarise_experiments": 1,
-    "form_prediction_sets": 1,
-    "roll_up_predictions": 1,
-    "find_label_errors": 1,
-    "list_unusable_images": 1,
-    "render_tables": 1,
-}
 
 
 class Change(NamedTuple):
@@ -46,14 +39,6 @@ class Change(NamedTuple):
     change: Callable[[Path, Path], None]
     first: dict[str, int]
     second: dict[str, int]
-
-
-def trained(experiments: int, trainings: int, compared: int = 0) -> dict[str, int]:
-    """The jobs of experiments whose images or labels are others, and of packages that are compared on them."""
-    of_experiment = dict.fromkeys(("select_trial", "test_classifier", "draw_experiment"), experiments)
-    of_package = dict.fromkeys(("train_for_comparison", "test_for_comparison"), compared)
-    comparison = of_package | {"compare_packages": 1} if compared else {}
-    return ALWAYS | JOINS_OF_EXPERIMENTS | {"train_classifier": trainings} | of_experiment | comparison
 
 
 def configure(run: Path, value: Any, *keys: str) -> None:
