@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from small_detectors import PREPROCESSOR, small_detector, small_model, well, write_detector
+from small_memory import give_room_for
 
 from bioscan1m.detector.boxes import intersection_over_union
 from bioscan1m.detector.detector import Predictions, load_base, load_detector, normalise, save_detector
@@ -32,6 +33,15 @@ def test_boxes_do_not_depend_on_the_batch():
     boxes = np.concatenate([one.boxes for one in alone])
     assert intersection_over_union(together.boxes.reshape(-1, 4), boxes.reshape(-1, 4)).min() >= 0.99
     np.testing.assert_allclose(together.scores, np.concatenate([one.scores for one in alone]), atol=1e-5)
+
+
+def test_too_many_images_for_the_memory_are_an_error_that_says_how_many_fit():
+    detector = small_detector()
+    give_room_for(detector.model, 3)
+    assert len(detector.predict(IMAGES[:3]).boxes) == 3
+    told = "8 images of 64x48 pixels in a pass; 2 fit: set detector.detection.batch_size in the config to 2"
+    with pytest.raises(InputError, match=told):
+        detector.predict(IMAGES)
 
 
 def test_predictions_are_corners_within_the_image():

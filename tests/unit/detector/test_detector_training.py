@@ -12,6 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from small_detectors import FINE_TUNING, PREPROCESSOR, example, small_model
+from small_memory import give_room_for
 from transformers.models.detr.modeling_detr import DetrFrozenBatchNorm2d
 
 from bioscan1m.detector.detector_batch_norm import fold_batch_norm, thaw_batch_norm
@@ -151,6 +152,24 @@ def test_a_training_killed_at_any_step_ends_with_the_same_weights(trained, monke
     assert history_again == history
     assert all(torch.equal(again[name], weights[name]) for name in weights)
     assert not (tmp_path / "model.unfinished").exists()
+
+
+@pytest.mark.parametrize(("room", "said"), [(3, "2 fit: set detector.fine_tuning.batch_size in"), (0, "not even one")])
+def test_a_batch_too_large_for_the_memory_is_an_error_that_says_how_many_fit(state, room, said):
+    model = small_model()
+    give_room_for(model, room)
+    with pytest.raises(InputError, match=f"out of memory with 4 images of 64x48 pixels in a pass; {said}"):
+        fine_tune(model, EXAMPLES, PREPROCESSOR, FINE_TUNING, torch.device("cpu"), state)
+
+
+def test_monitored_images_too_many_for_the_memory_are_told_with_the_setting_of_the_training():
+    model = small_model()
+    give_room_for(model, 4)
+    settings = {**FINE_TUNING, "batch_size": 6}
+    optimizer = torch.optim.AdamW(parameter_groups(model, settings))
+    training = Training(model, optimizer, PREPROCESSOR, settings, len(EXAMPLES))
+    with pytest.raises(InputError, match=r"with 6 images .* 3 fit: set detector\.fine_tuning\.batch_size"):
+        training.measure(EXAMPLES)
 
 
 def test_the_monitored_images_are_measured_after_each_epoch_and_change_nothing(trained):

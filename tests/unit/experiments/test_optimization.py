@@ -1,11 +1,8 @@
-"""Optimizers and learning rates are those of the config, losses that are no numbers are found, and memory is halved."""
+"""Optimizers and learning rates are those of the config, and losses that are no numbers are found."""
 
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -16,12 +13,9 @@ from bioscan1m.experiments.data_parallel import ALONE
 from bioscan1m.experiments.optimization import (
     STEPS_BETWEEN_CHECKS,
     EpochLoss,
-    images_that_fit,
     learning_rate,
     make_optimizer,
 )
-
-SCRIPTS = Path(__file__).parents[3] / "workflow_scripts"
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
@@ -56,22 +50,3 @@ def test_the_first_loss_that_is_no_number_is_found_by_its_step(step):
         for number in range(1, 3 * STEPS_BETWEEN_CHECKS):
             losses.add(torch.tensor(math.nan if number >= step else 1.0), 1)
         losses.mean()
-
-
-def test_what_fits_into_memory_is_found_by_halving():
-    code = """
-import resource, sys, torch
-from bioscan1m.experiments.optimization import images_that_fit
-torch.set_num_threads(1)
-used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-resource.setrlimit(resource.RLIMIT_AS, (used + 300 * 2**20,) * 2)
-for work in (lambda images: torch.ones(images, 10 * 2**20), lambda _: torch.ones(2**30)):
-    print(images_that_fit(work, 32))
-"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["4", "0"], done.stderr
-
-
-def test_other_errors_are_not_taken_for_want_of_memory():
-    with pytest.raises(RuntimeError, match="shape"):
-        images_that_fit(lambda images: torch.ones(images).view(-1, 3), 8)

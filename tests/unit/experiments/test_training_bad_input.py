@@ -9,16 +9,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import h5py
 import pytest
 import torch
+from small_memory import give_room_for
 from toy_experiment import IMAGES, make_package, make_trial, train_and_write
 
 from bioscan1m.errors import InputError
 from bioscan1m.experiments.evaluation import describe_test, evaluate_model, warn_of_absences
+from bioscan1m.experiments.trained_classifier import load_trained
 from bioscan1m.experiments.training import train
+from bioscan1m.inference.embeddings import embed
 from bioscan1m.package.packages import GROUP
 from bioscan1m.training_state import TrainingState
 from bioscan1m.weights import write_weights
@@ -69,6 +73,7 @@ def test_too_little_memory_is_an_error_that_says_what_would_fit(tmp_path):
 import resource, sys
 from pathlib import Path
 import torch
+from small_memory import give_room_for
 from toy_experiment import RESNET, make_trial
 from bioscan1m.errors import InputError
 from bioscan1m.experiments.training import train
@@ -101,6 +106,25 @@ except InputError as error:
         passes.append(int(advice[1]))
         assert passes[-1] > passes[-2]
         message = told(passes[-1])
+
+
+def test_too_little_memory_for_a_trained_classifier_is_an_error_that_says_what_would_fit(tmp_path):
+    """Of its test, its embeddings, and what it says of photographs: all look at images in the same way."""
+    toy, images = make_package(tmp_path), [f"Diptera{place}.jpg" for place in range(20)]
+    train_and_write(toy, make_trial(epochs=1), tmp_path)
+    classifier = load_trained(tmp_path / "model.safetensors")
+    give_room_for(classifier.model, 5)
+    told = (
+        "the classifier of small_insect_order by resnet50: out of memory with 8 images of 32 pixels in a pass; 4 fit: "
+        ".* classifier.training.accumulation in the config to 2, "
+    )
+    for look in (classifier.look_at, partial(embed, classifier)):
+        with pytest.raises(InputError, match=told):
+            look(toy[0], images)
+        assert len(look(toy[0], images[:5])[0].image_files) == 5
+    give_room_for(classifier.model, 0)
+    with pytest.raises(InputError, match="not even one fits: take a smaller backbone or crop, or a machine"):
+        classifier.look_at(toy[0], images)
 
 
 @contextmanager

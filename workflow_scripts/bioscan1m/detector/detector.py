@@ -31,6 +31,8 @@ from bioscan1m.detector.detector_backbone import with_own_backbone
 from bioscan1m.detector.detector_batch_norm import fold_batch_norm
 from bioscan1m.detector.detector_input import Preprocessor, read_preprocessor, write_preprocessor
 from bioscan1m.device import mixed_precision
+from bioscan1m.device_memory import too_little_memory, within_memory
+from bioscan1m.errors import InputError
 from bioscan1m.weights import read_weights, write_serialized
 
 
@@ -48,16 +50,27 @@ class Predictions(NamedTuple):
 
 @dataclass(frozen=True)
 class Detector:
-    """A model that is ready to predict, on its device; `precision` is auto, float32 or bfloat16 (device.py)."""
+    """A model that is ready to predict, on its device.
+
+    `precision` is auto, float32 or bfloat16 (device.py); `batch_setting` is what in the config says how many images it
+    is given at a time.
+    """
 
     model: PreTrainedModel
     preprocessor: Preprocessor
     device: torch.device
     precision: str = "auto"
+    batch_setting: str = "detector.detection.batch_size"
+
+    def predict(self, images: list[np.ndarray]) -> Predictions:
+        """Boxes and scores of inputs (3, h, w) uint8 of one size, so that no padding and no neighbour matters.
+
+        Raises InputError where there is too little memory for so many.
+        """
+        return within_memory(lambda: self._predict(images), lambda: self._too_little_memory(images))
 
     @torch.inference_mode()
-    def predict(self, images: list[np.ndarray]) -> Predictions:
-        """Boxes and scores of inputs (3, h, w) uint8 of one size, so that no padding and no neighbour matters."""
+    def _predict(self, images: list[np.ndarray]) -> Predictions:
         pixels = torch.from_numpy(np.stack(images))
         if self.device.type == "cuda":
             pixels = pixels.pin_memory()
@@ -66,6 +79,17 @@ class Detector:
             found = self.model(pixels.contiguous(memory_format=torch.channels_last))
         scores = box_scores(found.logits.float(), self.model.config.num_labels)
         return Predictions(corners(found.pred_boxes.float()).clamp(0, 1).cpu().numpy(), scores.cpu().numpy())
+
+    def _too_little_memory(self, images: list[np.ndarray]) -> InputError:
+        _, height, width = images[0].shape
+        return too_little_memory(
+            "the detector",
+            len(images),
+            f"{width}x{height}",
+            lambda fitting: self._predict(images[:fitting]),
+            lambda fitting: f"set {self.batch_setting} in the config to {fitting}",
+            "detector or image_size",
+        )
 
 
 def normalise(pixels: torch.Tensor, preprocessor: Preprocessor) -> torch.Tensor:

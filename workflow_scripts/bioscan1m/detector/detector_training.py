@@ -27,11 +27,12 @@ from bioscan1m.atomic import write_text
 from bioscan1m.detector.detector import Detector, normalise
 from bioscan1m.detector.detector_architecture import keep_heads_in_float32, understands_padding
 from bioscan1m.detector.detector_batch_norm import freeze_batch_norm, thaw_batch_norm
-from bioscan1m.detector.detector_batches import Batch, epoch_batches
+from bioscan1m.detector.detector_batches import Batch, as_fractions, collate, epoch_batches
 from bioscan1m.detector.detector_evaluation import evaluate, metrics
 from bioscan1m.detector.detector_examples import Example
 from bioscan1m.detector.detector_input import Preprocessor
 from bioscan1m.device import mixed_precision
+from bioscan1m.device_memory import too_little_memory, within_memory
 from bioscan1m.errors import InputError
 from bioscan1m.progress import Progress
 from bioscan1m.training_state import TrainingState
@@ -40,6 +41,7 @@ logger = logging.getLogger(__name__)
 
 # The terms of the last layer; those of other layers and of denoising have more in their names.
 LOSS_TERM = re.compile(r"loss_[a-z]+")
+BATCH_SETTING = "detector.fine_tuning.batch_size"
 MONITORED = ("ap_75", "ar_50_95", "mean_iou")
 OF_BACKBONE = re.compile(r".*\bbackbone\..*")
 # The stem and the first stage of the backbone keep the features they have from pretraining, as in the original DETR.
@@ -71,13 +73,7 @@ def fine_tune(
     model.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(parameter_groups(model, settings), weight_decay=settings["weight_decay"])
     training = Training(model, optimizer, preprocessor, settings, len(examples))
-    history = training.resume(kept)
-    progress = Progress("training the detector", (settings["epochs"] - len(history)) * training.steps, "steps")
-    for epoch in range(len(history) + 1, settings["epochs"] + 1):
-        history.append(training.train_epoch(epoch, examples, progress) | training.measure(monitor))
-        kept.save({"history": history, "model": model.state_dict(), "optimizer": optimizer.state_dict()})
-        described = ", ".join(f"{name} {value:.4g}" for name, value in history[-1].items() if name != "epoch")
-        logger.info("epoch %d of %d: %s", epoch, settings["epochs"], described)
+    history = within_memory(lambda: training.run(examples, kept, monitor), lambda: training.too_little_memory(examples))
     freeze_batch_norm(model.cpu(), frozen)
     return history
 
@@ -96,6 +92,20 @@ class Training:
     def steps(self) -> int:
         """Steps in an epoch."""
         return math.ceil(self.images / self.settings["batch_size"])
+
+    def run(
+        self, examples: Sequence[Example], kept: TrainingState, monitor: Sequence[Example]
+    ) -> list[dict[str, float]]:
+        """All epochs that are not done yet; returns the rows of all."""
+        history, epochs = self.resume(kept), self.settings["epochs"]
+        progress = Progress("training the detector", (epochs - len(history)) * self.steps, "steps")
+        for epoch in range(len(history) + 1, epochs + 1):
+            history.append(self.train_epoch(epoch, examples, progress) | self.measure(monitor))
+            state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+            kept.save({"history": history} | state)
+            described = ", ".join(f"{name} {value:.4g}" for name, value in history[-1].items() if name != "epoch")
+            logger.info("epoch %d of %d: %s", epoch, epochs, described)
+        return history
 
     def resume(self, kept: TrainingState) -> list[dict[str, float]]:
         """Take over the state that was kept, if any; return the rows of the epochs that are done."""
@@ -144,9 +154,29 @@ class Training:
         """AP, AR and mean IoU on these images at this point; nothing without images."""
         if not monitor:
             return {}
-        detector = Detector(self.model.eval(), self.preprocessor, self.model.device, self.settings["precision"])
+        settings = self.settings["precision"], BATCH_SETTING
+        detector = Detector(self.model.eval(), self.preprocessor, self.model.device, *settings)
         figures = metrics(evaluate(detector, monitor, self.settings["batch_size"]))
         return {name: figures[name] for name in MONITORED}
+
+    def too_little_memory(self, examples: Sequence[Example]) -> InputError:
+        """An error that names how many of the largest images fit into the memory at a time."""
+        largest = as_fractions(max(examples, key=lambda example: example.image.pixels.size))
+        _, height, width = largest[0].shape
+
+        def run(images: int) -> None:
+            self.optimizer.zero_grad()
+            batch = collate([largest] * images, not understands_padding(self.model))
+            detection_loss(self.model.train(), batch, self.preprocessor, self.settings["precision"])[0].backward()
+
+        return too_little_memory(
+            "training the detector",
+            self.settings["batch_size"],
+            f"{width}x{height}",
+            run,
+            lambda fitting: f"set {BATCH_SETTING} in the config to {fitting}",
+            "base or image_size",
+        )
 
 
 def detection_loss(

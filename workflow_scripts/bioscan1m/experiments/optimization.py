@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,8 +12,6 @@ from bioscan1m.experiments.data_parallel import Group
 
 # Looking at a loss waits for the device, so it is done once in so many steps.
 STEPS_BETWEEN_CHECKS = 100
-# Of torch's allocator, and of oneDNN's where it finds no room for a kernel or its scratch.
-CPU_OUT_OF_MEMORY = ("can't allocate memory", "could not create a primitive", "could not create a memory")
 
 
 def make_optimizer(model: nn.Module, training: dict[str, Any]) -> torch.optim.Optimizer:
@@ -79,29 +75,3 @@ class EpochLoss:
         self._images += int(images.sum())
         self._sum += sums.sum().item()
         self._unseen.clear()
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether torch found no memory: on a GPU it has an error of its own for that, on a CPU a message."""
-    return isinstance(error, torch.OutOfMemoryError) or any(message in str(error) for message in CPU_OUT_OF_MEMORY)
-
-
-def images_that_fit(run: Callable[[int], object], images: int) -> int:
-    """The largest of 1/2, 1/4, … of `images` for which `run` finds memory; 0 where not even one image does.
-
-    The smallest comes first, so that there is one failure and nothing after it: oneDNN makes no more kernels where it
-    lacked memory once.
-    """
-    fitting = 0
-    for halvings in range(images.bit_length() - 1, 0, -1):
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        try:
-            run(images >> halvings)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-            break
-        fitting = images >> halvings
-    return fitting

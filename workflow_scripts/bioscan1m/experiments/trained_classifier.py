@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from bioscan1m.device import prepare_device, to_device
+from bioscan1m.device_memory import too_little_memory, within_memory
 from bioscan1m.errors import InputError
 from bioscan1m.experiments.batches import Batches, Channels
 from bioscan1m.experiments.classifiers import build_classifier, load_trained_weights
@@ -43,18 +45,48 @@ class TrainedClassifier:
         return self.recipe["classes"]
 
     def predict(self, package: str | Path, images: LabelledImages, progress: Progress) -> tuple[Predictions, Skipped]:
-        """As the function `predict`, on images of a package, with the settings of its training."""
-        training = self.recipe["trial"]["training"] | {"cache_images": False}  # one pass: nothing to keep
-        batches = Batches(package, images, training)
-        channels = Channels(*(tuple(self.recipe["channels"][name]) for name in Channels._fields))
-        with torch.no_grad():
-            logits = Computation(BatchLogits(self.model, channels, training["precision"]).eval(), batches.shape)
-        return predict(logits, batches, images, self.classes, progress)
+        """As the function `predict`, on images of a package, with the settings of its training.
+
+        Raises InputError also where a batch is too large for the memory.
+        """
+        batches = Batches(package, images, self._training | {"cache_images": False})  # one pass: nothing to keep
+
+        def look() -> tuple[Predictions, Skipped]:
+            with torch.no_grad():
+                logits = Computation(self._logits(), batches.shape)
+            return predict(logits, batches, images, self.classes, progress)
+
+        return within_memory(look, lambda: self._too_little_memory(*batches.shape[:2]))
 
     def look_at(self, package: str | Path, image_files: Sequence[str]) -> tuple[Predictions, Skipped]:
         """The same for images without labels, whose true classes in the predictions mean nothing."""
         images = LabelledImages(list(image_files), np.zeros(len(image_files), np.int64))
         return self.predict(package, images, Progress(self.experiment, len(images)))
+
+    @property
+    def _training(self) -> dict[str, Any]:
+        return self.recipe["trial"]["training"]
+
+    def _logits(self) -> BatchLogits:
+        channels = Channels(*(tuple(self.recipe["channels"][name]) for name in Channels._fields))
+        return BatchLogits(self.model, channels, self._training["precision"]).eval()
+
+    def _too_little_memory(self, images: int, crop: int) -> InputError:
+        logits, device = self._logits(), next(self.model.parameters()).device
+
+        @torch.no_grad()
+        def run(images: int) -> None:
+            logits(torch.zeros(images, crop, crop, 3, dtype=torch.uint8, device=device))
+
+        def advice(fitting: int) -> str:
+            passes = math.ceil(self._training["batch_size"] / (self._training["processes"] * fitting))
+            return (
+                "use it where more memory is free, or set classifier.training.accumulation in the config to "
+                f"{passes}, which trains it again in as small passes"
+            )
+
+        what = f"the classifier of {self.experiment} by {self.recipe['trial']['backbone']}"
+        return too_little_memory(what, images, f"{crop}", run, advice, "backbone or crop")
 
 
 def load_trained(file: str | Path) -> TrainedClassifier:

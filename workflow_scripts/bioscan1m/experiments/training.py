@@ -20,17 +20,12 @@ import torch
 from torch import nn
 
 from bioscan1m.device import prepare_device, to_device
+from bioscan1m.device_memory import too_little_memory, within_memory
 from bioscan1m.errors import InputError
 from bioscan1m.experiments.batches import DATASET_CHANNELS, Batch, Batches
 from bioscan1m.experiments.classifiers import start_classifier
 from bioscan1m.experiments.data_parallel import ALONE, Group, run_together
-from bioscan1m.experiments.optimization import (
-    EpochLoss,
-    images_that_fit,
-    is_out_of_memory,
-    learning_rate,
-    make_optimizer,
-)
+from bioscan1m.experiments.optimization import EpochLoss, learning_rate, make_optimizer
 from bioscan1m.experiments.passes import BatchLogits, BatchLoss, Computation
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.experiments.trained import Trained
@@ -99,14 +94,8 @@ class Trainer:
     def run(self) -> Trained:
         """Train until the last epoch, or until `patience` of them have brought none that is better."""
         self._resume()
-        try:
-            self._train()
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
-        else:
-            return self._outcome()
-        raise self._too_little_memory()  # here, where the error no longer holds the tensors of its step
+        within_memory(self._train, self._too_little_memory)
+        return self._outcome()
 
     def _train(self) -> None:
         self._capture()
@@ -265,24 +254,20 @@ class Trainer:
         )
 
     def _too_little_memory(self) -> InputError:
-        """An error that names how many images fit into the memory at a time."""
         images, crop, *_ = self._train_batches.shape
         self._loss, self._logits = self._loss_by(self._model), None  # without the memory of graphs
 
-        def try_pass(images: int) -> None:
+        def run(images: int) -> None:
             self._optimizer.zero_grad()
             pixels = torch.zeros(images, crop, crop, 3, dtype=torch.uint8, device=self._device)
             self._loss(pixels, torch.zeros(images, dtype=torch.int64, device=self._device)).backward()
 
+        def advice(fitting: int) -> str:
+            passes = math.ceil(self._trial["training"]["batch_size"] / (self._group.size * fitting))
+            return f"set classifier.training.accumulation in the config to {passes}, the passes of a step"
+
         self._model.eval()  # batch norm would wait for the other processes
-        fitting = images_that_fit(try_pass, images)
-        passes = math.ceil(self._trial["training"]["batch_size"] / (self._group.size * max(fitting, 1)))
-        advice = (
-            f"{fitting} fit: set classifier.training.accumulation in the config to {passes}, the passes of a step"
-            if fitting
-            else "not even one fits: take a smaller backbone or crop, or a machine with more memory"
-        )
-        return InputError(f"{self._name}: out of memory with {images} images of {crop} pixels in a pass; {advice}")
+        return too_little_memory(self._name, images, f"{crop}", run, advice, "backbone or crop")
 
 
 def _copy(model: nn.Module) -> dict[str, torch.Tensor]:
