@@ -192,6 +192,7 @@ rule summarise_experiments:
     output:
         validation="results/summary/validation.tsv",
         test="results/summary/test.tsv",
+        misclassified="results/summary/misclassified.tsv",
         headline="results/summary/headline.txt",
         record=f"{RECORD}/summarise_experiments/summary.json",
     log:

@@ -81,6 +81,11 @@ REPORT_TABLES = {
         "validation",
     ),
     "results/summary/test.tsv": (EXPERIMENTS_PART, "Test (table 5)", "test"),
+    "results/summary/misclassified.tsv": (
+        EXPERIMENTS_PART,
+        "Mistakes, and those for the dominant class (figures A3, A4)",
+        "misclassified_table",
+    ),
     **{
         table: (
             EXPERIMENTS_PART,

@@ -143,6 +143,8 @@ def test_summary_stands_beside_the_published_figures(small_run) -> None:
     test = pd.read_csv(small_run / "results/summary/test.tsv", sep="\t")
     assert set(test["experiment"]) == set(small_run.config["classifier"]["trials"])
     assert test.filter(like="published").notna().any().any()
+    wrong = pd.read_csv(small_run / "results/summary/misclassified.tsv", sep="\t")
+    assert (100 - wrong["misclassified_share"]).tolist() == pytest.approx(test["micro_top1"].tolist(), abs=0.02)
     validation = pd.read_csv(small_run / "results/summary/validation.tsv", sep="\t")
     assert len(validation) == sum(len(trials) for trials in small_run.config["classifier"]["trials"].values())
 

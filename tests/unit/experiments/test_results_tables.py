@@ -7,7 +7,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bioscan1m.experiments.results_tables import headline, split_name, summarise_tests, summarise_validations
+from bioscan1m.experiments.results_tables import (
+    headline,
+    split_name,
+    summarise_misclassified,
+    summarise_tests,
+    summarise_validations,
+)
 from bioscan1m.tables import write_table
 
 MODEL = {"library": "torchvision", "name": "resnet50", "settings": {}, "parameters": 25_600_000}
@@ -61,6 +67,25 @@ def test_the_test_table_has_every_k_and_what_the_paper_has():
     assert row["model"] == "resnet50, 25.60 M parameters"
 
 
+def mistakes(experiment: str, matrix: list[list[int]]) -> dict[str, Any]:
+    """A test.json with this confusion matrix."""
+    return {**run(experiment, "vit_b_16", 1, 0.9), "classes": ["Aphids", "Diptera"], "confusion_matrix": matrix}
+
+
+def test_the_mistakes_for_the_dominant_class_are_a_share_of_all_mistakes_beside_the_papers(tmp_path):
+    tests = [mistakes("small_insect_order", [[3, 1], [3, 9]]), mistakes("moths", [[5, 0], [0, 4]])]
+    write_table(tmp_path / "misclassified.tsv", summarise_misclassified(tests))
+    orders, moths = pd.read_csv(tmp_path / "misclassified.tsv", sep="\t").to_dict("records")
+    assert (orders["images"], orders["misclassified"], orders["misclassified_share"]) == (16, 4, 25.0)
+    assert (orders["dominant_class"], orders["taken_for_dominant"], orders["taken_for_dominant_share"]) == (
+        "Diptera", 1, 25.0,
+    )  # fmt: skip
+    published = [orders[f"taken_for_dominant_share_{part}"] for part in ("published", "difference")]
+    assert published == [16.2, pytest.approx(8.8)]
+    assert (moths["dominant_class"], moths["misclassified"], moths["taken_for_dominant"]) == ("Aphids", 0, 0)
+    assert pd.isna(moths["taken_for_dominant_share"]) and pd.isna(moths["taken_for_dominant_share_published"])
+
+
 def test_another_choice_than_the_papers_is_told(tmp_path):
     chosen = selection("small_insect_order", "the paper tested vit_b_16 with ce; it is 10.00 points behind")
     write_table(tmp_path / "test.tsv", summarise_tests([run_on_test("small_insect_order", 0.9)], [chosen]))
@@ -107,7 +132,8 @@ def test_the_headline_is_readable_and_the_files_are_plain_tsv(tmp_path):
 
 def test_a_run_without_experiments_has_tables_with_a_header(tmp_path):
     tested = summarise_tests([], [])
-    for name, table in (("test", tested), ("validation", summarise_validations([], []))):
+    tables = {"test": tested, "validation": summarise_validations([], []), "wrong": summarise_misclassified([])}
+    for name, table in tables.items():
         write_table(tmp_path / f"{name}.tsv", table)
         assert pd.read_csv(tmp_path / f"{name}.tsv", sep="\t").empty
     assert "no experiments" in headline(tested)

@@ -1,4 +1,4 @@
-"""The final tables: validation by trial (tables A3 and A4) and test by experiment (table 5), beside the published ones.
+"""The final tables beside the published figures: validation by trial (A3 and A4), test (5) and its mistakes (A6.4).
 
 All figures are percentages, as the paper prints them; a difference is ours minus published, in percentage points. The
 columns of published figures are empty for an experiment that is not in the paper, and left out where none of them is.
@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bioscan1m.experiments.experiment_results import group_by_trial, mean_and_deviation, name_model
@@ -57,6 +58,14 @@ def summarise_released(tests: Sequence[dict[str, Any]], checkpoints: Sequence[st
         for name, test in zip(checkpoints, tests, strict=True)
     ]
     return results_table(rows).drop(columns=["loss", "seed"])
+
+
+def summarise_misclassified(tests: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One row per experiment: how many test images are misclassified, and which share of them as the dominant class.
+
+    That is the class with most test images. Where nothing is misclassified the share is None.
+    """
+    return results_table([{**_describe_experiment(test), **_misclassified(test)} for test in tests])
 
 
 def headline(tests: pd.DataFrame) -> str:
@@ -149,6 +158,30 @@ def _test_metrics(test: dict[str, Any]) -> dict[str, float | None]:
     size, task = split_name(test["experiment"])
     table = published("table5_test")
     return metrics_beside(test, table[(table["dataset"] == size) & (table["task"] == task)])
+
+
+def _misclassified(test: dict[str, Any]) -> dict[str, Any]:
+    matrix = np.array(test["confusion_matrix"])
+    images, wrong = int(matrix.sum()), int(matrix.sum() - np.trace(matrix))
+    dominant = int(matrix.sum(axis=1).argmax())
+    taken = int(matrix[:, dominant].sum() - matrix[dominant, dominant])
+    share, paper = _percent(taken / wrong) if wrong else None, _taken_for_dominant_published(test)
+    return {
+        "images": images,
+        "misclassified": wrong,
+        "misclassified_share": _percent(wrong / images),
+        "dominant_class": test["classes"][dominant],
+        "taken_for_dominant": taken,
+        "taken_for_dominant_share": share,
+        "taken_for_dominant_share_published": paper,
+        "taken_for_dominant_share_difference": None if share is None else _difference(share, paper),
+    }
+
+
+def _taken_for_dominant_published(test: dict[str, Any]) -> float | None:
+    size, task = split_name(test["experiment"])
+    table = published("figureA4_taken_for_dominant").set_index(["dataset", "task"])["taken_for_dominant_share"]
+    return table.get((size, task))
 
 
 def metrics_beside(test: dict[str, Any], paper: pd.DataFrame) -> dict[str, float | None]:
