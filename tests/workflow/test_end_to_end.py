@@ -10,6 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from safetensors import safe_open
@@ -121,14 +122,16 @@ def test_each_experiment_is_tested_with_its_chosen_trial(small_run) -> None:
     for experiment in small_run.config["classifier"]["trials"]:
         folder = small_run / f"results/experiments/{experiment}"
         split = pd.read_parquet(small_run / f"results/splits/{experiment}.parquet")
-        predictions = pq.read_table(folder / "predictions.parquet").to_pandas()
         test = json.loads((folder / "test.json").read_text())
-        assert list(predictions.columns) == ["image_file", "truth", "prediction", "logits"]
-        assert set(predictions["image_file"]) <= set(split.loc[split["role"] == "test", "image_file"])
+        for role, name in {"test": "predictions", "validation": "validation_predictions"}.items():
+            table = pq.read_table(folder / f"{name}.parquet")
+            assert table.column_names == ["image_file", "truth", "prediction", "logits"]
+            assert table.schema.field("logits").type == pa.list_(pa.float32(), len(test["classes"]))
+            assert set(table["image_file"].to_pylist()) <= set(split.loc[split["role"] == role, "image_file"])
+            assert len(table) == test["images"][role]
+        predictions = pd.read_parquet(folder / "predictions.parquet")
         accuracy = (predictions["truth"] == predictions["prediction"]).mean()
         assert test["metrics"]["micro_top1"] == pytest.approx(accuracy)
-        validation = pq.read_table(folder / "validation_predictions.parquet").to_pandas()
-        assert set(validation["image_file"]) <= set(split.loc[split["role"] == "validation", "image_file"])
 
 
 def test_a_model_names_its_own_recipe(small_run) -> None:
