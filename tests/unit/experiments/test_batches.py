@@ -100,6 +100,19 @@ def test_a_package_that_cannot_be_opened_is_named_before_there_are_workers(toy, 
         make_batches((tmp_path / "package.hdf5", toy[1]), 1, workers=2)
 
 
+@pytest.mark.parametrize(("replaced", "reason"), [(False, "no such package"), (True, "not a readable HDF5 file")])
+def test_what_a_worker_finds_wrong_is_told_as_one_line_that_begins_with_the_file(tmp_path, replaced, reason):
+    """The package changes after this process has opened it, and before the workers do."""
+    toy = make_package(tmp_path)
+    batches = make_batches(toy, 1, workers=2)
+    toy[0].rename(tmp_path / "elsewhere.hdf5")
+    if replaced:
+        toy[0].write_bytes(b"something else")
+    with pytest.raises(InputError) as raised:
+        list(batches)
+    assert str(raised.value).startswith(f"{toy[0]}: {reason}") and "\n" not in str(raised.value)
+
+
 def test_channels_are_normalised_with_the_published_figures():
     images = torch.randint(0, 256, (2, 4, 5, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     normalised = to_network_input(images, torch.device("cpu"), DATASET_CHANNELS)

@@ -132,7 +132,9 @@ class Batches:
     def __iter__(self) -> Iterator[Batch]:
         gpu = torch.cuda.current_device() if torch.cuda.is_available() else None  # another thread knows only the first
 
-        def copied(decoded: _Decoded) -> Batch:
+        def copied(decoded: _Decoded | InputError) -> Batch:
+            if isinstance(decoded, InputError):
+                raise decoded
             pixels = self._pixels[decoded.slot, : len(decoded.indices)]
             return Batch(_copy(pixels, gpu), self._labels[decoded.indices], decoded.indices, decoded.skipped)
 
@@ -163,8 +165,14 @@ class _Decoding(Dataset):
     def __init__(self, images: PackageImages, pixels: np.ndarray) -> None:
         self._images, self._pixels = images, pixels
 
-    def __getitem__(self, request: tuple[int, list[Key]]) -> _Decoded:
-        slot, keys = request
+    def __getitem__(self, request: tuple[int, list[Key]]) -> _Decoded | InputError:
+        """The batch, or why there is none: torch would put an error that is raised here into a traceback."""
+        try:
+            return self._decode(*request)
+        except InputError as error:
+            return error
+
+    def _decode(self, slot: int, keys: list[Key]) -> _Decoded:
         read, skipped = [], []
         for index, where in keys:
             image = self._images.cropped(index, where)
@@ -176,7 +184,7 @@ class _Decoding(Dataset):
         return _Decoded(slot, np.array(read, np.int64), skipped)
 
 
-def _as_it_is(decoded: _Decoded) -> _Decoded:
+def _as_it_is(decoded: _Decoded | InputError) -> _Decoded | InputError:
     return decoded
 
 
