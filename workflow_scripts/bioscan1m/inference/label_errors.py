@@ -6,7 +6,9 @@ takes for errors: there the classifier is surer of the other class than it usual
 training can be judged, those of the roles validation and test; another `splits.seed` gives others these roles.
 
 How far the list can be trusted is measured on the same predictions: of labels that are changed at random, how many come
-first? The errors and doubts that were there before count against it.
+first? The errors and doubts that were there before count against it. The labels are changed after the training, for to
+train once more would cost as much as the experiment: the classifier has learned from the labels as they came. One that
+learns from so many more wrong labels is a worse judge, so that the measurement is somewhat too good.
 """
 
 from __future__ import annotations
@@ -58,10 +60,10 @@ def find_label_errors(experiments: Mapping[str, HeldOut]) -> pd.DataFrame:
 def measure_trust(experiments: Mapping[str, HeldOut], seed: int) -> pd.DataFrame:
     """One row per experiment: how well errors are found that were made on purpose, as percentages.
 
-    In each round CHANGED_SHARE of the labels become another class, any with the same chance; figures are means over the
-    rounds. `precision_at_top` is the share of changed labels among as many images from the top of the list as were
-    changed. `confident_precision` is that among the images that confident learning takes for errors, and
-    `confident_recall` the share of the changed labels among these.
+    In each round CHANGED_SHARE of the held-out labels become another class, any with the same chance; those that the
+    classifier learned from stay. Figures are means over the rounds. `precision_at_top` is the share of changed labels
+    among as many images from the top of the list as were changed. `confident_precision` is that among the images that
+    confident learning takes for errors, and `confident_recall` the share of the changed labels among these.
     """
     rows = []
     for experiment, held_out in experiments.items():
