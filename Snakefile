@@ -23,8 +23,8 @@ include: "rules/original_vs_cropped.smk"
 include: "rules/released.smk"
 include: "rules/inference.smk"
 include: "rules/predict.smk"
-include: "rules/targets.smk"
 include: "rules/report.smk"
+include: "rules/targets.smk"
 include: "rules/provenance.smk"
 
 

@@ -75,6 +75,29 @@ REPORT_TABLES = {
         "Rows and images of each chunk",
         "chunks",
     ),
+    "results/summary/prediction_sets.tsv": (
+        EXPERIMENTS_PART,
+        "Prediction sets",
+        "prediction_sets_table",
+    ),
+    "results/summary/prediction_sets_by_class.tsv": (
+        EXPERIMENTS_PART,
+        "Prediction sets by class",
+        "prediction_sets_table",
+    ),
+    "results/summary/ranks.tsv": (
+        EXPERIMENTS_PART,
+        "Accuracy by rank, and the deepest safe rank",
+        "ranks",
+    ),
+    "results/cleaning/trust.tsv": (
+        EXPERIMENTS_PART,
+        "How far to trust the list of doubtful labels",
+        "trust",
+    ),
+}
+# Those of the target experiments, whose report has them without what else a run makes.
+EXPERIMENT_TABLES = {
     "results/summary/validation.tsv": (
         EXPERIMENTS_PART,
         "Validation (tables A3 and A4)",
@@ -102,45 +125,26 @@ REPORT_TABLES = {
         )
         for table in RELEASED_TABLES
     },
-    "results/summary/prediction_sets.tsv": (
-        EXPERIMENTS_PART,
-        "Prediction sets",
-        "prediction_sets_table",
-    ),
-    "results/summary/prediction_sets_by_class.tsv": (
-        EXPERIMENTS_PART,
-        "Prediction sets by class",
-        "prediction_sets_table",
-    ),
-    "results/summary/ranks.tsv": (
-        EXPERIMENTS_PART,
-        "Accuracy by rank, and the deepest safe rank",
-        "ranks",
-    ),
-    "results/cleaning/trust.tsv": (
-        EXPERIMENTS_PART,
-        "How far to trust the list of doubtful labels",
-        "trust",
-    ),
 }
 # The parts whose results are grouped: the group of those that concern all of them, which comes first.
 GROUPS = {DETECTOR_PART: ALL_DETECTORS, EXPERIMENTS_PART: ALL_EXPERIMENTS}
+PAGES = {
+    table: report(
+        f"results/report/{Path(table).parent.name}_{Path(table).stem}.html",
+        category=part,
+        subcategory=GROUPS.get(part),
+        caption=f"captions/{caption}.rst",
+        labels={"result": title},
+    )
+    for table, (part, title, caption) in {**REPORT_TABLES, **EXPERIMENT_TABLES}.items()
+}
 
 
 rule render_tables:
     input:
         tables=list(REPORT_TABLES),
     output:
-        pages=[
-            report(
-                f"results/report/{Path(table).parent.name}_{Path(table).stem}.html",
-                category=part,
-                subcategory=GROUPS.get(part),
-                caption=f"captions/{caption}.rst",
-                labels={"result": title},
-            )
-            for table, (part, title, caption) in REPORT_TABLES.items()
-        ],
+        pages=[PAGES[table] for table in REPORT_TABLES],
         record=f"{RECORD}/render_tables/tables.json",
     log:
         "logs/render_tables.log",
@@ -154,3 +158,18 @@ rule render_tables:
         "Show the tables in the report."
     script:
         "../workflow_scripts/render_tables.py"
+
+
+use rule render_tables as render_experiments with:
+    input:
+        tables=list(EXPERIMENT_TABLES),
+    output:
+        pages=[PAGES[table] for table in EXPERIMENT_TABLES],
+        record=f"{RECORD}/render_experiments/tables.json",
+    log:
+        "logs/render_experiments.log",
+    localrule: True  # not taken over from render_tables
+    params:
+        titles=[title for _, title, _ in EXPERIMENT_TABLES.values()],
+    message:
+        "Show the tables of the experiments in the report."

@@ -38,6 +38,7 @@ EXPERIMENTS = [
     ),
     *COMPARISON_TABLES,
     *RELEASED_TABLES,
+    *rules.render_experiments.output.pages,
 ]
 INFERENCE = [
     *rules.form_prediction_sets.output,

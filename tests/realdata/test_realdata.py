@@ -142,3 +142,6 @@ def test_a_custom_task_on_labelled_photographs_is_config_only(tmp_path: Path) ->
     assert not test.filter(like="published").size
     headline = (tmp_path / "results/summary/headline.txt").read_text()
     assert "majority class" in headline and "paper" not in headline
+    snakemake_succeeds(tmp_path, "experiments", "--report", "results/report.html")
+    report = (tmp_path / "results/report.html").read_text()
+    assert all(title in report for title in ("Test (table 5)", "Confusion matrix", "Mistakes, and those"))
