@@ -13,6 +13,7 @@ from benchmark.harness import (
     QUARTER,
     Scaling,
     header,
+    meanings,
     run_stages,
     scale_stages,
     scaling_header,
@@ -21,7 +22,11 @@ from benchmark.harness import (
 )
 
 SUITES = ("fetch", "detector", "packages", "metadata", "training", "provenance", "workflow")
-GPU_SUITES = ("detector", "training")  # they need no package but those that compute, and PyYAML
+# What a GPU computes; these suites need no packages but those that compute and that read images and tables.
+GPU_SUITES = {
+    "detector": "zip to boxes and to crops",
+    "training": "input of training, training and test of ResNet-50 and ViT-B/16",
+}
 RESULTS = Path(__file__).parents[2] / "results/bench"
 
 
@@ -39,20 +44,21 @@ def main() -> None:
     given = parser.parse_args()
     logging.disable(logging.INFO)
     if given.gpu and not has_gpu():
-        print(f"No GPU here: skipped the suites {', '.join(GPU_SUITES)}. On the CPU: make bench")
+        skipped = "; ".join(f"{suite} ({what})" for suite, what in GPU_SUITES.items())
+        print(f"No GPU here; skipped: {skipped}. On the CPU: make bench")
         return
     scaled, below = {}, []
     print(header())
     for name in given.suites or (GPU_SUITES if given.gpu else SUITES):
-        of_suite, more = run_suite(name, importlib.import_module(f"benchmark.{name}"), given.rounds)
+        of_suite, said = run_suite(RESULTS / f"{name}.json", importlib.import_module(f"benchmark.{name}"), given.rounds)
         scaled |= of_suite
-        below += [f"{what.replace('_', ' ')}: {value}" for what, value in more.items()]
+        below += said
     if scaled:
         print("", scaling_header(), *(scaling_row(*one) for one in scaled.items()), sep="\n")
     print("", *below, sep="\n")
 
 
-def run_suite(name: str, suite: ModuleType, rounds: int) -> tuple[dict[str, Scaling], dict[str, object]]:
+def run_suite(path: Path, suite: ModuleType, rounds: int) -> tuple[dict[str, Scaling], list[str]]:
     """Print the rows of a suite, write its results, and return how it scales and what is to be said below the table."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as small:
         suite.prepare(Path(folder))
@@ -62,8 +68,8 @@ def run_suite(name: str, suite: ModuleType, rounds: int) -> tuple[dict[str, Scal
             suite.prepare(Path(small), share=QUARTER)
             scaled = scale_stages(stages, results, Path(folder), Path(small))
         more = suite.further(Path(folder))
-    write_results(RESULTS / f"{name}.json", results, scaled, more)
-    return scaled, more
+    write_results(path, results, scaled, more)
+    return scaled, [*meanings(results), *(f"{what.replace('_', ' ')}: {value}" for what, value in more.items())]
 
 
 def has_gpu() -> bool:

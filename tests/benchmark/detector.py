@@ -37,6 +37,7 @@ from bioscan1m.streams import map_in_order
 from bioscan1m.synthetic.dataset import photograph_all
 
 SIZE = (2880, 2160)
+INSECT = (900, 700, 1900, 1500)  # the rectangle of one, in such a photograph
 FULL = {"shortest_side": 800, "longest_side": 1333}
 FAST = {"shortest_side": 384, "longest_side": 640}
 DETECTION = {"score_threshold": 0.5, "below_threshold": "best_box"}
@@ -84,9 +85,7 @@ def stages() -> list[Stage]:
     """What is timed on this machine."""
     at_full_size = [
         Stage("zip to crops, DETR-R50 800 px", {"ours": crops_full, "reference": crops_naive, "limit": model_full}),
-        Stage(
-            "zip to boxes; bare model as reference", {"ours": boxes_full, "reference": model_bare, "limit": model_full}
-        ),
+        Stage("zip to boxes, DETR-R50 800 px", BOXES, scales=not ON_GPU),
     ]
     if ON_GPU:
         return at_full_size
@@ -106,14 +105,14 @@ def further(folder: Path) -> dict[str, object]:
     inputs, small = detector.preprocessor.prepare(data).pixels, fast.preprocessor.prepare(data).pixels
     torch.set_num_threads(1)
     image = decode(data)
-    piece = cut_out(image, (900, 700, 1900, 1500), 255)
+    piece = cut_out(image, INSECT, 255)
     work: dict[str, Callable[[], object]] = {
         "decode in full": lambda: decode(data),
         "decode at DCT scale, resize to 800 px": lambda: detector.preprocessor.prepare(data),
         "decode at DCT scale, resize to 384 px": lambda: fast.preprocessor.prepare(data),
         "model at 800 px": lambda: detector.predict([inputs]),
         "model at 384 px, bfloat16": lambda: fast.predict([small]),
-        "cut out and encode": lambda: encode_jpeg(cut_out(image, (900, 700, 1900, 1500), 255), 75),
+        "cut out and encode": lambda: encode_jpeg(cut_out(image, INSECT, 255), 75),
         "encode": lambda: encode_jpeg(piece, 75),
     }
     times = {"read and checksum": read} | {name: median_seconds(step) for name, step in work.items()}
@@ -136,9 +135,9 @@ def crops_fast(folder: Path) -> Callable[[], int]:
 
 
 def crops_naive(folder: Path) -> Callable[[], int]:
-    """One image at a time."""
+    """One image at a time in float32, decoded in full, cropped by Pillow to loose files."""
     model = _bare_model(folder)
-    model(torch.zeros(1, 3, 800, 1066, device=DEVICE))
+    model(_bare_input())
 
     def work() -> int:
         with tempfile.TemporaryDirectory() as crops:
@@ -164,8 +163,7 @@ def model_fast(folder: Path) -> Callable[[], int]:
 
 def model_bare(folder: Path) -> Callable[[], int]:
     """The model as transformers builds it, without gradients, on inputs in memory."""
-    model = _bare_model(folder)
-    pixels = torch.zeros(1, 3, 800, 1066, device=DEVICE)
+    model, pixels = _bare_model(folder), _bare_input()
     with torch.inference_mode():
         model(pixels)
 
@@ -177,6 +175,9 @@ def model_bare(folder: Path) -> Callable[[], int]:
         return NAIVE_IMAGES
 
     return work
+
+
+BOXES = {"ours": boxes_full, "reference": model_bare, "limit": model_full}
 
 
 def crop_ours(folder: Path) -> Callable[[], int]:
@@ -270,6 +271,11 @@ def _detector(folder: Path, preset: Preset) -> Detector:
 def _bare_model(folder: Path) -> torch.nn.Module:
     torch.set_num_threads(cores())
     return DetrForObjectDetection.from_pretrained(folder / "detector").eval().to(DEVICE)
+
+
+def _bare_input() -> torch.Tensor:
+    width, height = Preprocessor(**FULL).input_size(*SIZE)
+    return torch.zeros(1, 3, height, width, device=DEVICE)
 
 
 def _files(folder: Path) -> tuple[Path, Path, Path]:

@@ -21,11 +21,11 @@ FILE_MEBIBYTES = 1024
 BLOCK = MEBIBYTE
 
 
-def prepare(folder: Path) -> None:
-    """Write the file that is served, and what its SHA-256 is."""
+def prepare(folder: Path, share: float = 1) -> None:
+    """Write the file that is served, or a share of it, and what its SHA-256 is."""
     digest = hashlib.sha256()
     with (folder / "chunk.zip").open("wb") as file:
-        for _ in range(FILE_MEBIBYTES):
+        for _ in range(int(FILE_MEBIBYTES * share)):
             block = os.urandom(MEBIBYTE)
             digest.update(block)
             file.write(block)
@@ -34,7 +34,7 @@ def prepare(folder: Path) -> None:
 
 def stages() -> list[Stage]:
     """What is timed."""
-    return [Stage("fetch a chunk", {"ours": ours, "reference": naive, "limit": limit}, "MiB")]
+    return [Stage("fetch a chunk", {"ours": ours, "reference": naive, "limit": limit}, "MiB", scales=True)]
 
 
 def further(_: Path) -> dict[str, object]:
@@ -76,7 +76,7 @@ def over_the_web(folder: Path, work: Callable[[str, Path], None]) -> Callable[[]
         with served(folder) as address:
             work(address, folder / "fetched.zip")
         (folder / "fetched.zip").unlink()
-        return FILE_MEBIBYTES
+        return (folder / "chunk.zip").stat().st_size // MEBIBYTE
 
     return timed
 

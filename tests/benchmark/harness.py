@@ -8,6 +8,7 @@ or of the largest one that it started.
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import multiprocessing
@@ -18,8 +19,9 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,8 @@ from bioscan1m.provenance.provenance import machine, now, software, source_state
 
 BYTES_PER_KIB, BYTES_PER_GB = 1024, 1e9
 QUARTER = 1 / 4
+VARIANTS = ("ours", "reference", "limit")
+NAME_WIDTH, WIDTH = 43, 11  # characters of the table's columns
 SECONDS_PER_STAGE = 60  # no further round of a stage begins after so long
 
 # Given the folder with the prepared input, make ready, and return the work to be timed; it returns what it counted.
@@ -36,7 +40,7 @@ Prepare = Callable[[Path], Callable[[], int]]
 
 @dataclass(frozen=True)
 class Stage:
-    """What is timed, under which name; variants are `ours`, `reference` and `limit`, and work is counted in `unit`."""
+    """What is timed, under which name; variants are of VARIANTS, and work is counted in `unit`."""
 
     name: str
     variants: Mapping[str, Prepare]
@@ -46,8 +50,9 @@ class Stage:
 
 @dataclass(frozen=True)
 class Timed:
-    """One variant of a stage: units per second (median) and largest peak memory in bytes, over the rounds."""
+    """One variant of a stage: what it does; units per second (median) and bytes of memory (the peak) of its rounds."""
 
+    what: str
     rate: float
     peak_memory: int
     rounds: int
@@ -62,7 +67,7 @@ def run_stages(stages: list[Stage], folder: Path, rounds: int) -> dict[str, dict
     results = {}
     for stage in stages:
         results[stage.name] = _run_stage(stage, folder, rounds)
-        print(_row(stage, results[stage.name]), flush=True)
+        print(row(stage, results[stage.name]), flush=True)
     return results
 
 
@@ -75,10 +80,18 @@ def _run_stage(stage: Stage, folder: Path, rounds: int) -> dict[str, Timed]:
         for variant, prepare in stage.variants.items():
             runs[variant].append(_in_fresh_process(prepare, folder))
             print(f"{stage.name}, {variant}: {_number(runs[variant][-1][0])}/s", file=sys.stderr, flush=True)
-    return {
-        variant: Timed(statistics.median(rate for rate, _ in timed), max(memory for _, memory in timed), len(timed))
-        for variant, timed in runs.items()
-    }
+    return {variant: summarise(stage.variants[variant], timed) for variant, timed in runs.items()}
+
+
+def summarise(prepare: Prepare, timed: list[tuple[float, int]]) -> Timed:
+    """What came of the rounds of a variant."""
+    rates, memory = zip(*timed, strict=True)
+    return Timed(meaning(prepare), statistics.median(rates), max(memory), len(timed))
+
+
+def meaning(prepare: Prepare) -> str:
+    """What a variant does, as the docstring of its function says."""
+    return inspect.getdoc(prepare.func if isinstance(prepare, partial) else prepare)
 
 
 @dataclass(frozen=True)
@@ -117,20 +130,38 @@ def scale_stages(
 
 def scaling_row(name: str, scaling: Scaling) -> str:
     """A line for a stage."""
-    rates = "".join(f"{_number(rate):>14}" for rate in (scaling.one_core, scaling.all_cores, scaling.speedup))
-    return f"{name:44}{rates}{scaling.slope:>14.2f}"
+    figures = map(_number, (scaling.one_core, scaling.all_cores, scaling.speedup))
+    return _line(name, [*figures, f"{scaling.slope:.2f}"])
 
 
 def scaling_header() -> str:
     """The head of the lines of `scaling_row`."""
-    columns = ("1 core/s", f"{cores()} cores/s", "speed-up", "slope")
-    return f"{'scaling, and time by data (1: in proportion)':44}" + "".join(f"{column:>14}" for column in columns)
+    return _line("scaling; slope 1: time grows as the data", ["1 core/s", f"{cores()} cores/s", "speed-up", "slope"])
 
 
 def header() -> str:
     """The head of the table that `run_stages` prints row by row."""
-    columns = ("stage", "ours/s", "reference/s", "limit/s", "ours/ref", "ours/limit", "peak GB")
-    return f"{columns[0]:44}" + "".join(f"{column:>12}" for column in columns[1:])
+    rates, ratios = ["ours/s", "ref/s", "limit/s"], ["ours/ref", "ours/limit"]
+    return _line("stage (unit)", [*rates, *ratios, "ours GB", "ref GB", "limit GB"])
+
+
+def row(stage: Stage, timed: Mapping[str, Timed]) -> str:
+    """The line of a stage under that head."""
+    variants = [timed.get(variant) for variant in VARIANTS]
+    rates = [one and one.rate for one in variants]
+    ratios = [rate and rates[0] / rate for rate in rates[1:]]
+    peaks = [one and one.peak_memory / BYTES_PER_GB for one in variants]
+    return _line(f"{stage.name} ({stage.unit})", map(_number, (*rates, *ratios, *peaks)))
+
+
+def meanings(results: Mapping[str, Mapping[str, Timed]]) -> list[str]:
+    """A line for each reference (ref) and each limit of the table: what it does."""
+    return [
+        f"{stage}, {variant}: {variants[variant].what}"
+        for stage, variants in results.items()
+        for variant in VARIANTS[1:]
+        if variant in variants
+    ]
 
 
 def write_results(
@@ -143,6 +174,7 @@ def write_results(
     stages = {
         stage: {
             variant: {
+                "what": timed.what,
                 "rate": round(timed.rate, 3),
                 "peak_memory_bytes": timed.peak_memory,
                 "rounds": timed.rounds,
@@ -184,12 +216,8 @@ def median_seconds(work: Callable[[], object], rounds: int = 3) -> float:
     return statistics.median(_seconds(work)[0] for _ in range(rounds))
 
 
-def _row(stage: Stage, timed: Mapping[str, Timed]) -> str:
-    ours, reference, limit = (timed.get(variant) for variant in ("ours", "reference", "limit"))
-    rates = [_number(one.rate if one else None) for one in (ours, reference, limit)]
-    ratios = [_number(ours.rate / one.rate if one else None) for one in (reference, limit)]
-    peak = _number(ours.peak_memory / BYTES_PER_GB)
-    return f"{f'{stage.name} ({stage.unit})':44}" + "".join(f"{text:>12}" for text in (*rates, *ratios, peak))
+def _line(name: str, figures: Iterable[str]) -> str:
+    return f"{name:{NAME_WIDTH}}" + "".join(f"{figure:>{WIDTH}}" for figure in figures)
 
 
 def _number(value: float | None) -> str:

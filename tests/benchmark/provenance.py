@@ -6,6 +6,7 @@ names, but few bytes in an image.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from bioscan1m.archives import ZipWriter
 from bioscan1m.job import job
 from bioscan1m.package.resizing import resize_chunk
 from bioscan1m.provenance.audit import audit
-from bioscan1m.provenance.provenance import describe_files
+from bioscan1m.provenance.provenance import describe_file, describe_files, file_digest
 from bioscan1m.provenance.records import RECORDS, write_record
 
 SCRIPTS = Path(__file__).parents[2] / "workflow_scripts"
@@ -54,10 +55,11 @@ def prepare(folder: Path) -> None:
 
 def stages() -> list[Stage]:
     """What is timed: with a record beside without one, hashing beside reading."""
+    recording = {"ours": recorded, "reference": naively_recorded, "limit": unrecorded}
     return [
-        Stage("resize a chunk, with its record", {"ours": recorded, "limit": unrecorded}),
-        Stage("audit by size and time", {"ours": audit_times}, "files"),
-        Stage("audit by hash", {"ours": audit_hashes, "limit": read_bytes}, "MiB"),
+        Stage("resize a chunk, with its record", recording),
+        Stage("audit by size and time", {"ours": audit_times, "limit": ask_sizes}, "files"),
+        Stage("audit by hash", {"ours": audit_hashes, "reference": hash_each, "limit": read_bytes}, "MiB"),
     ]
 
 
@@ -79,6 +81,20 @@ def further(folder: Path) -> dict[str, object]:
 def recorded(folder: Path) -> Callable[[], int]:
     """A job as Snakemake runs it."""
     return _resizing(folder, job)
+
+
+def naively_recorded(folder: Path) -> Callable[[], int]:
+    """The same work, then all files of the job hashed one after the other, and the packages listed by pip."""
+    work, resizing = unrecorded(folder), _job_of_resizing(folder)
+
+    def recording() -> int:
+        images = work()
+        files = [describe_file(path) for path in (CHUNK, resizing.output.shard, resizing.output.quarantine)]
+        listed = subprocess.run([sys.executable, "-m", "pip", "freeze"], check=True, capture_output=True, text=True)
+        Path("naive.json").write_text(json.dumps([files, listed.stdout]))
+        return images
+
+    return recording
 
 
 def unrecorded(folder: Path) -> Callable[[], int]:
@@ -105,10 +121,29 @@ def audit_times(folder: Path) -> Callable[[], int]:
     return lambda: len(audit(folder / "run", 0.0))
 
 
+def ask_sizes(folder: Path) -> Callable[[], int]:
+    """All records read as JSON, and the system asked for size and time of each file that they say was made."""
+    run = folder / "run"
+
+    def work() -> int:
+        records = [json.loads(path.read_bytes()) for path in (run / RECORDS).rglob("*.json")]
+        made = {file["path"] for record in records for file in record["outputs"]}
+        return len([(run / path).stat() for path in made])
+
+    return work
+
+
 def audit_hashes(folder: Path) -> Callable[[], int]:
     """The audit of large files that hashes all, from the disk."""
     forget_contents(folder)
     return lambda: len(audit(folder / "hashed")) * HASHED_BYTES // MEBIBYTE
+
+
+def hash_each(folder: Path) -> Callable[[], int]:
+    """Hashing the same files one after the other, from the disk."""
+    forget_contents(folder)
+    files = list((folder / "hashed/results/large").iterdir())
+    return lambda: len([file_digest(path) for path in files]) * HASHED_BYTES // MEBIBYTE
 
 
 def read_bytes(folder: Path) -> Callable[[], int]:

@@ -25,7 +25,7 @@ from PIL import Image
 from benchmark import naive
 from benchmark.detector import photographs
 from benchmark.harness import Prepare, Stage, cores
-from bioscan1m.archives import ZipWriter, read_members
+from bioscan1m.archives import ZipReader, ZipWriter, read_members
 from bioscan1m.experiments import training_data
 from bioscan1m.experiments.batches import DATASET_CHANNELS, Batch, Batches
 from bioscan1m.experiments.classifiers import build_classifier, describe_model
@@ -68,10 +68,10 @@ def trial_of(backbone: str) -> dict[str, Any]:
 TRIAL = trial_of("resnet50")
 
 
-def prepare(folder: Path) -> None:
-    """Write the package, a split of it, and a model."""
+def prepare(folder: Path, share: float = 1) -> None:
+    """Write the package, or a share of it, a split of it, and a model."""
     files = [resize_image(data, {"short_side": TRAINING["short_side"], "jpeg_quality": 75}) for data in photographs()]
-    names = [f"{number:06}.jpg" for number in range(DECODED_IMAGES)]
+    names = [f"{number:06}.jpg" for number in range(int(DECODED_IMAGES * share))]
     with ZipWriter(folder / "shard.zip") as archive:
         for number, name in enumerate(names):
             archive.add(name, files[number % len(files)])
@@ -88,7 +88,7 @@ def prepare(folder: Path) -> None:
 def stages() -> list[Stage]:
     """What is timed."""
     stages = [
-        Stage("input of training", {"ours": input_ours, "reference": input_naive, "limit": input_limit}),
+        Stage("input of training", INPUT, scales=not ON_GPU),
         Stage("train ResNet-50", training_of("resnet50")),
         Stage("test ResNet-50", {"ours": test_ours, "reference": test_naive, "limit": test_limit}),
     ]
@@ -114,24 +114,28 @@ def further(folder: Path) -> dict[str, object]:
 
 def input_ours(folder: Path) -> Callable[[], int]:
     """Ours, by as many workers as there are cores, after a pass that starts them."""
-    batches = Batches(folder / "package.hdf5", images(DECODED_IMAGES), TRAINING | {"workers": cores()}, seed=1)
+    of_package = images(packed_images(folder))
+    batches = Batches(folder / "package.hdf5", of_package, TRAINING | {"workers": cores()}, seed=1)
     return after_warm_up(lambda: sum(len(batch.labels) for batch in batches))
 
 
 def input_naive(folder: Path) -> Callable[[], int]:
-    """The plain data set, by as many workers."""
-    batches = naive.load_images(folder / "package.hdf5", images(DECODED_IMAGES).image_files, BATCH, CROP, cores())
+    """The plain data set, which opens the package for each image, by as many workers."""
+    batches = naive.load_images(
+        folder / "package.hdf5", images(packed_images(folder)).image_files, BATCH, CROP, cores()
+    )
     return after_warm_up(lambda: sum(len(labels) for _, labels in batches))
 
 
 def input_limit(folder: Path) -> Callable[[], int]:
     """Decoding and cropping of files in memory, by as many processes."""
     files = [data for _, data in read_members(folder / "shard.zip")]
-    shares = [DECODED_IMAGES // cores()] * cores()
+    shares = [len(files) // cores()] * cores()
     pool = get_context("fork").Pool(cores(), initializer=FILES.extend, initargs=(files,))
     return after_warm_up(lambda: sum(pool.map(decode_and_crop, shares, chunksize=1)))
 
 
+INPUT = {"ours": input_ours, "reference": input_naive, "limit": input_limit}
 FILES: list[bytes] = []  # of a process of the pool
 
 
@@ -190,7 +194,7 @@ def train_ours(trial: dict[str, Any], folder: Path) -> Callable[[], int]:
 
 
 def train_limit(trial: dict[str, Any], folder: Path) -> Callable[[], int]:
-    """The same steps on synthetic tensors."""
+    """The same steps on a batch that lies on the device."""
     trainer = trainer_of(trial, folder).on_synthetic_batches(SEEN_IMAGES)
     return after_warm_up(lambda: trainer.epoch(2))
 
@@ -202,7 +206,7 @@ def trainer_of(trial: dict[str, Any], folder: Path) -> EpochTrainer:
 
 
 def train_naive(trial: dict[str, Any], folder: Path) -> Callable[[], int]:
-    """The plain loop."""
+    """The plain loop in float32, which opens the package for each image."""
     batches = naive.load_images(folder / "package.hdf5", images(NAIVELY_SEEN_IMAGES).image_files, BATCH, CROP)
     few = naive.load_images(folder / "package.hdf5", images(WARM_UP_IMAGES).image_files, BATCH, CROP)
     model = build_classifier(trial["backbone_settings"], len(CLASSES), CROP).to(DEVICE)
@@ -219,7 +223,7 @@ def test_ours(folder: Path) -> Callable[[], int]:
 
 
 def test_naive(folder: Path) -> Callable[[], int]:
-    """The plain loop."""
+    """The plain loop in float32, which opens the package for each image."""
     batches = naive.load_images(folder / "package.hdf5", images(NAIVELY_SEEN_IMAGES).image_files, BATCH, CROP)
     few = naive.load_images(folder / "package.hdf5", images(WARM_UP_IMAGES).image_files, BATCH, CROP)
     model = load_trained(folder / "model.safetensors").model.to(memory_format=torch.contiguous_format)
@@ -228,7 +232,7 @@ def test_naive(folder: Path) -> Callable[[], int]:
 
 
 def test_limit(folder: Path) -> Callable[[], int]:
-    """The model alone, on synthetic tensors."""
+    """The model alone, on a batch that lies on the device."""
     model, images = load_trained(folder / "model.safetensors").model, synthetic_batch().images
     with torch.no_grad():
         compute = Computation(BatchLogits(model, DATASET_CHANNELS, TRAINING["precision"]).eval(), images.shape)
@@ -262,6 +266,12 @@ def look(classifier: TrainedClassifier, folder: Path, count: int) -> int:
 def images(count: int) -> LabelledImages:
     """The first images of the package."""
     return LabelledImages([f"{number:06}.jpg" for number in range(count)], np.arange(count) % len(CLASSES))
+
+
+def packed_images(folder: Path) -> int:
+    """How many the package has."""
+    with ZipReader(folder / "shard.zip") as shard:
+        return len(shard.members)
 
 
 def after_warm_up(work: Callable[[], int]) -> Callable[[], int]:
