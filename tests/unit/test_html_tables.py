@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -65,9 +67,25 @@ def test_a_table_of_few_rows_and_many_columns_lies_on_its_side():
     assert page.count("<td") == 2 * 15
 
 
-def test_a_long_table_of_many_columns_stands_upright():
+def test_a_long_table_of_many_columns_of_text_stays_whole():
     page = html_page("Validation", [pd.DataFrame([dict.fromkeys(map(str, range(15)), "a")] * 10)])
     assert page.count("<tr>") == 1 + 10
+
+
+def test_a_long_wide_table_is_cut_into_parts_that_name_their_rows_and_keep_metrics_together():
+    figures = [
+        f"{metric}_{figure}" for metric in ("micro_top1", "macro_top1", "macro_f1") for figure in ("mean", "std")
+    ]
+    row = {"experiment": "small", "model": "ViT", "seeds": 3} | dict.fromkeys(
+        [*figures, *map("x_y_{}".format, range(4))], 2.5
+    )
+    parts = html_page("Validation", [pd.DataFrame([row] * 10)]).split("<table>")[1:]
+    heads = [re.findall(r"<th[^>]*>([^<]*)</th>", part) for part in parts]
+    assert heads == [
+        ["experiment", "model", "seeds", *(figure.replace("_", " ") for figure in figures)],
+        ["experiment", "model", "x y 0", "x y 1", "x y 2", "x y 3"],
+    ]
+    assert [part.count("<td>ViT</td>") for part in parts] == [10, 10]
 
 
 def test_whole_hundredths_have_two_decimals_also_below_one():

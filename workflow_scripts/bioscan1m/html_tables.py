@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from html import escape
-from itertools import chain, repeat
+from itertools import chain, groupby, repeat, takewhile
 from numbers import Real
 
 import pandas as pd
@@ -30,7 +30,7 @@ tr:hover td { background: #eaf1f8; }
 """
 # In the names of columns that hold the paper's figures.
 PUBLISHED = "published"
-# A table with more columns, and with so many more than it has rows, lies on its side, so that it fits a page.
+# A table with more columns does not fit a page: with so many more than it has rows it lies on its side, else it is cut.
 MOST_COLUMNS, COLUMNS_PER_ROW = 12, 3
 
 
@@ -50,12 +50,38 @@ def html_page(title: str, tables: Iterable[pd.DataFrame], headings: Iterable[str
 def _table(table: pd.DataFrame) -> str:
     if table.empty:
         return "<p>None.</p>"
-    columns = {str(name): _cells(str(name), column) for name, column in table.items()}
-    wide = len(columns) > max(MOST_COLUMNS, COLUMNS_PER_ROW * len(table))
-    head, rows = _on_its_side(table, columns) if wide else _upright(table, columns)
+    table = table.rename(columns=str)
+    if len(table.columns) > max(MOST_COLUMNS, COLUMNS_PER_ROW * len(table)):
+        return _markup('<table class="side">', *_on_its_side(table, _columns(table)))
+    return "\n".join(_markup("<table>", *_upright(part, _columns(part))) for part in _parts(table))
+
+
+def _markup(opening: str, head: str, rows: Iterable[str]) -> str:
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
-    opening = '<table class="side">' if wide else "<table>"
     return f"{opening}<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
+
+
+def _columns(table: pd.DataFrame) -> dict[str, list[str]]:
+    return {name: _cells(name, column) for name, column in table.items()}
+
+
+def _parts(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """The table, or parts of it that fit a page, one below the other: each begins with the first columns of text.
+
+    Columns of one metric stay together: those whose names begin with the same two words.
+    """
+    if len(table.columns) <= MOST_COLUMNS:
+        yield table
+        return
+    names = list(takewhile(lambda name: not any(map(_is_number, table[name])), table.columns))
+    part = list(names)
+    for _, metric in groupby(table.columns[len(names) :], key=lambda name: name.split("_")[:2]):
+        columns = list(metric)
+        if len(part) > len(names) and len(part) + len(columns) > MOST_COLUMNS:
+            yield table[part]
+            part = list(names)
+        part += columns
+    yield table[part]
 
 
 def _upright(table: pd.DataFrame, columns: dict[str, list[str]]) -> tuple[str, list[str]]:
