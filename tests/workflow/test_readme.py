@@ -18,6 +18,7 @@ from workflow_runs import REPOSITORY, copy_checkout
 
 pytestmark = pytest.mark.workflow
 
+PATH = f"{Path(sys.prefix, 'bin')}:{os.environ['PATH']}"
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
@@ -40,6 +41,41 @@ PLANNED = {
 }
 # The demo takes minutes: test_demo.py; `.ci/run` is the tests.
 ELSEWHERE = {"make demo", "make test"}
+ALL_TARGETS = "dataset detector experiments inference audit all embeddings"
+# The commands within the text, and what of them runs here: what takes long is planned, what waits for a reader looks
+# once, what needs a cluster says what it can do. The benchmarks run in test_benchmark_suites.py.
+IN_THE_TEXT = {
+    ". .venv/bin/activate": ". .venv/bin/activate && command -v snakemake",
+    "make demo": "make --dry-run demo",
+    "make test": "make --dry-run test",
+    "make test-slow": "make --dry-run test-slow",
+    "make bench": "make --dry-run bench",
+    "make bench-gpu": "make --dry-run bench-gpu",
+    "make docs": "cp README.md before.md && make docs && cmp before.md README.md",
+    "snakemake TARGET --directory runs/demo --profile profiles/demo": (
+        f"snakemake {ALL_TARGETS} --directory runs/demo --profile profiles/demo --dry-run"
+    ),
+    "snakemake -n --quiet rules": "snakemake -n --quiet rules",
+    "snakemake experiments": "snakemake experiments --dry-run --config entry='{from: cropped_256}'",
+    "pip install s3fs": "pip install --dry-run --no-index s3fs",
+    "generate-slurm-partition-config -o profiles/slurm/partitions.yaml": "generate-slurm-partition-config --help",
+    "tensorboard --logdir results/experiments": "cd runs/demo && tensorboard --logdir results/experiments --inspect",
+    "trace_image.py --picture trace.png": (
+        "cd workflow_scripts && python trace_image.py --picture trace.png BIOUG73200-A01.jpg --run ../runs/demo"
+    ),
+}
+
+
+def commands_in_the_text() -> set[str]:
+    """What stands between backticks, has several words and begins with something that can be run."""
+    text = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
+    spans = (" ".join(span.split()) for span in re.findall(r"`([^`]+)`", text))
+    return {span for span in spans if " " in span and _can_be_run(span.split()[0])}
+
+
+def _can_be_run(word: str) -> bool:
+    scripts = REPOSITORY / "workflow_scripts"
+    return word == "." or bool(shutil.which(word, path=PATH)) or (word.endswith(".py") and (scripts / word).exists())
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +109,20 @@ def test_the_command_works(checkout: Path, small_run, command: str) -> None:
     if command.startswith("make predict"):  # the run of one's own photographs, once it is finished
         shutil.rmtree(checkout / "runs/mine")
         shutil.copytree(small_run.folder, checkout / "runs/mine", symlinks=True)
-    line = f"{command} --dry-run" if command in PLANNED else command
-    path = f"{Path(sys.prefix, 'bin')}:{os.environ['PATH']}"
+    run(checkout, f"{command} --dry-run" if command in PLANNED else command)
+
+
+@pytest.mark.parametrize("command", IN_THE_TEXT)
+def test_the_command_within_the_text_works(checkout: Path, command: str) -> None:
+    run(checkout, IN_THE_TEXT[command])
+
+
+def run(checkout: Path, line: str) -> None:
+    """Run a line as a user does who has activated the environment; it succeeds."""
     done = subprocess.run(
         ["bash", "-c", line],
         cwd=checkout,
-        env=os.environ | {"PATH": path, "HOME": str(checkout.parent)},
+        env=os.environ | {"PATH": PATH, "HOME": str(checkout.parent)},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -89,6 +133,14 @@ def test_the_command_works(checkout: Path, small_run, command: str) -> None:
 
 def test_no_other_command_is_spoken_of_here() -> None:
     assert set(commands()) >= PLANNED | ELSEWHERE
+    assert commands_in_the_text() == set(IN_THE_TEXT)
+    assert set(re.findall(r"^ *```(\w+)", README, flags=re.MULTILINE)) == {"mermaid", "python", "sh", "yaml"}
+
+
+def test_the_table_of_targets_is_that_of_the_test() -> None:
+    table = README.partition("| target | what it makes |")[2].partition("\n\n")[0]
+    targets = set(re.findall(r"^\| `(\w+)`", table, flags=re.MULTILINE))
+    assert targets - {"predict"} == set(ALL_TARGETS.split()) - {"all"}  # `make predict` has photographs
 
 
 @pytest.mark.parametrize("block", blocks("yaml"))
