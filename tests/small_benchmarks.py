@@ -15,23 +15,25 @@ from typing import Any
 
 from benchmark.harness import meaning
 
-PHOTOGRAPHS = {"SIZE": (288, 216), "FULL": {"shortest_side": 96, "longest_side": 128}}
+PHOTOGRAPHS = {"SIZE": (288, 216)}
 SIZES: dict[str, dict[str, dict[str, Any]]] = {
     "fetch": {"fetch": {"FILE_MEBIBYTES": 2}},
     "detector": {
+        "photographs": PHOTOGRAPHS,
         "detector": PHOTOGRAPHS
         | {
+            "FULL": {"shortest_side": 96, "longest_side": 128},
             "FAST": {"shortest_side": 48, "longest_side": 64},
             "INSECT": (50, 50, 120, 120),
             "IMAGES": 4,
             "NAIVE_IMAGES": 4,
             "CROPPED_IMAGES": 4,
-        }
+        },
     },
-    "packages": {"detector": PHOTOGRAPHS, "packages": {"RESIZED_IMAGES": 3, "PACKED_IMAGES": 20}},
+    "packages": {"photographs": PHOTOGRAPHS, "packages": {"RESIZED_IMAGES": 3, "PACKED_IMAGES": 20}},
     "metadata": {},
     "training": {
-        "detector": PHOTOGRAPHS,
+        "photographs": PHOTOGRAPHS,
         "training": {
             "TRAINING": {"batch_size": 4, "crop": 32, "short_side": 40},
             "BATCH": 4,
@@ -43,7 +45,7 @@ SIZES: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
     "provenance": {
-        "detector": PHOTOGRAPHS,
+        "photographs": PHOTOGRAPHS,
         "full_size_run": {"CHUNKS": 3, "IMAGES_PER_CHUNK": 20, "IMAGES": 60, "TESTED": 10},
         "provenance": {
             "RESIZED_IMAGES": 3,

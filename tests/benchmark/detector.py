@@ -1,13 +1,12 @@
 """From zip to boxes to crops: the detector and the cropping, on photographs of full size.
 
 The detector is DETR with a ResNet-50 at 800x1066 pixels. Its weights are random: they decide the boxes, not the speed.
-The photographs are those of BIOSCAN_REAL_DATA, else synthetic ones; the zip holds them repeatedly.
+The zip holds a few photographs repeatedly.
 """
 
 from __future__ import annotations
 
 import io
-import os
 import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,21 +21,19 @@ from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
 
 from benchmark import naive
 from benchmark.harness import Stage, cores, median_seconds
+from benchmark.photographs import SIZE, photographs
 from bioscan1m.archives import ZipReader, ZipWriter, read_members
 from bioscan1m.crop.cropping import crop_chunk, crop_rectangles, cut_out
 from bioscan1m.crop.detection import detect_chunk
 from bioscan1m.detector.boxes import intersection_over_union
 from bioscan1m.detector.boxes_table import CORNERS, read_boxes
-from bioscan1m.detector.demo_detector import training_wells
 from bioscan1m.detector.detector import Detector, load_detector, save_detector
 from bioscan1m.detector.detector_architecture import CLASS_NAMES
 from bioscan1m.detector.detector_input import Preprocessor
 from bioscan1m.device import prepare_device
 from bioscan1m.images import decode, encode_jpeg
 from bioscan1m.streams import map_in_order
-from bioscan1m.synthetic.dataset import photograph_all
 
-SIZE = (2880, 2160)
 INSECT = (900, 700, 1900, 1500)  # the rectangle of one, in such a photograph
 FULL = {"shortest_side": 800, "longest_side": 1333}
 FAST = {"shortest_side": 384, "longest_side": 640}
@@ -288,10 +285,3 @@ def _write_chunk(path: Path, images: int) -> None:
     with ZipWriter(path) as archive:
         for number in range(images):
             archive.add(f"part1/{number}.jpg", files[number % len(files)])
-
-
-def photographs() -> list[bytes]:
-    """Photographs of 2880x2160 pixels: the real ones where they are, else synthetic ones."""
-    if real := os.environ.get("BIOSCAN_REAL_DATA"):
-        return [path.read_bytes() for path in sorted((Path(real) / "originals").glob("*.jpg"))]
-    return [image.data for _, image in photograph_all(training_wells(1, 10), 1, SIZE, "drawing photographs")]

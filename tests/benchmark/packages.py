@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from benchmark.detector import photographs
 from benchmark.harness import Stage, cores, new_file
+from benchmark.photographs import photographs
 from bioscan1m.archives import ZipReader, ZipWriter, read_members
 from bioscan1m.package.packages import GROUP
 from bioscan1m.package.packing import pack_hdf5, pack_zip

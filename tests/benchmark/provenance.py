@@ -19,10 +19,10 @@ from typing import Any
 
 from snakemake.iocontainers import InputFiles, Log, OutputFiles, Params, Wildcards
 
-from benchmark.detector import photographs
 from benchmark.full_size_run import IMAGES, write_full_size_run
 from benchmark.harness import Stage, cores, median_seconds
 from benchmark.packages import RESIZE, RESIZED_IMAGES
+from benchmark.photographs import photographs
 from bioscan1m.archives import ZipWriter
 from bioscan1m.job import job
 from bioscan1m.package.resizing import resize_chunk

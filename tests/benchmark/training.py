@@ -23,8 +23,8 @@ import yaml
 from PIL import Image
 
 from benchmark import naive
-from benchmark.detector import photographs
 from benchmark.harness import Prepare, Stage, cores
+from benchmark.photographs import photographs
 from bioscan1m.archives import ZipReader, ZipWriter, read_members
 from bioscan1m.experiments import training_data
 from bioscan1m.experiments.batches import DATASET_CHANNELS, Batch, Batches

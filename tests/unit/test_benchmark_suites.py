@@ -97,6 +97,11 @@ def test_a_gpu_machine_needs_few_packages(few_packages: Path) -> None:
     assert loaded.returncode == 0, loaded.stderr
 
 
+def test_stages_without_a_network_do_not_count_the_memory_of_torch() -> None:
+    imports = ", ".join(f"benchmark.{suite}" for suite in SUITES if suite not in GPU_SUITES)
+    assert python("-c", f"import sys, {imports}; print('torch' in sys.modules)").stdout == "False\n"
+
+
 def test_without_a_gpu_it_says_what_was_skipped() -> None:
     done = subprocess.run(
         ["make", "bench-gpu"],
