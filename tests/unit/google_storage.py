@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -51,7 +52,8 @@ def etag(data: bytes) -> str:
 
 
 def described(key: str, data: bytes) -> dict[str, str]:
-    return {"name": key, "size": str(len(data)), "etag": etag(data)}
+    md5 = base64.b64encode(hashlib.md5(data).digest()).decode()
+    return {"name": key, "size": str(len(data)), "etag": etag(data), "md5Hash": md5}
 
 
 def send_json(request: Request, value: dict[str, object], code: int = 200) -> None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from google_storage import etag, refusal, storage
+from google_storage import etag, part_of, refusal, storage
 from loopback import Answer, Server, forward, serving
 from transfers import BLOCK, DATA, OTHER, get, is_alone, nothing_is_left, ranges
 
@@ -66,6 +66,12 @@ def test_a_wrong_checksum_leaves_nothing(path):
         pytest.raises(InputError, match=r"has the checksum.*gs://insects/chunks/part 1\.zip and was removed"),
     ):
         get(SOURCE, path)
+    assert nothing_is_left(path)
+
+
+def test_bytes_that_are_not_those_of_the_stores_own_checksum_leave_nothing(path):
+    with stored(storage({KEY: DATA}, part_of(OTHER))), pytest.raises(InputError, match="has the checksum md5:"):
+        get(SOURCE, path, checksum=None)
     assert nothing_is_left(path)
 
 

@@ -7,10 +7,11 @@ credentials. fsspec's own variables hold the rest, such as FSSPEC_S3_ANON=true f
 from __future__ import annotations
 
 import logging
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import IO
+from typing import IO, Any
 
 from fsspec.core import url_to_fs
 
@@ -38,7 +39,7 @@ def open_object(source: str, offset: int, timeout: float) -> Iterator[Stream]:
         start = offset if offset <= found["size"] else 0
         file.seek(start)
         version = found.get("ETag") or found.get("etag")
-        yield Stream(_blocks(file, source), start, found["size"], version)
+        yield Stream(_blocks(file, source), start, found["size"], version, _stated_checksum(found))
 
 
 def _settings(source: str, timeout: float) -> dict[str, object]:
@@ -49,6 +50,11 @@ def _settings(source: str, timeout: float) -> dict[str, object]:
         silence = ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout)
         return {"requests_timeout": silence, "session_kwargs": {"trust_env": True}}
     return {"config_kwargs": {"connect_timeout": timeout, "read_timeout": timeout}}
+
+
+def _stated_checksum(found: dict[str, Any]) -> str | None:
+    """The MD5 that Google's store states of most objects; an S3 store states none that is always one."""
+    return f"md5:{b64decode(found['md5Hash']).hex()}" if "md5Hash" in found else None
 
 
 def _blocks(file: IO[bytes], source: str) -> Iterator[bytes]:
