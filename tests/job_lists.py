@@ -70,6 +70,7 @@ JOINS_OF_EXPERIMENTS = {
     "find_label_errors": 1,
     "list_unusable_images": 1,
     "render_tables": 1,
+    "render_experiments": 1,
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import h5py
@@ -28,13 +28,20 @@ def crop_images(chunk: Path, model: torch.nn.Module, folder: Path, shortest: int
     Crops are written to `folder` by Pillow. Returns the tight boxes (images, 4) in pixels.
     """
     boxes = []
+    for name, image, box in find_insects(chunk, model, shortest, longest):
+        cut_out(image, box).save(folder / Path(name).name)
+        boxes.append(box)
+    return np.array(boxes)
+
+
+def find_insects(
+    chunk: Path, model: torch.nn.Module, shortest: int, longest: int
+) -> Iterator[tuple[str, Image.Image, np.ndarray]]:
+    """The same without crops: name, image and box of each."""
     with zipfile.ZipFile(chunk) as archive:
         for name in archive.namelist():
             image = Image.open(io.BytesIO(archive.read(name))).convert("RGB")
-            box = find_insect(model, image, shortest, longest)
-            cut_out(image, box).save(folder / Path(name).name)
-            boxes.append(box)
-    return np.array(boxes)
+            yield name, image, find_insect(model, image, shortest, longest)
 
 
 def find_insect(model: torch.nn.Module, image: Image.Image, shortest: int, longest: int) -> np.ndarray:

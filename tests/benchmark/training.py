@@ -130,7 +130,7 @@ def input_naive(folder: Path) -> Callable[[], int]:
 def input_limit(folder: Path) -> Callable[[], int]:
     """Decoding and cropping of files in memory, by as many processes."""
     files = [data for _, data in read_members(folder / "shard.zip")]
-    shares = [len(files) // cores()] * cores()
+    shares = [len(range(first, len(files), cores())) for first in range(cores())]
     pool = get_context("fork").Pool(cores(), initializer=FILES.extend, initargs=(files,))
     return after_warm_up(lambda: sum(pool.map(decode_and_crop, shares, chunksize=1)))
 

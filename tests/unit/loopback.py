@@ -25,7 +25,7 @@ class Request(BaseHTTPRequestHandler):
         answer = server.script.pop(0) if len(server.script) > 1 else server.script[0]
         answer(self)
 
-    do_HEAD = do_GET  # noqa: N815
+    do_HEAD = do_CONNECT = do_GET  # noqa: N815
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

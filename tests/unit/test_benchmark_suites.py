@@ -104,7 +104,7 @@ def test_stages_without_a_network_do_not_count_the_memory_of_torch() -> None:
 
 def test_without_a_gpu_it_says_what_was_skipped() -> None:
     done = subprocess.run(
-        ["make", "bench-gpu"],
+        ["make", "--no-print-directory", "bench-gpu"],
         cwd=REPOSITORY,
         env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
         text=True,

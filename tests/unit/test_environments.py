@@ -81,9 +81,15 @@ def test_every_rule_that_runs_has_an_environment_a_log_and_a_record(path: Path) 
 
 
 def test_every_rule_that_fetches_is_local_and_counts_as_a_download() -> None:
-    rules = re.split(r"\n(?=rule )", (REPOSITORY / "rules/fetch.smk").read_text())[1:]
-    assert len(rules) > 5
-    assert [rule for rule in rules if not ("localrule: True" in rule and "downloads=1" in rule)] == []
+    """Also one that is made of another: a rule takes over resources from that, but not where it runs."""
+    text = "\n\n".join(path.read_text() for path in RULE_FILES)
+    rules = re.split(r"\n\n+(?=rule |use rule )", text)
+    fetching = [rule for rule in rules if re.match(r"rule fetch_|use rule \w+ as fetch_", rule)]
+    assert len(fetching) > 5 and sum(rule.startswith("use ") for rule in fetching) > 1
+    assert [rule for rule in fetching if "localrule: True" not in rule] == []
+    assert [rule for rule in fetching if rule.startswith("rule ") and "downloads=1" not in rule] == []
+    taken_over = [re.search(r"use rule (\w+) as", rule)[1] for rule in fetching if rule.startswith("use ")]
+    assert {f"rule {name}" for name in taken_over} <= {rule.split(":")[0] for rule in fetching}
 
 
 def test_every_script_of_a_rule_exists() -> None:

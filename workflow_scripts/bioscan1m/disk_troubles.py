@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 GO_ON = "run the same command again: what is finished is kept"
@@ -15,6 +15,7 @@ ADVICE = {
     errno.EROFS: f"make the folder of the run writable, then {GO_ON}",
     errno.EACCES: f"make the file or its folder accessible to you, then {GO_ON}",
 }
+WHILE_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 GONE = "it was there when the run began; run the same command again, and it is made or fetched again where that can be"
 
 
@@ -25,8 +26,9 @@ def naming(path: str | Path) -> Iterator[None]:
         yield
     except BaseException as error:
         for cause in _causes(error):
-            if _trouble(cause) is not None and getattr(cause, "filename", None) is None:
-                cause.filename = str(path)
+            if _trouble(cause) in WHILE_WRITING and getattr(cause, "filename", None) is None:
+                with suppress(AttributeError):  # not every error has room for it
+                    cause.filename = str(path)
         raise
 
 

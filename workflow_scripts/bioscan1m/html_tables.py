@@ -66,14 +66,16 @@ def _columns(table: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def _parts(table: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """The table, or parts of it that fit a page, one below the other: each begins with the first columns of text.
+    """The table, or parts of it that fit a page, one below the other: each begins with the first columns of text, or
+    with the first column where it has none.
 
     Columns of one metric stay together: those whose names begin with the same two words.
     """
     if len(table.columns) <= MOST_COLUMNS:
         yield table
         return
-    names = list(takewhile(lambda name: not any(map(_is_number, table[name])), table.columns))
+    texts = takewhile(lambda name: not any(map(_is_number, table[name])), table.columns)
+    names = list(texts) or [table.columns[0]]
     part = list(names)
     for _, metric in groupby(table.columns[len(names) :], key=lambda name: name.split("_")[:2]):
         columns = list(metric)

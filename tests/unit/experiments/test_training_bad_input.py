@@ -73,7 +73,6 @@ def test_too_little_memory_is_an_error_that_says_what_would_fit(tmp_path):
 import resource, sys
 from pathlib import Path
 import torch
-from small_memory import give_room_for
 from toy_experiment import RESNET, make_trial
 from bioscan1m.errors import InputError
 from bioscan1m.experiments.training import train
@@ -116,7 +115,7 @@ def test_too_little_memory_for_a_trained_classifier_is_an_error_that_says_what_w
     give_room_for(classifier.model, 5)
     told = (
         "the classifier of small_insect_order by resnet50: out of memory with 8 images of 32 pixels in a pass; 4 fit: "
-        ".* classifier.training.accumulation in the config to 2, "
+        ".* classifier.overrides.small_insect_order.accumulation in the config to 2, "
     )
     for look in (classifier.look_at, partial(embed, classifier)):
         with pytest.raises(InputError, match=told):

@@ -105,11 +105,15 @@ def test_silence_is_not_waited_for_longer_than_the_timeout(path):
     assert path.read_bytes() == DATA
 
 
-def test_a_proxy_of_the_environment_is_used(path, monkeypatch):
+def test_a_proxy_of_the_environment_is_used_and_a_login_of_netrc_is_not(path, tmp_path, monkeypatch):
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
+    (tmp_path / "netrc").write_text("default login me password hunter2\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     with stored() as server, serving(forward) as proxy:
-        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.server_port}")
+        monkeypatch.setenv("http_proxy", f"http://me:pr0xy@127.0.0.1:{proxy.server_port}")
         get(SOURCE, path)
     assert path.read_bytes() == DATA
     assert {request.headers["Via"] for request in server.requests} == {"1.1 loopback"}
+    assert {request.headers["Proxy-Authorization"] for request in proxy.requests} == {"Basic bWU6cHIweHk="}
+    assert {request.headers.get("Authorization") for request in proxy.requests} == {None}

@@ -18,7 +18,7 @@ def set_proxy(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Name a proxy as users do, for addresses on loopback too."""
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    return lambda address: monkeypatch.setenv("http_proxy", address)
+    return lambda address: [monkeypatch.setenv(name, address) for name in ("http_proxy", "https_proxy")]
 
 
 def test_a_transfer_goes_through_the_proxy_and_its_password_is_told_nowhere(path, caplog, set_proxy):
@@ -47,6 +47,22 @@ def test_trouble_with_a_proxy_is_told_without_its_password(path, caplog, set_pro
         set_proxy(address.format(port=proxy.server_port))
         with pytest.raises(InputError, match=told) as error:
             get("http://127.0.0.1:9/file.zip", path)
+    assert "pr0xy" not in str(error.value) + caplog.text
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (407, "the proxy wants a login: http_proxy=http://user:password@host:port"),
+        (403, "the proxy answered 403; ask those who run it whether it lets this server through"),
+        (503, "after 1 attempt"),
+    ],
+)
+def test_a_proxy_that_lets_nobody_through_to_https_is_told(path, caplog, set_proxy, code, told):
+    with serving(status(code)) as proxy, caplog.at_level(logging.DEBUG):
+        set_proxy(f"http://me:pr0xy@127.0.0.1:{proxy.server_port}")
+        with pytest.raises(InputError, match=told) as error:
+            get("https://127.0.0.1:9/file.zip", path, attempts=1)
     assert "pr0xy" not in str(error.value) + caplog.text
 
 

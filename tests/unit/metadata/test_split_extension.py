@@ -24,7 +24,7 @@ Release = tuple[pd.DataFrame, dict[str, Assignment]]  # the rows, and their role
 
 def extended(rows: pd.DataFrame, config: dict, *releases: Release) -> dict[str, Assignment]:
     """The roles of `rows`, where those of `releases`, newest first, had others."""
-    return assign_roles(rows, config, [roles_in(release, rows) for release in releases])
+    return assign_roles(rows, config, {str(age): roles_in(release, rows) for age, release in enumerate(releases)})
 
 
 def roles_in(release: Release, rows: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -104,10 +104,10 @@ def test_new_images_fill_up_what_the_rule_lacks():
     config = {"experiments": {"kinds": {"label": "kind"}}, "ratios": RATIOS, "seed": 1, "subset": "balanced"}
     had = np.full(100, NO_ROLE)
     had[:60] = ROLES.index("train")
-    counts = assign_roles(rows, config, [{"kinds": had}])["kinds"].counts
+    counts = assign_roles(rows, config, {"release.tsv": {"kinds": had}})["kinds"].counts
     assert counts.tolist() == [[70, 10, 20]]
     had[:80] = ROLES.index("train")  # ten too many: the others share what is left, each as near as can be
-    assert assign_roles(rows, config, [{"kinds": had}])["kinds"].counts.tolist() == [[80, 5, 15]]
+    assert assign_roles(rows, config, {"release.tsv": {"kinds": had}})["kinds"].counts.tolist() == [[80, 5, 15]]
 
 
 @given(st.lists(st.integers(0, 40), min_size=3, max_size=3), st.lists(st.integers(0, 40), min_size=3, max_size=3))
@@ -155,5 +155,8 @@ def test_a_release_that_contradicts_itself_is_refused():
     rows, config = table({"a": 30}, {}), tasks(2, 30)
     had = {name: np.full(30, NO_ROLE) for name in config["experiments"]}
     had["families"][4], had["small_orders"][4] = 0, 2
-    with pytest.raises(InputError, match=r"gives \d+\.jpg the roles (test and train|train and test)"):
-        assign_roles(rows, config, [had])
+    newer = {name: np.full(30, NO_ROLE) for name in had}
+    with pytest.raises(
+        InputError, match=r"^1\.tsv: the release gives \d+\.jpg the roles (test and train|train and test)"
+    ):
+        assign_roles(rows, config, {"2.tsv": newer, "1.tsv": had})

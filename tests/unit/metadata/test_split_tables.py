@@ -181,11 +181,13 @@ def test_a_previous_release_is_extended(tmp_path, caplog):
     assert "kinds: 10 images keep their role, 0 leave, 48 join" in caplog.text
 
 
-def test_an_older_release_speaks_for_images_without_a_role_in_the_newer(tmp_path):
+def test_an_older_release_speaks_for_images_without_a_role_in_the_newer(tmp_path, caplog):
     newer = release(tmp_path, ["2.jpg\ttest\ttest", "3.jpg\tno_split\tno_split"])
     older = release(tmp_path, ["2.jpg\ttrain\ttrain", *(f"{n}.jpg\ttest\ttest" for n in range(3, 12))], "older.tsv")
-    roles = build(tmp_path, metadata(tmp_path), "extend", previous=[newer, older])["roles"].set_index("image_file")
+    with caplog.at_level("INFO"):
+        roles = build(tmp_path, metadata(tmp_path), "extend", previous=[newer, older])["roles"].set_index("image_file")
     assert set(roles.loc[[f"{n}.jpg" for n in range(2, 12)], "kinds"]) == {"test"}
+    assert "kinds: 10 images keep their role, 0 leave, 48 join" in caplog.text
 
 
 def test_what_extending_adds_to_the_counts_of_the_rule_is_reported(tmp_path):

@@ -160,14 +160,17 @@ class Training:
         return {name: figures[name] for name in MONITORED}
 
     def too_little_memory(self, examples: Sequence[Example]) -> InputError:
-        """An error that names how many of the largest images fit into the memory at a time."""
-        largest = as_fractions(max(examples, key=lambda example: example.image.pixels.size))
-        _, height, width = largest[0].shape
+        """An error that names how many images fit into the memory at a time, of the size of the largest batch."""
+        height, width = np.max([example.image.pixels.shape[1:] for example in examples], axis=0).tolist()
+        _, boxes = as_fractions(max(examples, key=lambda example: len(example.boxes)))
+        largest = np.zeros((3, height, width), np.uint8), boxes
 
         def run(images: int) -> None:
-            self.optimizer.zero_grad()
+            """A whole step: the optimizer too takes memory, from the first one on."""
             batch = collate([largest] * images, not understands_padding(self.model))
             detection_loss(self.model.train(), batch, self.preprocessor, self.settings["precision"])[0].backward()
+            self.optimizer.step()
+            self.optimizer.zero_grad()
 
         return too_little_memory(
             "training the detector",

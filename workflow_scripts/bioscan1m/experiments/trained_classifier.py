@@ -81,8 +81,8 @@ class TrainedClassifier:
         def advice(fitting: int) -> str:
             passes = math.ceil(self._training["batch_size"] / (self._training["processes"] * fitting))
             return (
-                "use it where more memory is free, or set classifier.training.accumulation in the config to "
-                f"{passes}, which trains it again in as small passes"
+                f"use it where more memory is free, or set classifier.overrides.{self.experiment}.accumulation in the "
+                f"config to {passes}, which makes the models of {self.experiment} again, for as small passes"
             )
 
         what = f"the classifier of {self.experiment} by {self.recipe['trial']['backbone']}"

@@ -20,6 +20,9 @@ from bioscan1m.fetch.sources import local_path, without_secrets
 
 # A broken connection costs the block that was being read, so blocks are small.
 BLOCK_BYTES = 2**16
+# How the connection to an https server by a proxy fails that does not let it through.
+REFUSED_BY_PROXY = re.compile(r"Tunnel connection failed: (4\d\d)")
+PROXY_LOGIN = "the proxy wants a login: http_proxy=http://user:password@host:port (https_proxy for https)"
 # Answers that another try may turn into the file; all from 500 on count as well.
 PASSING_TROUBLES = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
 
@@ -103,6 +106,8 @@ def get(session: requests.Session, url: str, timeout: float, offset: int = 0) ->
             f"{without_secrets(url)}: not a valid address, or that of the proxy in the environment is not; correct it "
             "in chunks.tsv or the config, or in http_proxy or https_proxy"
         ) from None
+    except requests.exceptions.ProxyError as error:
+        raise _trouble_of_proxy(error, url) from None
     except requests.RequestException as error:
         raise TransferError(_reason(error)) from None
     status = response.status_code
@@ -125,9 +130,22 @@ def is_web_page(response: requests.Response) -> bool:
     return response.headers.get("Content-Type", "").lower().startswith("text/html")
 
 
+def _trouble_of_proxy(error: requests.exceptions.ProxyError, url: str) -> TransferError | InputError:
+    """A proxy refuses to connect to an https server in an error; that of http comes as an answer."""
+    refused = REFUSED_BY_PROXY.search(str(_root(error)))
+    if refused is None:
+        return TransferError(_reason(error))
+    told = (
+        PROXY_LOGIN
+        if int(refused[1]) == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+        else (f"the proxy answered {refused[1]}; ask those who run it whether it lets this server through")
+    )
+    return InputError(f"{without_secrets(url)}: {told}")
+
+
 def _explain_refusal(response: requests.Response) -> str:
     if response.status_code == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        return "the proxy wants a login: http_proxy=http://user:password@host:port (https_proxy for https)"
+        return PROXY_LOGIN
     return (
         f"the server answered {response.status_code} {response.reason}; check the address in chunks.tsv or the config, "
         "and whether the file is public (if not: a login in ~/.netrc, or a token of the hub in HF_TOKEN)"
@@ -195,9 +213,14 @@ def _blocks(response: requests.Response) -> Iterator[bytes]:
 def _reason(error: requests.RequestException) -> str:
     """What went wrong, without the error's own text: it may quote an address with a token, or a proxy's password."""
     through = " through the proxy" if isinstance(error, requests.exceptions.ProxyError) else ""
-    cause: BaseException = error
-    while deeper := cause.__cause__ or cause.__context__:
-        cause = deeper
+    cause = _root(error)
     if isinstance(cause, TimeoutError):
         return "no byte came within the timeout"
     return f"the connection{through} failed ({getattr(cause, 'strerror', None) or type(cause).__name__})"
+
+
+def _root(error: BaseException) -> BaseException:
+    """What an error was raised from in the end."""
+    while deeper := error.__cause__ or error.__context__:
+        error = deeper
+    return error

@@ -7,18 +7,21 @@ credentials. fsspec's own variables hold the rest, such as FSSPEC_S3_ANON=true f
 from __future__ import annotations
 
 import logging
+import os
 from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import IO, Any
 
+import requests
 from fsspec.core import url_to_fs
 
 from bioscan1m.errors import InputError
 from bioscan1m.fetch.downloads import BLOCK_BYTES, Stream, TransferError
 from bioscan1m.fetch.sources import scheme_of
 
+GOOGLE_STORAGE = "https://storage.googleapis.com"
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs"}
 # Of one request: little is lost when it breaks off, and there are not so many requests that they take the time.
 REQUEST_BYTES = 2**24
@@ -43,12 +46,17 @@ def open_object(source: str, offset: int, timeout: float) -> Iterator[Stream]:
 
 
 def _settings(source: str, timeout: float) -> dict[str, object]:
-    """What the packages do not do by themselves: s3fs waits as long as it likes; gcsfs for ever, and past any proxy."""
+    """What the packages do not do by themselves: s3fs waits as long as it likes; gcsfs for ever, and past any proxy.
+
+    Of the environment gcsfs is given the proxy alone: a login for the store in ~/.netrc would clash with its own.
+    """
     if scheme_of(source) == "gs":
         from aiohttp import ClientTimeout  # comes with gcsfs
 
         silence = ClientTimeout(total=None, sock_connect=timeout, sock_read=timeout)
-        return {"requests_timeout": silence, "session_kwargs": {"trust_env": True}}
+        address = os.environ.get("STORAGE_EMULATOR_HOST", GOOGLE_STORAGE)
+        proxy = requests.utils.select_proxy(address, requests.utils.get_environ_proxies(address))
+        return {"requests_timeout": silence, "session_kwargs": {"proxy": proxy}}
     return {"config_kwargs": {"connect_timeout": timeout, "read_timeout": timeout}}
 
 

@@ -80,8 +80,9 @@ class PartFile:
 
     def finish(self) -> None:
         """Give the file its name, once its bytes are on the disk."""
-        flush(self.file)
-        self.file.replace(self.path)
+        with naming(self.path):
+            flush(self.file)
+            self.file.replace(self.path)
         self._note.unlink(missing_ok=True)
 
     def _checksum_by(self, algorithm: str) -> str:

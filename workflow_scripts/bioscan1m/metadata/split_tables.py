@@ -7,10 +7,10 @@ rule to what previous releases leave open: no image of them changes its role.
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from bioscan1m.errors import InputError
 from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED, SOURCE_COLUMNS, read_header, read_tsv, write_strings
 from bioscan1m.metadata.split_rule import ROLES, task_of
 from bioscan1m.metadata.split_shortfalls import Shortfall, find_shortfalls, shortfall_table
-from bioscan1m.metadata.splits import NO_ROLE, Assignment, assign_roles, label_places
+from bioscan1m.metadata.splits import NO_ROLE, Assignment, Roles, assign_roles, label_places
 from bioscan1m.streams import map_in_order
 from bioscan1m.tables import read_parquet, write_table
 
@@ -61,9 +61,9 @@ def build_splits(
     if published:
         assigned = published_roles(frame, experiments, str(metadata))
     elif splits["policy"] == "extend":
-        had = [previous_roles(frame["image_file"], list(experiments), release) for release in previous]
+        had = {str(file): previous_roles(frame["image_file"], list(experiments), file) for file in previous}
         assigned = assign_roles(frame, splits, had, threads)
-        _log_changes(had[0], assigned)
+        _log_changes(list(had.values()), assigned)
     else:
         assigned = by_rule
     names = table.select(["image_file", "chunk_number"]).combine_chunks()
@@ -105,8 +105,8 @@ def _role_places(words: pd.Series, name: str, source: str | Path) -> np.ndarray:
     return roles.to_numpy(np.int64)
 
 
-def previous_roles(image_files: pd.Series, experiments: list[str], previous: str | Path) -> dict[str, np.ndarray]:
-    """The roles that these images had in a previous release, by experiment: int64, places in ROLES, else NO_ROLE.
+def previous_roles(image_files: pd.Series, experiments: list[str], previous: str | Path) -> Roles:
+    """The roles that these images had in a previous release.
 
     An experiment of which the release has no column is new; an image that it does not have is new too.
     """
@@ -184,7 +184,7 @@ def _count(assigned: dict[str, Assignment]) -> pd.Series:
     for name, assignment in assigned.items():
         counts = assignment.counts
         kept = counts.any(axis=1)
-        groups = itertools.product([name], assignment.classes[kept], ROLES)
+        groups = product([name], assignment.classes[kept], ROLES)
         images |= zip(groups, counts[kept].ravel().tolist(), strict=True)
     groups = pd.MultiIndex.from_tuples(images, names=["experiment", "class", "role"])
     return pd.Series(images.values(), groups, dtype=np.int64)
@@ -194,10 +194,11 @@ def _has_any_role(assigned: dict[str, Assignment]) -> np.ndarray:
     return np.any([assignment.roles != NO_ROLE for assignment in assigned.values()], axis=0)
 
 
-def _log_changes(had: dict[str, np.ndarray], assigned: dict[str, Assignment]) -> None:
-    """What became of the roles of the previous release: none of them changes to another one."""
-    for name, roles in had.items():
-        before, now = roles != NO_ROLE, assigned[name].roles != NO_ROLE
+def _log_changes(had: list[Roles], assigned: dict[str, Assignment]) -> None:
+    """What became of the roles of the previous releases: none of them changes to another one."""
+    for name in dict.fromkeys(chain.from_iterable(had)):
+        before = np.any([roles[name] != NO_ROLE for roles in had if name in roles], axis=0)
+        now = assigned[name].roles != NO_ROLE
         kept, left, joined = (before & now).sum(), (before & ~now).sum(), (~before & now).sum()
         logger.info("%s: %d images keep their role, %d leave, %d join", name, kept, left, joined)
 

@@ -14,7 +14,7 @@ cannot be read keeps its role.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from graphlib import TopologicalSorter
@@ -32,6 +32,7 @@ from bioscan1m.streams import map_in_order
 
 NO_ROLE = -1
 NO_CLASS = -1
+Roles = dict[str, np.ndarray]  # of N rows by experiment: int64 (N,), places in ROLES, else NO_ROLE
 
 
 @dataclass(frozen=True)
@@ -55,20 +56,20 @@ class Assignment:
 
 
 def assign_roles(
-    metadata: pd.DataFrame, splits: dict[str, Any], previous: Sequence[dict[str, np.ndarray]] = (), threads: int = 1
+    metadata: pd.DataFrame, splits: dict[str, Any], previous: Mapping[str, Roles] | None = None, threads: int = 1
 ) -> dict[str, Assignment]:
     """The roles of every row in every experiment of `splits`, which is that part of the config.
 
     `metadata` has N rows with image_file and the columns that the experiments name; `previous` are the roles that these
-    rows had in previous releases, newest first, by experiment: int64 (N,), places in ROLES. An older release speaks for
-    rows that have no role in the newer ones, as where a label was unknown for a while. Raises InputError where a subset
-    is too small to have every class in every role, or where a release gives an image two roles.
+    rows had in previous releases, by the file of each, newest first. An older release speaks for rows that have no role
+    in the newer ones, as where a label was unknown for a while. Raises InputError where a subset is too small to have
+    every class in every role, or where a release gives an image two roles.
     """
     experiments, ratios = splits["experiments"], splits["ratios"]
     hashes = hash_names(metadata["image_file"])
     none = {name: np.full(len(metadata), NO_ROLE) for name in experiments}
-    releases = [none | release for release in previous] or [none]
-    last, kept = releases[0], _kept_roles(metadata, experiments, releases)
+    releases = {file: none | roles for file, roles in (previous or {"": none}).items()}
+    last, kept = next(iter(releases.values())), _kept_roles(metadata, experiments, releases)
     assigned: dict[str, Assignment] = {}
 
     def assign(name: str) -> Assignment:
@@ -134,11 +135,9 @@ def _split_task(
     return Assignment(classes, labels, roles)
 
 
-def _kept_roles(
-    metadata: pd.DataFrame, experiments: dict[str, Any], releases: list[dict[str, np.ndarray]]
-) -> dict[str, np.ndarray]:
+def _kept_roles(metadata: pd.DataFrame, experiments: dict[str, Any], releases: Mapping[str, Roles]) -> Roles:
     """For each experiment the roles (N,) that rows had in the newest release that gives them one, else NO_ROLE."""
-    each = [_roles_of_release(metadata, experiments, release) for release in releases]
+    each = [_roles_of_release(file, metadata, experiments, had) for file, had in releases.items()]
     return {name: reduce(_filled, (roles[name] for roles in each)) for name in experiments}
 
 
@@ -147,9 +146,7 @@ def _filled(roles: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.where(roles == NO_ROLE, others, roles)
 
 
-def _roles_of_release(
-    metadata: pd.DataFrame, experiments: dict[str, Any], had: dict[str, np.ndarray]
-) -> dict[str, np.ndarray]:
+def _roles_of_release(file: str, metadata: pd.DataFrame, experiments: dict[str, Any], had: Roles) -> Roles:
     """For each experiment the roles (N,) that rows had in it or in one that shares its roles, else NO_ROLE."""
     kept = {}
     for related in _related(experiments):
@@ -159,7 +156,7 @@ def _roles_of_release(
             if clash.any():
                 row = np.flatnonzero(clash)[0]
                 raise InputError(
-                    f"a previous release gives {metadata['image_file'].iloc[row]} the roles {ROLES[roles[row]]} and "
+                    f"{file}: the release gives {metadata['image_file'].iloc[row]} the roles {ROLES[roles[row]]} and "
                     f"{ROLES[had[name][row]]} ({name}); an image has one role in experiments that share their images"
                 )
             roles = _filled(roles, had[name])
