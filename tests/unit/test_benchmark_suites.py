@@ -22,6 +22,7 @@ IN_REPOSITORY = [REPOSITORY / "tests", REPOSITORY / "workflow_scripts"]
 ON_A_GPU_MACHINE = ["torch", "torchvision", "transformers", "h5py", "pyarrow", "pandas", "Pillow"]
 # Minutes on two cores that others use too.
 SLOW = {"detector": pytest.mark.slow, "training": pytest.mark.slow, "workflow": pytest.mark.slow}
+COARSE = {"workflow": 6}  # the jobs of the plain workflow come in sixes
 
 
 def python(*arguments: str, packages: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -76,7 +77,7 @@ def test_all_variants_of_a_stage_do_as_much_and_say_what(suite: str, request: py
     for stage, variants in done["stages"].items():
         assert {"ours", "limit"} <= set(variants), stage
         meanings, counts = zip(*variants.values(), strict=True)
-        assert len(set(counts)) == 1 and counts[0] > 0, f"{stage}: {variants}"
+        assert 0 < max(counts) < min(counts) + COARSE.get(suite, 1), f"{stage}: {variants}"
         assert all(meanings) and len(set(meanings)) == len(meanings), f"{stage}: {variants}"
     assert done["further"].get("smallest_iou_with_the_naive_boxes", 1) > 0.99
     assert done["further"].get("decodes_per_tested_image", 1) == 1
