@@ -1,17 +1,24 @@
 # Two commands: `make demo` runs everything on synthetic specimens, `make test` runs the tests. Both set up .venv.
+# TORCH=cpu or TORCH=cuda chooses its PyTorch, TORCH_INDEX names a further index that has it (docs/installation.md).
 
 PYTHON ?= python3
 BIN := .venv/bin
+RUN_READY := .venv/ready
+DEV_READY := .venv/ready-dev
 DEMO := runs/demo
 SNAKEMAKE := $(BIN)/snakemake --snakefile Snakefile --directory $(DEMO) --profile profiles/demo
+# What takes longest comes first, with all that it waits for; the jobs on a chunk or a table, which would take all of a
+# few cores for a second's work, take one core each and run beside it.
+SIDE_BY_SIDE := --max-threads 1 --prioritize results/experiments/large_insect_order/test.json
 
-.PHONY: demo predict trace test test-slow bench bench-gpu docs lint format lock clean-demo
+# Each job starts Python: without compiled modules it would compile the library anew.
+unexport PYTHONDONTWRITEBYTECODE
 
-demo: $(BIN)/ready
-	@mkdir -p $(DEMO)
-	@cmp -s tests/demo/config.yaml $(DEMO)/config.yaml || cp tests/demo/config.yaml $(DEMO)/config.yaml
-	$(BIN)/python workflow_scripts/make_demo_data.py --out $(DEMO)
-	$(SNAKEMAKE) all
+.PHONY: demo predict trace test test-slow bench bench-gpu docs lint format lock test-lowest clean-demo
+
+demo: $(RUN_READY)
+	$(BIN)/python workflow_scripts/make_demo_data.py --out $(DEMO) --config tests/demo/config.yaml
+	$(SNAKEMAKE) all $(SIDE_BY_SIDE)
 	$(SNAKEMAKE) audit
 	$(MAKE) --no-print-directory $(DEMO)/results/report.html
 	@cat $(DEMO)/results/summary/headline.txt
@@ -22,69 +29,87 @@ $(DEMO)/results/report.html: $(DEMO)/results/provenance/audit.json
 
 # Your own photographs, by the detector and the classifiers of a finished run: make predict IMAGES=FOLDER [RUN=runs/mine]
 RUN ?= $(DEMO)
-PHOTOGRAPHS = $(shell basename "$(IMAGES)" .zip | tr -c 'A-Za-z0-9_\n-' _)
+IMAGES ?=
+export IMAGES
 # Only these, so that a run which other code made is used as it is, and nothing is trained again.
 PREDICTING := predict fetch_photographs detect_on_photographs crop_photographs resize_photographs pack_photographs \
     predict_photographs
 
-predict: $(BIN)/ready
-	@test -e "$(IMAGES)" || { echo "make predict IMAGES=FOLDER: no folder or zip '$(IMAGES)'"; exit 1; }
-	$(BIN)/snakemake --snakefile Snakefile --directory $(RUN) --profile profiles/demo predict \
-	    --config "inference={photographs: {\"$(PHOTOGRAPHS)\": \"$$(realpath "$(IMAGES)")\"}}" --allowed-rules $(PREDICTING)
-	@echo "The table: $(abspath $(RUN))/results/predictions/$(PHOTOGRAPHS)/predictions.tsv; predictions.png is beside it"
+predict: $(RUN_READY)
+	@photographs=$$($(BIN)/python workflow_scripts/name_photographs.py "$$IMAGES") || exit 1; \
+	name=$${photographs#*\"}; name=$${name%%\"*}; run="$(RUN:~%=$(HOME)%)"; \
+	$(BIN)/snakemake --snakefile Snakefile --directory "$$run" --profile profiles/demo predict \
+	    --config "inference={photographs: $$photographs}" --allowed-rules $(PREDICTING) && \
+	echo "The table: $$run/results/predictions/$$name/predictions.tsv; predictions.png is beside it"
 
 # Where does one image come from, and where did it go? `make trace IMAGE=BIOUG73200-A01.jpg`, of the demo or of RUN.
-trace: $(BIN)/ready
+trace: $(RUN_READY)
 	@$(BIN)/python workflow_scripts/trace_image.py "$(IMAGE)" --run "$(RUN)"
 
 # The tests of a file share what they set up, so they stay in one process.
 PYTEST := $(BIN)/pytest --dist loadfile --numprocesses auto --maxprocesses 4
 
-test: $(BIN)/ready lint
+test: $(DEV_READY) lint
 	$(PYTEST)
 
 # What takes minutes each. Those on a real SLURM run where Debian's slurm-wlm and munge are installed and the user is
 # root, those on its limits where slurmdbd and mariadb-server are as well; elsewhere they are skipped, saying so. They
 # wait for most of their time, so that the others run beside them.
-test-slow: $(BIN)/ready
+test-slow: $(DEV_READY)
 	$(BIN)/pytest -m slow tests/slurm & on_slurm=$$!; trap "kill $$on_slurm" INT TERM; \
 	$(PYTEST) -m slow --ignore tests/slurm; others=$$?; \
 	wait $$on_slurm && exit $$others
 
 # Ratios from one run, with the machine's description, in results/bench/. BIOSCAN_REAL_DATA may name real photographs.
-bench: $(BIN)/ready
+bench: $(DEV_READY)
 	PYTHONPATH=tests:workflow_scripts $(BIN)/python -m benchmark
 
 # The stages that a GPU computes; on a machine without .venv with its own Python, if that has PyTorch and transformers.
 bench-gpu:
-	PYTHONPATH=tests:workflow_scripts $(if $(wildcard $(BIN)/ready),$(BIN)/python,$(PYTHON)) -m benchmark --gpu
+	PYTHONPATH=tests:workflow_scripts $(if $(wildcard $(RUN_READY)),$(BIN)/python,$(PYTHON)) -m benchmark --gpu
 
-# The table of the config's keys in the README, from their schema.
-docs: $(BIN)/ready
-	$(BIN)/python workflow_scripts/write_configuration_table.py rules/schemas/config.schema.yaml config.yaml README.md
+# The table of the config's keys in docs/configuration.md, from their schema.
+docs: $(DEV_READY)
+	$(BIN)/python workflow_scripts/write_configuration_table.py rules/schemas/config.schema.yaml config.yaml \
+	    docs/configuration.md
 
-lint: $(BIN)/ready
+lint: $(DEV_READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 
-format: $(BIN)/ready
+format: $(DEV_READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile rules
 
-# The environment is rebuilt when the lock changes; `ready` is written last.
-$(BIN)/ready: envs/requirements.txt
+# The unit tests with the lowest versions that pyproject.toml allows, in an environment of their own.
+test-lowest: $(DEV_READY)
+	envs/test_lowest.sh
+
+# The environment follows the locks, first what a run needs, then what development adds; the marker is written last.
+export TORCH TORCH_INDEX
+$(RUN_READY): envs/requirements.txt envs/torch-cpu.txt envs/torch-cuda.txt
 	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11 to 3.13 is needed")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements.txt
+	$(PYTHON) -m venv $(if $(OTHER_TORCH),--clear) .venv
+	envs/install.sh
 	@touch $@
 
-# One set of exact versions for Python 3.11 to 3.13 from the ranges in pyproject.toml; needs uv.
+$(DEV_READY): $(RUN_READY) envs/requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r envs/requirements-dev.txt
+	@touch $@
+
+# Not empty where another PyTorch is asked for than .venv has.
+OTHER_TORCH := $(filter-out $(shell cat .venv/torch 2> /dev/null),$(TORCH) $(TORCH_INDEX))
+ifneq ($(OTHER_TORCH),)
+.PHONY: $(RUN_READY)
+endif
+
+# Exact versions for Python 3.11 to 3.13 from the ranges in pyproject.toml, by uv: that of .venv, or another on the path.
 lock:
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
-	    --no-annotate --custom-compile-command "make lock" --output-file envs/requirements.txt
+	PATH="$(abspath $(BIN)):$$PATH" $(PYTHON) envs/write_locks.py $(UPGRADE)
 
 clean-demo:
 	rm -rf $(DEMO)

@@ -4,42 +4,43 @@ NEEDS  config.yaml, chunks.tsv
 MAKES  PLAN, which knows the values of every wildcard, and small functions that rules name in place of lambdas
 """
 
+import csv
 import gc
 import re
 import sys
+from collections.abc import Callable, Iterable
 from inspect import signature
 from pathlib import Path
+from typing import Any
 
 from snakemake.exceptions import WorkflowError
+from snakemake.iocontainers import Wildcards
 
 RULES = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 sys.path.insert(0, str(RULES.parent / "workflow_scripts"))
 
-from bioscan1m.provenance.code_digest import code_digest
+from bioscan1m.jobs.code_digest import code_digest
 from bioscan1m.plan.configuration import previous_releases, validate_config
-from bioscan1m.errors import InputError
-from bioscan1m.fetch.image_folders import listing_digest
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.fetch.image_folders import with_local_state
 from bioscan1m.plan.manifest import read_manifest
-from bioscan1m.plan.plan import CROPPED_256, CROPS, ORIGINALS, PACKAGES, Plan
-from bioscan1m.fetch.sources import local_path
+from bioscan1m.plan.recorded_parameters import recorded_parameters, recorded_resize
+from bioscan1m.plan.run import CROPPED_256, CROPS, ORIGINALS, PACKAGES, Plan
+from bioscan1m.foundation.sources import local_source
 
-# A plan keeps nearly all of the millions of objects that it makes. To look for garbage among them as often as Python
-# does takes a tenth of the time of planning.
+# A plan keeps nearly all of its millions of objects: to look for garbage among them took a tenth of its time.
 gc.set_threshold(100_000, 20, 20)
 
 try:
     validate_config(config, RULES / "schemas/config.schema.yaml")
     ENTRY = config["entry"]["from"]
-    if ENTRY == ORIGINALS:
-        PLAN = Plan(config, read_manifest(config["chunks"]))
-    else:
-        PLAN = Plan(config, config["entry"][ENTRY])
+    PLAN = Plan(config, read_manifest(config["chunks"]) if ENTRY == ORIGINALS else config["entry"][ENTRY])
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
 
 wildcard_constraints:
-    chunk=r"[A-Za-z0-9_-]+",
+    chunk=r"[\w-]+",
     group=r"[A-Za-z0-9_-]+",
     package="|".join(PACKAGES),
     experiment=r"[A-Za-z0-9_.-]+",
@@ -51,226 +52,108 @@ wildcard_constraints:
     checkpoint=r"[A-Za-z0-9_.-]+",
 
 
-# The parts of the report, in the order of the data, and the groups that come first in two of them.
-DETECTOR_PART, CROPS_PART, DATASET_PART = "1 Detector", "2 Crops", "3 Dataset"
-EXPERIMENTS_PART, PROVENANCE_PART = "4 Experiments", "5 Provenance"
-ALL_DETECTORS, ALL_EXPERIMENTS = "All detectors", "All experiments"
-
-
-def from_originals(*files):
-    """What exists only where the run starts from photographs: boxes, crops, and what is drawn of them."""
-    return list(files) if PLAN.from_originals else []
-
-
-FETCH = {name: config["fetch"][name] for name in ("attempts", "timeout")}
-SOURCE = {
-    ORIGINALS: "data/chunks/bioscan_images_original_full_part{chunk}.zip",
-    CROPS: "data/packages/bioscan_images_cropped_full_part{chunk}.zip",
-    CROPPED_256: "data/packages/cropped_256_part{chunk}.zip",
-}
-CHUNK = SOURCE[ENTRY]
-DETECTOR = "results/detector/{detector}"
-CROPPING_DETECTOR = DETECTOR.format(detector=config["detector"]["use"])
-CROPPED = "results/cropped/bioscan_images_cropped_full_part{chunk}.zip"
-IMAGES_OF_PACKAGE = {
-    "original_256": CHUNK,
-    "cropped_256": CROPPED if PLAN.from_originals else CHUNK,
-}
-ANNOTATIONS = "results/annotations/{image_set}.json"
-# Of the config's detection: what decides which box is found, and what only decides how fast.
-DETECTION = {
-    name: config["detector"]["detection"][name]
-    for name in ("image_size", "precision", "score_threshold", "below_threshold")
-}
-DETECTION_MACHINE = {
-    name: config["detector"]["detection"][name] for name in ("batch_size", "threads")
-}
-DETECTION_THREADS = max(
-    config["detector"]["detection"][name] for name in ("threads", "decoders")
-)
-SHARD = "results/shards/{package}/part{chunk}.zip"
-QUARANTINE_STAGES = (*from_originals("detect", "crop"), *PLAN.resized_packages)
-METADATA = "results/metadata/BIOSCAN_Insect_Dataset_metadata.tsv"
-METADATA_PARQUET = "results/metadata/BIOSCAN_Insect_Dataset_metadata.parquet"
-SPLIT = "results/splits/{experiment}.parquet"
-CLASSIFIER_PACKAGE = f"results/packages/{config['classifier']['package']}.hdf5"
-TRIAL = "results/experiments/{experiment}/{backbone}_{loss}_seed{seed}"
-EVENTS = [f"{TRIAL}/events.tfevents"] if config["classifier"]["tensorboard"] else []
-COMPARED = "results/original_vs_cropped/{experiment}/{package}"
-RELEASED = "results/released/{experiment}/{checkpoint}"
-RELEASED_TABLES = ["results/summary/released.tsv"] if PLAN.released else []
-COMPARISON_TABLES = (
-    ["results/summary/original_vs_cropped.tsv"] if PLAN.comparisons else []
-)
 RECORD = "results/provenance/records"
+PACKAGE = config["classifier"]["package"]
+# No parameter where nothing is stated, so that a run made before the key was there is as it was.
+READING = {"images": config["images"]} if any(v is not None for v in config.get("images", {}).values()) else {}
+PAPER = {} if config.get("paper_figures", True) else {"paper_figures": False}
+UNMAPPED = {"missing": None, "map": {}}
+RELABELLING = {"relabelling": config["labels"]} if config.get("labels", UNMAPPED) != UNMAPPED else {}
 
 
-def losses_of_resizing():
-    """The images that could not be resized."""
-    table = "results/quarantine/{package}/part{chunk}.tsv"
-    return collect(table, package=PLAN.resized_packages, chunk=PLAN.chunks)
+def each(pattern: str, combinations: Iterable[dict[str, str]]) -> list[str]:
+    """One path per combination of wildcards, such as those of PLAN.comparisons."""
+    return [pattern.format(**wildcards) for wildcards in combinations]
 
 
-def shards_of(package):
-    """The zips of 256-pixel images that a package joins: one of each chunk, or those that the run starts from."""
-    return collect(
-        SHARD if PLAN.resized_packages else CHUNK, chunk=PLAN.chunks, package=package
-    )
+def of_trials(pattern: str, experiments: Iterable[str] = PLAN.experiments) -> list[str]:
+    """One path per training of these experiments."""
+    return each(pattern, (vars(trial) for trial in PLAN.trials if trial.experiment in experiments))
 
 
-def shards_of_package(wildcards):
-    """The same, for a rule whose package is a wildcard."""
-    return shards_of(wildcards.package)
+def only_if(condition: object, *files: str) -> list[str]:
+    """What there is only under a condition, such as boxes and crops where the run starts from photographs."""
+    return list(files) if condition else []
 
 
-def signed(function):
+def only(settings: dict[str, Any], *names: str) -> dict[str, Any]:
+    """The settings of these names, in this order."""
+    return {name: settings[name] for name in names}
+
+
+def signed(function: Callable) -> Callable:
     """A function that carries its signature, which Snakemake otherwise computes for each job: 9,000 times a plan."""
     function.__signature__ = signature(function)
     return function
 
 
-def per_attempt(amount):
-    """A resource that grows with each attempt, so that a job killed for want of it gets more the next time."""
+def per_attempt(**amounts: int) -> dict[str, Callable]:
+    """Resources that grow with each attempt, so that a job killed for want of one gets more the next time."""
 
-    def of_attempt(wildcards, attempt):
-        return amount * attempt
+    def growing(amount):
+        return signed(lambda wildcards, attempt: amount * attempt)
 
-    return signed(of_attempt)
+    return {name: growing(amount) for name, amount in amounts.items()}
 
 
-def unwatched(value):
-    """A parameter that is no reason to run a job again: another timeout must not fetch 2.3 TB once more.
+def unwatched(*inputs: str, **values: Any) -> dict[str, Callable]:
+    """What is no reason to run a job again: inputs that are ancient, and parameters, such as the timeout of a download.
 
-    It may be a function of the wildcards. Snakemake does not compare parameters that are functions of the output.
+    Snakemake does not compare functions of the output. The job's record needs the names of both as two more parameters.
     """
 
-    def of_output(wildcards, output):
-        return value(wildcards) if callable(value) else value
+    def not_compared(value):
+        return signed(lambda wildcards, output: value(wildcards) if callable(value) else value)
 
-    of_output.unwatched = True
-    return signed(of_output)
-
-
-def unfinished(wildcards, output):
-    """Where a training keeps its state until it is done: beside its model, and no output, for Snakemake removes those."""
-    return f"{output.model}.unfinished"
+    lists = {"ancient": list(inputs), "unwatched": list(values)}
+    return {name: not_compared(value) for name, value in (values | lists).items()}
 
 
-def local_source(source):
-    """The file on this machine that a source means, so that a change of it is noticed; nothing for other sources.
-
-    A folder is not watched: its images are fetched once.
-    """
-    path = local_path(source["source"])
-    return [] if path is None or path.is_dir() else [str(path)]
+def in_report(file: str, part: str, group: str | None = None, caption: str | None = None, **labels: str) -> Any:
+    """A file that the report shows with these labels, and with the caption of this name or of the file's."""
+    first_group = {"1 Detector": "All detectors", "4 Experiments": "All experiments"}.get(part)
+    caption = f"captions/{caption or Path(file).stem}.rst"
+    return report(file, category=part, subcategory=group or first_group, caption=caption, labels=labels)
 
 
-def with_size(source):
-    """A source, with the bytes that it has on this machine, if it is here: an older file in its place is noticed by them."""
-    path = local_path(source["source"])
-    here = path is not None and path.is_file()
-    return source | {"local_bytes": path.stat().st_size} if here else source
+def figure_of_experiment(name: str, result: str) -> Any:
+    """A figure of one experiment, which the report shows beside its others."""
+    return in_report(f"results/figures/{{experiment}}/{name}.png", "4 Experiments", group="{experiment}", result=result)
 
 
-def of_trials(pattern, experiments=None):
-    """One path per training, of all experiments or of those named."""
-    return [
-        pattern.format(**vars(trial))
-        for trial in PLAN.trials
-        if experiments is None or trial.experiment in experiments
-    ]
+def tables_of_report(rule: str) -> list[dict[str, str]]:
+    """The rows of report_tables.tsv that a rule renders, without tables that this run does not make."""
+    made = PLAN.made_of | {"always": True}
+    with (RULES / "report_tables.tsv").open(encoding="utf-8") as file:
+        return [row for row in csv.DictReader(file, delimiter="\t") if row["rule"] == rule and made[row["made"]]]
 
 
-def of_comparisons(pattern):
-    """One path per training that sets photographs against crops, if the config asks for them."""
-    return [
-        pattern.format(experiment=experiment, package=package)
-        for experiment, package in PLAN.comparisons
-    ]
-
-
-def of_evaluations(pattern):
-    """One path per detector and validation set."""
-    return [
-        pattern.format(detector=detector, image_set=image_set)
-        for detector, image_set in PLAN.detector_evaluations
-    ]
-
-
-def of_released(pattern):
-    """One path per released classifier that is tested."""
-    return [pattern.format(**released) for released in PLAN.released]
-
-
-def annotated(pattern):
-    """The files of the image sets that a training set joins with +."""
-
-    def of_detector(wildcards):
-        return collect(pattern, image_set=PLAN.image_sets(wildcards.detector))
-
-    return of_detector
-
-
-def images_to_resize(wildcards):
-    """The zip of a chunk that a package is made from."""
-    return IMAGES_OF_PACKAGE[wildcards.package].format(chunk=wildcards.chunk)
-
-
-def photographs_of_folder(wildcards):
-    """A digest of the list of photographs in a folder, so that a new one is noticed; nothing for a zip."""
-    path = local_path(PLAN.photographs[wildcards.chunk]["source"])
-    return listing_digest(path) if path is not None and path.is_dir() else None
-
-
-def photographs_to_resize(wildcards):
-    """The zip of new photographs that a package is made from: as they are, or the insects cut out of them."""
-    zips = {"original_256": "photographs.zip", "cropped_256": "cropped.zip"}
-    source = zips[wildcards.package]
-    return f"results/predictions/{wildcards.chunk}/{source}"
-
-
-def where_cropped(paths):
-    """Files on boxes and crops, which there are only where the classifiers see crops."""
-    return paths if config["classifier"]["package"] == "cropped_256" else []
-
-
-def monitored(pattern):
-    """A file of the image set that is measured after each epoch of the detector's training, if any."""
-    image_set = config["detector"]["fine_tuning"]["monitor"]
-    return [] if image_set is None else [pattern.format(image_set=image_set)]
-
-
-def crops_of_group(wildcards):
-    """The cropped zips that one published zip joins."""
-    return collect(CROPPED, chunk=PLAN.groups[wildcards.group])
-
-
-def records(*names, **values):
+def records(*names: str, **values: Iterable[str]) -> list[str]:
     """The records of all jobs of these rules, whose wildcards have these values."""
     return collect([getattr(rules, name).output.record for name in names], **values)
 
 
-def records_of_detectors(detectors):
+def records_of_detectors(detectors: list[str]) -> list[str]:
     """Of those that are trained, with their images, and of those that are imported."""
     trained = [name for name in detectors if name in PLAN.trained_detectors]
     imported = [name for name in detectors if name not in PLAN.trained_detectors]
     images = ("fetch_annotated_images", "fetch_annotations", "clean_annotations")
     return [
         *records(*images, image_set=PLAN.image_sets_of(trained)),
-        *(records("fetch_detector") if trained else []),
+        *only_if(trained, *records("fetch_detector")),
         *records("fine_tune_detector", detector=trained),
         *records("fetch_checkpoint", "import_detector", detector=imported),
     ]
 
 
-def records_of_packages(packages):
+def records_of_packages(packages: Iterable[str]) -> list[str]:
     """Of the chunks, of the boxes and crops where there are any, and of what is made of them."""
     cropped = PLAN.from_originals and "cropped_256" in packages
-    resized = [package for package in packages if package in PLAN.resized_packages]
+    resized = [name for name in packages if name in PLAN.resized_packages]
     return [
         *records("fetch_chunk", chunk=PLAN.chunks),
-        *(records_of_detectors([config["detector"]["use"]]) if cropped else []),
-        *records("detect_insects", "crop_chunk", chunk=PLAN.chunks if cropped else []),
+        *only_if(cropped, *records_of_detectors([config["detector"]["use"]])),
+        *records("detect_insects", "crop_chunk", chunk=only_if(cropped, *PLAN.chunks)),
         *records("resize_chunk", chunk=PLAN.chunks, package=resized),
         *records("pack_hdf5", package=packages),
     ]

@@ -4,6 +4,8 @@ NEEDS  data/chunks/ and results/detector/
 MAKES  results/boxes/part{chunk}.parquet, then results/cropped/bioscan_images_cropped_full_part{chunk}.zip
 """
 
+CROPPING_DETECTOR = DETECTOR.format(detector=config["detector"]["use"])
+
 
 rule detect_insects:
     input:
@@ -23,13 +25,12 @@ rule detect_insects:
         "../envs/torch.yaml"
     threads: DETECTION_THREADS
     resources:
+        **per_attempt(mem_mb=16_000, runtime=60),
         gpu=1,
-        mem_mb=per_attempt(16_000),
-        runtime=per_attempt(60),
     params:
+        **unwatched(machine=DETECTION_MACHINE, unreadable_limit=config["unreadable_limit"]),
+        **READING,
         detection=DETECTION,
-        machine=unwatched(DETECTION_MACHINE),
-        unreadable_limit=unwatched(config["unreadable_limit"]),
         code=code_digest("detect_insects"),
     message:
         "Find the insects of chunk {wildcards.chunk}."
@@ -42,7 +43,7 @@ rule crop_chunk:
         chunk=rules.fetch_chunk.output.chunk,
         boxes=rules.detect_insects.output.boxes,
     output:
-        cropped=CROPPED,
+        cropped="results/cropped/bioscan_images_cropped_full_part{chunk}.zip",
         quarantine="results/quarantine/crop/part{chunk}.tsv",
         record=f"{RECORD}/crop_chunk/part{{chunk}}.json",
     log:
@@ -53,12 +54,12 @@ rule crop_chunk:
         "../envs/data.yaml"
     threads: 8
     resources:
-        mem_mb=per_attempt(4_000),
-        runtime=per_attempt(60),
+        **per_attempt(mem_mb=4_000, runtime=60),
     params:
-        crop=config["crop"],
+        **unwatched(unreadable_limit=config["unreadable_limit"]),
+        **READING,
+        crop=recorded_parameters(config, "crop"),
         member_folder="part{chunk}",
-        unreadable_limit=unwatched(config["unreadable_limit"]),
         code=code_digest("crop_chunk"),
     message:
         "Cut out the insects of chunk {wildcards.chunk}."
@@ -69,25 +70,20 @@ rule crop_chunk:
 rule draw_crops:
     input:
         chunk=CHUNK.format(chunk=PLAN.chunks[0]),
-        boxes=f"results/boxes/part{PLAN.chunks[0]}.parquet",
-        cropped=CROPPED.format(chunk=PLAN.chunks[0]),
+        boxes=rules.detect_insects.output.boxes.format(chunk=PLAN.chunks[0]),
+        cropped=rules.crop_chunk.output.cropped.format(chunk=PLAN.chunks[0]),
     output:
-        figure=report(
-            "results/figures/crops.png",
-            category=CROPS_PART,
-            caption="captions/crops.rst",
-            labels={"result": "Insects, boxes and crops"},
-        ),
+        figure=in_report("results/figures/crops.png", "2 Crops", result="Insects, boxes and crops"),
         record=f"{RECORD}/draw_crops/crops.json",
     log:
         "logs/draw_crops.log",
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=per_attempt(4_000),
-        runtime=per_attempt(10),
+        **per_attempt(mem_mb=4_000, runtime=10),
     params:
-        crop=config["crop"],
+        **READING,
+        crop=recorded_parameters(config, "crop"),
         code=code_digest("draw_crops"),
     message:
         "Draw some insects with their boxes and crops."
@@ -100,20 +96,14 @@ rule summarise_boxes:
         boxes=collect(rules.detect_insects.output.boxes, chunk=PLAN.chunks),
     output:
         summary="results/statistics/boxes.tsv",
-        figure=report(
-            "results/figures/boxes.svg",
-            category=CROPS_PART,
-            caption="captions/boxes.rst",
-            labels={"result": "Scores, sizes and sharpness of the boxes"},
-        ),
+        figure=in_report("results/figures/boxes.svg", "2 Crops", result="Scores, sizes and sharpness of the boxes"),
         record=f"{RECORD}/summarise_boxes/boxes.json",
     log:
         "logs/summarise_boxes.log",
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=per_attempt(4_000),
-        runtime=per_attempt(10),
+        **per_attempt(mem_mb=4_000, runtime=10),
     params:
         chunks=PLAN.chunks,
         code=code_digest("summarise_boxes"),

@@ -4,10 +4,26 @@ NEEDS  data/annotations/, and data/weights/detector/ or data/checkpoints/
 MAKES  results/annotations/, results/detector/{detector}/ and the table of precision and recall, metrics.tsv
 """
 
+DETECTOR = "results/detector/{detector}"
+ANNOTATED_IMAGES = rules.fetch_annotated_images.output.chunk
+ANNOTATIONS = "results/annotations/{image_set}.json"
+MONITOR = only_if(config["detector"]["fine_tuning"]["monitor"], config["detector"]["fine_tuning"]["monitor"])
+# No parameter where all image sets have the default, so that a run made before the keys were there is as it was.
+BOXES = {
+    key: lambda wildcards, key=key, default=default: IMAGE_SETS[wildcards.image_set].get(key, default)
+    for key, default in {"boxes": "pixels", "category": None}.items()
+    if any(image_set.get(key, default) != default for image_set in IMAGE_SETS.values())
+}
+# Of the config's detection: what decides which box is found, and what only decides how fast.
+PRECISION = only(config["detector"]["detection"], "image_size", "precision")
+DETECTION = PRECISION | only(config["detector"]["detection"], "score_threshold", "below_threshold")
+DETECTION_MACHINE = only(config["detector"]["detection"], "batch_size", "threads")
+DETECTION_THREADS = max(only(config["detector"]["detection"], "threads", "decoders").values())
+
 
 rule clean_annotations:
     input:
-        images=rules.fetch_annotated_images.output.chunk,
+        images=ANNOTATED_IMAGES,
         annotations=rules.fetch_annotations.output.file,
     output:
         annotations=ANNOTATIONS,
@@ -18,9 +34,10 @@ rule clean_annotations:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=per_attempt(2_000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=2_000, runtime=30),
     params:
+        **READING,
+        **BOXES,
         code=code_digest("clean_annotations"),
     message:
         "Clean the boxes of the image set {wildcards.image_set}."
@@ -30,10 +47,10 @@ rule clean_annotations:
 
 rule fine_tune_detector:
     input:
-        images=annotated("data/annotations/{image_set}.zip"),
-        annotations=annotated(ANNOTATIONS),
-        monitor_images=monitored("data/annotations/{image_set}.zip"),
-        monitor_annotations=monitored(ANNOTATIONS),
+        images=lambda wildcards: collect(ANNOTATED_IMAGES, image_set=PLAN.image_sets(wildcards.detector)),
+        annotations=lambda wildcards: collect(ANNOTATIONS, image_set=PLAN.image_sets(wildcards.detector)),
+        monitor_images=collect(ANNOTATED_IMAGES, image_set=MONITOR),
+        monitor_annotations=collect(ANNOTATIONS, image_set=MONITOR),
         base=ancient(rules.fetch_detector.output.model),
         config=ancient(rules.fetch_detector.output.config),
         channels=ancient(rules.fetch_detector.output.channels),
@@ -54,13 +71,14 @@ rule fine_tune_detector:
         "../envs/torch.yaml"
     threads: config["detector"]["fine_tuning"]["threads"]
     resources:
+        **per_attempt(mem_mb=32_000, runtime=180),
         gpu=1,
-        mem_mb=per_attempt(32_000),
-        runtime=per_attempt(180),
     params:
+        **unwatched("base", "config", "channels"),
+        **READING,
         image_size=config["detector"]["image_size"],
         fine_tuning=config["detector"]["fine_tuning"],
-        state=unfinished,
+        state=lambda wildcards, output: f"{output.model}.unfinished",  # no output, for Snakemake removes those
         code=code_digest("fine_tune_detector"),
     message:
         "Fine-tune the detector on {wildcards.detector}."
@@ -83,8 +101,7 @@ rule import_detector:
     conda:
         "../envs/torch.yaml"
     resources:
-        mem_mb=per_attempt(8_000),
-        runtime=per_attempt(20),
+        **per_attempt(mem_mb=8_000, runtime=20),
     params:
         image_size=config["detector"]["image_size"],
         code=code_digest("import_detector"),
@@ -99,7 +116,7 @@ rule evaluate_detector:
         model=f"{DETECTOR}/model.safetensors",
         config=f"{DETECTOR}/config.json",
         preprocessor=f"{DETECTOR}/preprocessor.json",
-        images="data/annotations/{image_set}.zip",
+        images=ANNOTATED_IMAGES,
         annotations=ANNOTATIONS,
     output:
         metrics=f"{DETECTOR}/evaluation/{{image_set}}.tsv",
@@ -111,12 +128,12 @@ rule evaluate_detector:
         "../envs/torch.yaml"
     threads: DETECTION_THREADS
     resources:
+        **per_attempt(mem_mb=16_000, runtime=60),
         gpu=1,
-        mem_mb=per_attempt(16_000),
-        runtime=per_attempt(60),
     params:
-        detection={name: DETECTION[name] for name in ("image_size", "precision")},
-        machine=unwatched(DETECTION_MACHINE),
+        **unwatched(machine=DETECTION_MACHINE),
+        **READING,
+        detection=PRECISION,
         code=code_digest("evaluate_detector"),
     message:
         "Evaluate the detector {wildcards.detector} on {wildcards.image_set}."
@@ -126,16 +143,16 @@ rule evaluate_detector:
 
 rule draw_detector_gallery:
     input:
-        images=rules.fetch_annotated_images.output.chunk,
+        images=ANNOTATED_IMAGES,
         annotations=ANNOTATIONS,
         best_boxes=rules.evaluate_detector.output.best_boxes,
     output:
-        gallery=report(
+        gallery=in_report(
             f"{DETECTOR}/evaluation/{{image_set}}.png",
-            category=DETECTOR_PART,
-            subcategory="Boxes, worst first",
-            caption="captions/detector_gallery.rst",
-            labels={"detector": "{detector}", "validation set": "{image_set}"},
+            "1 Detector",
+            group="Boxes, worst first",
+            caption="detector_gallery",
+            **{"detector": "{detector}", "validation set": "{image_set}"},
         ),
         record=f"{RECORD}/draw_detector_gallery/{{detector}}/{{image_set}}.json",
     log:
@@ -143,10 +160,10 @@ rule draw_detector_gallery:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=per_attempt(4_000),
-        runtime=per_attempt(10),
+        **per_attempt(mem_mb=4_000, runtime=10),
     params:
-        crop=config["crop"],
+        **READING,
+        crop=recorded_parameters(config, "crop"),
         code=code_digest("draw_detector_gallery"),
     message:
         "Draw the worst boxes of the detector {wildcards.detector} on {wildcards.image_set}."
@@ -158,12 +175,8 @@ rule draw_detector_training:
     input:
         history=rules.fine_tune_detector.output.history,
     output:
-        figure=report(
-            f"{DETECTOR}/training.svg",
-            category=DETECTOR_PART,
-            subcategory="Training",
-            caption="captions/detector_training.rst",
-            labels={"detector": "{detector}"},
+        figure=in_report(
+            f"{DETECTOR}/training.svg", "1 Detector", "Training", caption="detector_training", detector="{detector}"
         ),
         record=f"{RECORD}/draw_detector_training/{{detector}}.json",
     log:
@@ -181,10 +194,8 @@ rule draw_detector_training:
 
 rule tabulate_detector:
     input:
-        counts=collect(
-            "results/annotations/{image_set}.tsv", image_set=PLAN.used_image_sets
-        ),
-        metrics=of_evaluations(rules.evaluate_detector.output.metrics),
+        counts=collect(rules.clean_annotations.output.counts, image_set=PLAN.used_image_sets),
+        metrics=each(rules.evaluate_detector.output.metrics, PLAN.detector_evaluations),
     output:
         metrics="results/detector/metrics.tsv",
         comparison="results/detector/metrics_published.tsv",
@@ -196,6 +207,7 @@ rule tabulate_detector:
     conda:
         "../envs/data.yaml"
     params:
+        **PAPER,
         code=code_digest("tabulate_detector"),
     message:
         "Tabulate the precision and recall of every detector."

@@ -4,6 +4,30 @@ NEEDS  results/packages/, results/splits/, the digest of each experiment's data,
 MAKES  results/experiments/ and results/summary/
 """
 
+CLASSIFIER_PACKAGE = f"results/packages/{PACKAGE}.hdf5"
+TRIAL = "results/experiments/{experiment}/{backbone}_{loss}_seed{seed}"
+
+
+rule digest_experiment:
+    input:
+        split=SPLIT,
+        package=CLASSIFIER_PACKAGE,
+    output:
+        digest="results/experiments/{experiment}/data.digest.json",
+        record=f"{RECORD}/digest_experiment/{{experiment}}.json",
+    log:
+        "logs/digest_experiment/{experiment}.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        **per_attempt(mem_mb=8_000, runtime=60),
+    params:
+        code=code_digest("digest_experiment"),
+    message:
+        "Digest the images and roles of {wildcards.experiment}."
+    script:
+        "../workflow_scripts/digest_experiment.py"
+
 
 rule list_classes:
     input:
@@ -18,7 +42,7 @@ rule list_classes:
     conda:
         "../envs/data.yaml"
     params:
-        label=label_column,
+        label=lambda wildcards: PLAN.label_columns()[wildcards.experiment],
         code=code_digest("list_classes"),
     message:
         "List the classes of {wildcards.experiment}."
@@ -26,18 +50,43 @@ rule list_classes:
         "../workflow_scripts/list_classes.py"
 
 
+rule measure_channels:
+    input:
+        package=ancient(CLASSIFIER_PACKAGE),
+        split=ancient(SPLIT),
+        digest=rules.digest_experiment.output.digest,
+    output:
+        channels="results/experiments/{experiment}/channels.json",
+        record=f"{RECORD}/measure_channels/{{experiment}}.json",
+    log:
+        "logs/measure_channels/{experiment}.log",
+    conda:
+        "../envs/data.yaml"
+    threads: 8
+    resources:
+        **per_attempt(mem_mb=8_000, runtime=60),
+    params:
+        **unwatched("package", "split"),
+        code=code_digest("measure_channels"),
+    message:
+        "Measure the channels of the training images of {wildcards.experiment}."
+    script:
+        "../workflow_scripts/measure_channels.py"
+
+
 rule train_classifier:
     input:
         package=ancient(CLASSIFIER_PACKAGE),
         split=ancient(SPLIT),
         digest=rules.digest_experiment.output.digest,
-        weights=ancient(backbone_weights("config.json", "model.safetensors")),
-        weights_digest=backbone_weights("digest.json"),
+        weights=ancient(pretrained("config.json", "model.safetensors")),
+        weights_digest=pretrained("digest.json"),
+        channels=channels(rules.measure_channels.output.channels),
     output:
         model=f"{TRIAL}/model.safetensors",
         history=f"{TRIAL}/history.tsv",
         speed=f"{TRIAL}/speed.tsv",
-        events=EVENTS,
+        events=only_if(config["classifier"]["tensorboard"], f"{TRIAL}/events.tfevents"),
         validation=f"{TRIAL}/validation.json",
         record=f"{RECORD}/train_classifier/{{experiment}}/{{backbone}}_{{loss}}_seed{{seed}}.json",
     log:
@@ -48,14 +97,12 @@ rule train_classifier:
         "../envs/torch.yaml"
     threads: training_threads
     resources:
-        gpu=training_processes,
-        mem_mb=per_attempt(32_000),
-        runtime=per_attempt(1_440),
+        **per_attempt(mem_mb=32_000, runtime=1_440),
+        gpu=training_setting("processes"),
     params:
+        **unwatched("package", "split", "weights", workers=training_setting("workers"), scratch=config["scratch"]),
         trial=trial_settings,
-        workers=unwatched(trial_workers),
-        state=unfinished,
-        scratch=unwatched(config["scratch"]),
+        state=lambda wildcards, output: f"{output.model}.unfinished",  # no output, for Snakemake removes those
         code=code_digest("train_classifier"),
     message:
         "Train {wildcards.backbone} with {wildcards.loss}, seed {wildcards.seed}, on {wildcards.experiment}."
@@ -103,12 +150,11 @@ rule test_classifier:
         "../envs/torch.yaml"
     threads: test_threads
     resources:
+        **per_attempt(mem_mb=32_000, runtime=120),
         gpu=1,
-        mem_mb=per_attempt(32_000),
-        runtime=per_attempt(120),
     params:
+        **unwatched("package", "split", scratch=config["scratch"]),
         evaluation=config["classifier"]["evaluation"],
-        scratch=unwatched(config["scratch"]),
         code=code_digest("test_classifier"),
     message:
         "Test the chosen model of {wildcards.experiment}."
@@ -123,58 +169,25 @@ rule draw_experiment:
         test=rules.test_classifier.output.test,
         predictions=rules.test_classifier.output.predictions,
         package=ancient(CLASSIFIER_PACKAGE),
+        photographs=ancient(only_if(PLAN.from_originals and "original" not in PACKAGE, ORIGINAL_256)),
+        counts=ancient(SPLIT_COUNTS),
     output:
-        class_accuracy=report(
-            "results/figures/{experiment}/class_accuracy.png",
-            category=EXPERIMENTS_PART,
-            subcategory="{experiment}",
-            caption="captions/class_accuracy.rst",
-            labels={"result": "Accuracy by class (figure 5)"},
-        ),
-        confusion_matrix=report(
-            "results/figures/{experiment}/confusion_matrix.png",
-            category=EXPERIMENTS_PART,
-            subcategory="{experiment}",
-            caption="captions/confusion_matrix.rst",
-            labels={"result": "Confusion matrix (figures A1, A2)"},
-        ),
-        misclassified=report(
-            "results/figures/{experiment}/misclassified.png",
-            category=EXPERIMENTS_PART,
-            subcategory="{experiment}",
-            caption="captions/misclassified.rst",
-            labels={"result": "Misclassified images (figure A3)"},
-        ),
-        taken_for_dominant=report(
-            "results/figures/{experiment}/taken_for_dominant.png",
-            category=EXPERIMENTS_PART,
-            subcategory="{experiment}",
-            caption="captions/taken_for_dominant.rst",
-            labels={"result": "Taken for the dominant class (figure A4)"},
-        ),
-        reliability=report(
-            "results/figures/{experiment}/reliability.png",
-            category=EXPERIMENTS_PART,
-            subcategory="{experiment}",
-            caption="captions/reliability.rst",
-            labels={"result": "Calibration"},
-        ),
-        training_curves=report(
-            "results/figures/{experiment}/training_curves.png",
-            category=EXPERIMENTS_PART,
-            subcategory="{experiment}",
-            caption="captions/training_curves.rst",
-            labels={"result": "Training curves"},
-        ),
+        class_accuracy=figure_of_experiment("class_accuracy", "Accuracy by class (figure 5)"),
+        confusion_matrix=figure_of_experiment("confusion_matrix", "Confusion matrix (figures A1, A2)"),
+        misclassified=figure_of_experiment("misclassified", "Misclassified images"),
+        taken_for_dominant=figure_of_experiment("taken_for_dominant", "Taken for the dominant class (figure A4)"),
+        reliability=figure_of_experiment("reliability", "Calibration"),
+        training_curves=figure_of_experiment("training_curves", "Training curves"),
         record=f"{RECORD}/draw_experiment/{{experiment}}.json",
     log:
         "logs/draw_experiment/{experiment}.log",
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=per_attempt(8_000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=8_000, runtime=30),
     params:
+        **unwatched("package", "photographs", "counts"),
+        task=lambda wildcards: PLAN.task_of(wildcards.experiment),
         code=code_digest("draw_experiment"),
     message:
         "Draw the results of {wildcards.experiment}."
@@ -185,14 +198,17 @@ rule draw_experiment:
 rule summarise_experiments:
     input:
         validations=of_trials(rules.train_classifier.output.validation),
-        selections=collect(
-            rules.select_trial.output.selection, experiment=PLAN.experiments
-        ),
+        selections=collect(rules.select_trial.output.selection, experiment=PLAN.experiments),
         tests=collect(rules.test_classifier.output.test, experiment=PLAN.experiments),
+        counts=ancient(SPLIT_COUNTS),
+        splits=ancient(collect(SPLIT, experiment=PLAN.experiments)),
+        quarantines=ancient(collect(QUARANTINE, stage=PLAN.stages_of(PACKAGE), chunk=PLAN.chunks)),
     output:
+        left_out="results/summary/images_left_out.tsv",
         validation="results/summary/validation.tsv",
         test="results/summary/test.tsv",
         misclassified="results/summary/misclassified.tsv",
+        backbones="results/summary/backbones.tsv",
         headline="results/summary/headline.txt",
         record=f"{RECORD}/summarise_experiments/summary.json",
     log:
@@ -201,6 +217,9 @@ rule summarise_experiments:
     conda:
         "../envs/data.yaml"
     params:
+        **unwatched("counts", "splits", "quarantines"),
+        **PAPER,
+        tasks={experiment: PLAN.task_of(experiment) for experiment in PLAN.experiments},
         code=code_digest("summarise_experiments"),
     message:
         "Tabulate the experiments beside the paper's figures."

@@ -4,30 +4,56 @@ NEEDS  chunks.tsv and the sources that the config names
 MAKES  data/chunks/, data/BIOSCAN_Insect_Dataset_metadata.tsv, data/annotations/, data/checkpoints/, data/weights/
 """
 
+CHUNK = {
+    ORIGINALS: "data/chunks/bioscan_images_original_full_part{chunk}.zip",
+    CROPS: "data/packages/bioscan_images_cropped_full_part{chunk}.zip",
+    CROPPED_256: "data/packages/cropped_256_part{chunk}.zip",
+}[ENTRY]
+KEEP_CHUNKS = config["fetch"]["keep_chunks"]
+IMAGE_SETS = config["detector"]["image_sets"]
+CHECKPOINTS = config["detector"]["checkpoints"]
+# These rules have no retries, whatever the profile states: what may pass is tried again by their scripts and by the
+# clients of the hubs, and a wrong checksum or a missing file would be as wrong once more.
+FETCH = only(config["fetch"], "attempts", "timeout")
 
-rule fetch_chunk:
+
+rule fetch_annotated_images:
     input:
-        lambda wildcards: local_source(PLAN.sources[wildcards.chunk]),
+        lambda wildcards: local_source(IMAGE_SETS[wildcards.image_set]["images"]),
     output:
-        chunk=CHUNK if config["fetch"]["keep_chunks"] else temp(CHUNK),
-        record=f"{RECORD}/fetch_chunk/part{{chunk}}.json",
+        chunk="data/annotations/{image_set}.zip",
+        record=f"{RECORD}/fetch_annotated_images/{{image_set}}.json",
     log:
-        "logs/fetch_chunk/part{chunk}.log",
-    retries: 2
+        "logs/fetch_annotated_images/{image_set}.log",
+    retries: 0
     localrule: True
     conda:
         "../envs/fetch.yaml"
     resources:
         downloads=1,
     params:
-        source=lambda wildcards: with_size(PLAN.sources[wildcards.chunk]),
-        fetch=unwatched(FETCH),
-        temporary=unwatched(not config["fetch"]["keep_chunks"]),
-        code=unwatched(code_digest("fetch_chunk")),
+        **unwatched(fetch=FETCH, code=code_digest("fetch_chunk")),
+        source=lambda wildcards: with_local_state(IMAGE_SETS[wildcards.image_set]["images"]),
     message:
-        "Fetch chunk {wildcards.chunk}."
+        "Fetch the images of the image set {wildcards.image_set}."
     script:
         "../workflow_scripts/fetch_chunk.py"
+
+
+use rule fetch_annotated_images as fetch_chunk with:
+    input:
+        lambda wildcards: local_source(PLAN.sources[wildcards.chunk]),
+    output:
+        chunk=CHUNK if KEEP_CHUNKS else temp(CHUNK),
+        record=f"{RECORD}/fetch_chunk/part{{chunk}}.json",
+    log:
+        "logs/fetch_chunk/part{chunk}.log",
+    localrule: True  # not taken over from fetch_annotated_images
+    params:
+        **unwatched(fetch=FETCH, temporary=not KEEP_CHUNKS, code=code_digest("fetch_chunk")),
+        source=lambda wildcards: with_local_state(PLAN.sources[wildcards.chunk]),
+    message:
+        "Fetch chunk {wildcards.chunk}."
 
 
 rule fetch_metadata:
@@ -38,104 +64,49 @@ rule fetch_metadata:
         record=f"{RECORD}/fetch_metadata/metadata.json",
     log:
         "logs/fetch_metadata.log",
-    retries: 2
+    retries: 0
     localrule: True
     conda:
         "../envs/fetch.yaml"
     resources:
         downloads=1,
     params:
-        source=with_size(config["metadata"]),
-        fetch=unwatched(FETCH),
-        code=unwatched(code_digest("fetch_file")),
+        **unwatched(fetch=FETCH, code=code_digest("fetch_file")),
+        source=with_local_state(config["metadata"]),
     message:
         "Fetch the source metadata."
     script:
         "../workflow_scripts/fetch_file.py"
 
 
-rule fetch_annotations:
+use rule fetch_metadata as fetch_annotations with:
     input:
-        lambda wildcards: local_source(
-            config["detector"]["image_sets"][wildcards.image_set]["annotations"]
-        ),
+        lambda wildcards: local_source(IMAGE_SETS[wildcards.image_set]["annotations"]),
     output:
         file="data/annotations/{image_set}.json",
         record=f"{RECORD}/fetch_annotations/{{image_set}}.json",
     log:
         "logs/fetch_annotations/{image_set}.log",
-    retries: 2
-    localrule: True
-    conda:
-        "../envs/fetch.yaml"
-    resources:
-        downloads=1,
+    localrule: True  # not taken over from fetch_metadata
     params:
-        source=lambda wildcards: with_size(
-            config["detector"]["image_sets"][wildcards.image_set]["annotations"]
-        ),
-        fetch=unwatched(FETCH),
-        code=unwatched(code_digest("fetch_file")),
+        source=lambda wildcards: with_local_state(IMAGE_SETS[wildcards.image_set]["annotations"]),
     message:
         "Fetch the boxes of the image set {wildcards.image_set}."
-    script:
-        "../workflow_scripts/fetch_file.py"
 
 
-rule fetch_annotated_images:
+use rule fetch_metadata as fetch_checkpoint with:
     input:
-        lambda wildcards: local_source(
-            config["detector"]["image_sets"][wildcards.image_set]["images"]
-        ),
-    output:
-        chunk="data/annotations/{image_set}.zip",
-        record=f"{RECORD}/fetch_annotated_images/{{image_set}}.json",
-    log:
-        "logs/fetch_annotated_images/{image_set}.log",
-    retries: 2
-    localrule: True
-    conda:
-        "../envs/fetch.yaml"
-    resources:
-        downloads=1,
-    params:
-        source=lambda wildcards: with_size(
-            config["detector"]["image_sets"][wildcards.image_set]["images"]
-        ),
-        fetch=unwatched(FETCH),
-        code=unwatched(code_digest("fetch_chunk")),
-    message:
-        "Fetch the images of the image set {wildcards.image_set}."
-    script:
-        "../workflow_scripts/fetch_chunk.py"
-
-
-rule fetch_checkpoint:
-    input:
-        lambda wildcards: local_source(
-            config["detector"]["checkpoints"][wildcards.detector]
-        ),
+        lambda wildcards: local_source(CHECKPOINTS[wildcards.detector]),
     output:
         file="data/checkpoints/{detector}.ckpt",
         record=f"{RECORD}/fetch_checkpoint/{{detector}}.json",
     log:
         "logs/fetch_checkpoint/{detector}.log",
-    retries: 2
-    localrule: True
-    conda:
-        "../envs/fetch.yaml"
-    resources:
-        downloads=1,
+    localrule: True  # not taken over from fetch_metadata
     params:
-        source=lambda wildcards: with_size(
-            config["detector"]["checkpoints"][wildcards.detector]
-        ),
-        fetch=unwatched(FETCH),
-        code=unwatched(code_digest("fetch_file")),
+        source=lambda wildcards: with_local_state(CHECKPOINTS[wildcards.detector]),
     message:
         "Fetch the detector's checkpoint {wildcards.detector}."
-    script:
-        "../workflow_scripts/fetch_file.py"
 
 
 rule fetch_detector:
@@ -147,15 +118,15 @@ rule fetch_detector:
         record=f"{RECORD}/fetch_detector/base.json",
     log:
         "logs/fetch_detector.log",
-    retries: 2
+    retries: 0
     localrule: True
     conda:
         "../envs/torch.yaml"
     resources:
         downloads=1,
     params:
+        **unwatched(code=code_digest("fetch_detector")),
         source=config["detector"]["fine_tuning"]["base"],
-        code=unwatched(code_digest("fetch_detector")),
     message:
         "Fetch {params.source}, the detector to start from."
     script:
@@ -166,19 +137,23 @@ rule fetch_backbone:
     output:
         config="data/weights/{backbone}/config.json",
         model="data/weights/{backbone}/model.safetensors",
+        channels="data/weights/{backbone}/channels.json",
         digest="data/weights/{backbone}/digest.json",
         record=f"{RECORD}/fetch_backbone/{{backbone}}.json",
     log:
         "logs/fetch_backbone/{backbone}.log",
-    retries: 2
+    retries: 0
     localrule: True
     conda:
         "../envs/torch.yaml"
     resources:
         downloads=1,
     params:
-        backbone=lambda wildcards: config["classifier"]["backbones"][wildcards.backbone],
-        code=unwatched(code_digest("fetch_backbone")),
+        **unwatched(
+            code=code_digest("fetch_backbone"),
+            normalisation=lambda wildcards: PLAN.normalisation(wildcards.backbone),
+        ),
+        backbone=lambda wildcards: PLAN.network(wildcards.backbone),
     message:
         "Fetch the pretrained weights of {wildcards.backbone}."
     script:

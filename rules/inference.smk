@@ -7,26 +7,14 @@ MAKES  results/experiments/{experiment}/{prediction_sets,ranks}.parquet, tables 
 
 rule form_prediction_sets:
     input:
-        validation=collect(
-            rules.test_classifier.output.validation_predictions,
-            experiment=PLAN.experiments,
-        ),
-        test=collect(
-            rules.test_classifier.output.predictions, experiment=PLAN.experiments
-        ),
+        validation=collect(rules.test_classifier.output.validation_predictions, experiment=PLAN.experiments),
+        test=collect(rules.test_classifier.output.predictions, experiment=PLAN.experiments),
     output:
-        sets=collect(
-            "results/experiments/{experiment}/prediction_sets.parquet",
-            experiment=PLAN.experiments,
-        ),
+        sets=collect("results/experiments/{experiment}/prediction_sets.parquet", experiment=PLAN.experiments),
         summary="results/summary/prediction_sets.tsv",
         classes="results/summary/prediction_sets_by_class.tsv",
-        figure=report(
-            "results/figures/prediction_sets.png",
-            category=EXPERIMENTS_PART,
-            subcategory=ALL_EXPERIMENTS,
-            caption="captions/prediction_sets.rst",
-            labels={"result": "Coverage and size of the prediction sets"},
+        figure=in_report(
+            "results/figures/prediction_sets.png", "4 Experiments", result="Coverage and size of the prediction sets"
         ),
         record=f"{RECORD}/form_prediction_sets/summary.json",
     log:
@@ -34,8 +22,7 @@ rule form_prediction_sets:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=per_attempt(8_000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=8_000, runtime=30),
     params:
         experiments=PLAN.experiments,
         levels=config["inference"]["confidence_levels"],
@@ -48,15 +35,10 @@ rule form_prediction_sets:
 
 rule roll_up_predictions:
     input:
-        test=collect(
-            rules.test_classifier.output.predictions, experiment=PLAN.experiments
-        ),
-        metadata=METADATA_PARQUET,
+        test=collect(rules.test_classifier.output.predictions, experiment=PLAN.experiments),
+        metadata=rules.write_parquet.output.parquet,
     output:
-        ranks=collect(
-            "results/experiments/{experiment}/ranks.parquet",
-            experiment=PLAN.experiments,
-        ),
+        ranks=collect("results/experiments/{experiment}/ranks.parquet", experiment=PLAN.experiments),
         accuracy="results/summary/ranks.tsv",
         record=f"{RECORD}/roll_up_predictions/summary.json",
     log:
@@ -64,13 +46,9 @@ rule roll_up_predictions:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=per_attempt(12_000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=12_000, runtime=30),
     params:
-        labels={
-            experiment: PLAN.label_columns()[experiment]
-            for experiment in PLAN.experiments
-        },
+        labels=only(PLAN.label_columns(), *PLAN.experiments),
         levels=config["inference"]["confidence_levels"],
         code=code_digest("roll_up_predictions"),
     message:
@@ -87,22 +65,16 @@ rule find_label_errors:
     output:
         errors="results/cleaning/label_errors.tsv",
         trust="results/cleaning/trust.tsv",
-        figure=report(
-            "results/figures/label_errors.png",
-            category=EXPERIMENTS_PART,
-            subcategory=ALL_EXPERIMENTS,
-            caption="captions/label_errors.rst",
-            labels={"result": "Probable label errors"},
-        ),
+        figure=in_report("results/figures/label_errors.png", "4 Experiments", result="Probable label errors"),
         record=f"{RECORD}/find_label_errors/cleaning.json",
     log:
         "logs/find_label_errors.log",
     conda:
         "../envs/cleaning.yaml"
     resources:
-        mem_mb=per_attempt(8_000),
-        runtime=per_attempt(60),
+        **per_attempt(mem_mb=8_000, runtime=60),
     params:
+        **unwatched("package"),
         experiments=PLAN.experiments,
         seed=config["splits"]["seed"],
         code=code_digest("find_label_errors"),
@@ -115,18 +87,18 @@ rule find_label_errors:
 rule list_unusable_images:
     input:
         boxes=collect(rules.detect_insects.output.boxes, chunk=PLAN.chunks),
-        predictions=[
-            *rules.form_prediction_sets.input.validation,
-            *rules.form_prediction_sets.input.test,
-        ],
-        package="results/packages/original_256.hdf5",
+        validation=rules.form_prediction_sets.input.validation,
+        test=rules.form_prediction_sets.input.test,
+        package=rules.draw_doubtful.input.package,
+        crops=ancient("results/packages/cropped_256.hdf5"),
     output:
         unusable="results/cleaning/unusable_images.tsv",
-        figure=report(
-            "results/figures/unusable_images.png",
-            category=CROPS_PART,
-            caption="captions/unusable_images.rst",
-            labels={"result": "Images of little use"},
+        mistakes="results/cleaning/low_quality_mistakes.tsv",
+        figure=in_report("results/figures/unusable_images.png", "2 Crops", result="Images of little use"),
+        low_quality=in_report(
+            "results/figures/low_quality_mistakes.png",
+            "4 Experiments",
+            result="Mistakes on low-quality images (figure A3)",
         ),
         record=f"{RECORD}/list_unusable_images/cleaning.json",
     log:
@@ -134,12 +106,14 @@ rule list_unusable_images:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=per_attempt(8_000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=8_000, runtime=30),
     params:
+        **unwatched("crops"),
+        **PAPER,
+        experiments=PLAN.experiments,
         code=code_digest("list_unusable_images"),
     message:
-        "List the images that are of little use."
+        "List the images that are of little use, and the mistakes on them."
     script:
         "../workflow_scripts/list_unusable_images.py"
 
@@ -153,13 +127,7 @@ rule embed_images:
         models=files_of_experiment(rules.train_classifier.output.model),
     output:
         embeddings="results/experiments/{experiment}/embeddings.parquet",
-        figure=report(
-            "results/figures/{experiment}/nearest_images.png",
-            category=EXPERIMENTS_PART,
-            subcategory="{experiment}",
-            caption="captions/nearest_images.rst",
-            labels={"result": "Nearest images"},
-        ),
+        figure=figure_of_experiment("nearest_images", "Nearest images"),
         record=f"{RECORD}/embed_images/{{experiment}}.json",
     log:
         "logs/embed_images/{experiment}.log",
@@ -169,11 +137,10 @@ rule embed_images:
         "../envs/torch.yaml"
     threads: test_threads
     resources:
+        **per_attempt(mem_mb=64_000, runtime=240),
         gpu=1,
-        mem_mb=per_attempt(64_000),
-        runtime=per_attempt(240),
     params:
-        scratch=unwatched(config["scratch"]),
+        **unwatched("package", "split", scratch=config["scratch"]),
         code=code_digest("embed_images"),
     message:
         "Embed the images of {wildcards.experiment}."

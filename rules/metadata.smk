@@ -4,6 +4,9 @@ NEEDS  data/BIOSCAN_Insect_Dataset_metadata.tsv, results/boxes/ and results/pack
 MAKES  results/metadata/, results/splits/ and results/statistics/
 """
 
+SPLIT = "results/splits/{experiment}.parquet"
+SPLIT_COUNTS = "results/splits/counts.tsv"
+
 
 rule validate_metadata:
     input:
@@ -20,9 +23,10 @@ rule validate_metadata:
         "../envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=per_attempt(4_000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=4_000, runtime=30),
     params:
+        **RELABELLING,
+        **only(recorded_parameters(config, "splits"), *only_if(config["splits"]["group"], "group")),
         chunks=PLAN.chunk_numbers,
         labels=PLAN.labels(),
         experiments=PLAN.split_experiments,
@@ -40,7 +44,7 @@ rule build_splits:
     output:
         splits=collect(SPLIT, experiment=PLAN.split_experiments),
         roles="results/splits/roles.parquet",
-        counts="results/splits/counts.tsv",
+        counts=SPLIT_COUNTS,
         shortfalls="results/splits/shortfalls.tsv",
         record=f"{RECORD}/build_splits/splits.json",
     log:
@@ -51,10 +55,9 @@ rule build_splits:
         "../envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=per_attempt(4_000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=4_000, runtime=30),
     params:
-        splits=config["splits"],
+        splits=recorded_parameters(config, "splits"),
         code=code_digest("build_splits"),
     message:
         "Give every image its role in every experiment."
@@ -67,7 +70,7 @@ rule join_metadata:
         metadata=rules.fetch_metadata.output.file,
         roles=rules.build_splits.output.roles,
     output:
-        metadata=METADATA,
+        metadata="results/metadata/BIOSCAN_Insect_Dataset_metadata.tsv",
         record=f"{RECORD}/join_metadata/metadata.json",
     log:
         "logs/join_metadata.log",
@@ -75,9 +78,9 @@ rule join_metadata:
         "../envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=per_attempt(4_000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=4_000, runtime=30),
     params:
+        **RELABELLING,
         labels=PLAN.labels(),
         code=code_digest("join_metadata"),
     message:
@@ -88,17 +91,16 @@ rule join_metadata:
 
 rule write_parquet:
     input:
-        metadata=METADATA,
+        metadata=rules.join_metadata.output.metadata,
     output:
-        parquet=METADATA_PARQUET,
+        parquet="results/metadata/BIOSCAN_Insect_Dataset_metadata.parquet",
         record=f"{RECORD}/write_parquet/metadata.json",
     log:
         "logs/write_parquet.log",
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=per_attempt(8_000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=8_000, runtime=30),
     params:
         code=code_digest("write_parquet"),
     message:
@@ -107,14 +109,35 @@ rule write_parquet:
         "../workflow_scripts/write_parquet.py"
 
 
+rule write_jsonld:
+    input:
+        metadata=rules.join_metadata.output.metadata,
+    output:
+        records="results/metadata/BIOSCAN_Insect_Dataset_records.jsonld",
+        record=f"{RECORD}/write_jsonld/metadata.json",
+    log:
+        "logs/write_jsonld.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        **per_attempt(mem_mb=2_000, runtime=30),
+    params:
+        code=code_digest("write_jsonld"),
+    message:
+        "Write the metadata as JSON-LD records."
+    script:
+        "../workflow_scripts/write_jsonld.py"
+
+
 rule reconcile_images:
     input:
         metadata=rules.validate_metadata.output.metadata,
-        boxes=from_originals(
-            *collect(rules.detect_insects.output.boxes, chunk=PLAN.chunks)
+        boxes=only_if(PLAN.from_originals, *collect(rules.detect_insects.output.boxes, chunk=PLAN.chunks)),
+        zips=only_if(not PLAN.from_originals, *collect(rules.pack_hdf5.input.shards, package="cropped_256")),
+        quarantines=only_if(
+            not PLAN.from_originals,
+            *collect(rules.resize_chunk.output.quarantine, package=PLAN.resized_packages, chunk=PLAN.chunks),
         ),
-        zips=[] if PLAN.from_originals else shards_of("cropped_256"),
-        quarantines=[] if PLAN.from_originals else losses_of_resizing(),
     output:
         reconciliation="results/metadata/reconciliation.tsv",
         chunks="results/metadata/chunks.tsv",
@@ -124,8 +147,7 @@ rule reconcile_images:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=per_attempt(8_000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=8_000, runtime=30),
     params:
         chunks=PLAN.chunk_numbers,
         code=code_digest("reconcile_images"),
@@ -135,11 +157,33 @@ rule reconcile_images:
         "../workflow_scripts/reconcile_images.py"
 
 
+rule join_all_quarantine:
+    input:
+        tables=collect(rules.join_quarantine.output.table, chunk=PLAN.chunks),
+        reconciliation=rules.reconcile_images.output.reconciliation,
+    output:
+        table="results/quarantine/all.tsv",
+        record=f"{RECORD}/join_all_quarantine/all.json",
+    log:
+        "logs/join_all_quarantine.log",
+    localrule: True
+    conda:
+        "../envs/data.yaml"
+    params:
+        chunks=PLAN.chunks,
+        code=code_digest("join_all_quarantine"),
+    message:
+        "Join the quarantine tables of all chunks."
+    script:
+        "../workflow_scripts/join_all_quarantine.py"
+
+
 rule describe_dataset:
     input:
-        metadata=METADATA,
+        metadata=rules.join_metadata.output.metadata,
         packages=[
-            METADATA_PARQUET,
+            rules.write_parquet.output.parquet,
+            *only_if(config["packages"]["jsonld_records"], rules.write_jsonld.output.records),
             *collect(rules.pack_hdf5.output.package, package=PLAN.packages),
             *collect(rules.pack_zip.output.package, package=PLAN.packages),
             *collect(rules.pack_crops.output.package, group=PLAN.groups),
@@ -153,8 +197,7 @@ rule describe_dataset:
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=per_attempt(8_000),
-        runtime=per_attempt(60),
+        **per_attempt(mem_mb=8_000, runtime=60),
     params:
         attributes=config["packages"]["attributes"],
         experiments=PLAN.split_experiments,
@@ -167,28 +210,24 @@ rule describe_dataset:
 
 rule summarise_dataset:
     input:
-        metadata=METADATA,
+        metadata=rules.join_metadata.output.metadata,
     output:
         labels="results/statistics/labels.tsv",
         imbalance="results/statistics/imbalance.tsv",
         splits="results/statistics/splits.tsv",
         distribution="results/statistics/class_distribution.tsv",
         leakage="results/statistics/leakage.tsv",
-        figure=report(
-            "results/figures/class_distribution.png",
-            category=DATASET_PART,
-            caption="captions/class_distribution.rst",
-            labels={"result": "Images per class (figure 2)"},
-        ),
+        suspicious="results/statistics/suspicious_labels.tsv",
+        figure=in_report("results/figures/class_distribution.png", "3 Dataset", result="Images per class (figure 2)"),
         record=f"{RECORD}/summarise_dataset/statistics.json",
     log:
         "logs/summarise_dataset.log",
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=per_attempt(12_000),
-        runtime=per_attempt(30),
+        **per_attempt(mem_mb=12_000, runtime=30),
     params:
+        **PAPER,
         experiments=PLAN.label_columns(),
         code=code_digest("summarise_dataset"),
     message:
@@ -197,23 +236,24 @@ rule summarise_dataset:
         "../workflow_scripts/summarise_dataset.py"
 
 
-rule digest_experiment:
+rule draw_classes:
     input:
-        split=SPLIT,
-        package=CLASSIFIER_PACKAGE,
+        classes=rules.summarise_dataset.output.distribution,
+        splits=rules.build_splits.output.splits,
+        package=f"results/packages/{PLAN.packages[0]}.hdf5",
     output:
-        digest="results/experiments/{experiment}/data.digest.json",
-        record=f"{RECORD}/digest_experiment/{{experiment}}.json",
+        figure=in_report("results/figures/class_examples.png", "3 Dataset", result="An image of each class (figure 4)"),
+        record=f"{RECORD}/draw_classes/classes.json",
     log:
-        "logs/digest_experiment/{experiment}.log",
+        "logs/draw_classes.log",
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=per_attempt(8_000),
-        runtime=per_attempt(60),
+        **per_attempt(mem_mb=4_000, runtime=30),
     params:
-        code=code_digest("digest_experiment"),
+        experiments=PLAN.label_columns(),
+        code=code_digest("draw_classes"),
     message:
-        "Digest the images and roles of {wildcards.experiment}."
+        "Draw an image of each class."
     script:
-        "../workflow_scripts/digest_experiment.py"
+        "../workflow_scripts/draw_classes.py"

@@ -4,6 +4,8 @@ NEEDS  results/packages/, results/splits/ and data/weights/
 MAKES  results/original_vs_cropped/, results/summary/original_vs_cropped.tsv and its figure
 """
 
+COMPARED = "results/original_vs_cropped/{experiment}/{package}"
+
 
 use rule digest_experiment as digest_for_comparison with:
     input:
@@ -18,13 +20,28 @@ use rule digest_experiment as digest_for_comparison with:
         "Digest the images and roles of {wildcards.experiment} in {wildcards.package}."
 
 
+use rule measure_channels as measure_for_comparison with:
+    input:
+        package=ancient("results/packages/{package}.hdf5"),
+        split=ancient(SPLIT),
+        digest=rules.digest_for_comparison.output.digest,
+    output:
+        channels=f"{COMPARED}/channels.json",
+        record=f"{RECORD}/measure_for_comparison/{{experiment}}/{{package}}.json",
+    log:
+        "logs/measure_for_comparison/{experiment}/{package}.log",
+    message:
+        "Measure the channels of {wildcards.package} for {wildcards.experiment}."
+
+
 use rule train_classifier as train_for_comparison with:
     input:
         package=ancient("results/packages/{package}.hdf5"),
         split=ancient(SPLIT),
         digest=rules.digest_for_comparison.output.digest,
-        weights=ancient(comparison_weights("config.json", "model.safetensors")),
-        weights_digest=comparison_weights("digest.json"),
+        weights=ancient(pretrained("config.json", "model.safetensors")),
+        weights_digest=pretrained("digest.json"),
+        channels=channels(rules.measure_for_comparison.output.channels),
     output:
         model=f"{COMPARED}/model.safetensors",
         history=f"{COMPARED}/history.tsv",
@@ -35,14 +52,6 @@ use rule train_classifier as train_for_comparison with:
         "logs/train_for_comparison/{experiment}/{package}.log",
     benchmark:
         "benchmarks/train_for_comparison/{experiment}/{package}.jsonl"
-    threads: comparison_threads
-    resources:
-        gpu=comparison_processes,
-        mem_mb=per_attempt(32_000),
-        runtime=per_attempt(1_440),
-    params:
-        trial=comparison_settings,
-        workers=unwatched(comparison_workers),
     message:
         "Train on {wildcards.package} for {wildcards.experiment}."
 
@@ -68,17 +77,13 @@ use rule test_classifier as test_for_comparison with:
 
 rule compare_packages:
     input:
-        tests=of_comparisons(rules.test_for_comparison.output.test),
-        histories=of_comparisons(rules.train_for_comparison.output.history),
-        validations=of_comparisons(rules.train_for_comparison.output.validation),
+        tests=each(rules.test_for_comparison.output.test, PLAN.comparisons),
+        histories=each(rules.train_for_comparison.output.history, PLAN.comparisons),
+        validations=each(rules.train_for_comparison.output.validation, PLAN.comparisons),
     output:
         table="results/summary/original_vs_cropped.tsv",
-        figure=report(
-            "results/figures/original_vs_cropped.png",
-            category=EXPERIMENTS_PART,
-            subcategory=ALL_EXPERIMENTS,
-            caption="captions/original_vs_cropped.rst",
-            labels={"result": "Photographs against crops (figure A11)"},
+        figure=in_report(
+            "results/figures/original_vs_cropped.png", "4 Experiments", result="Photographs against crops (figure A11)"
         ),
         record=f"{RECORD}/compare_packages/summary.json",
     log:
@@ -87,7 +92,8 @@ rule compare_packages:
     conda:
         "../envs/data.yaml"
     params:
-        packages=[package for experiment, package in PLAN.comparisons],
+        **PAPER,
+        packages=[compared["package"] for compared in PLAN.comparisons],
         code=code_digest("compare_packages"),
     message:
         "Set classifiers of photographs against classifiers of crops."

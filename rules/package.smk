@@ -4,10 +4,16 @@ NEEDS  data/chunks/ and results/cropped/, or the published data/packages/ that t
 MAKES  results/packages/{original_256,cropped_256}.{hdf5,zip}, the zips of full-size crops, and the quarantine tables
 """
 
+ORIGINAL_256 = "results/packages/original_256.hdf5"
+SHARD = "results/shards/{package}/part{chunk}.zip"
+IMAGES = {"original_256": CHUNK, "cropped_256": rules.crop_chunk.output.cropped if PLAN.from_originals else CHUNK}
+QUARANTINE = "results/quarantine/{stage}/part{chunk}.tsv"
+QUARANTINING_STAGES = list(dict.fromkeys(stage for name in PLAN.packages for stage in PLAN.stages_of(name)))
+
 
 rule resize_chunk:
     input:
-        images=images_to_resize,
+        images=lambda wildcards: IMAGES[wildcards.package],
     output:
         shard=SHARD,
         quarantine="results/quarantine/{package}/part{chunk}.tsv",
@@ -20,12 +26,12 @@ rule resize_chunk:
         "../envs/data.yaml"
     threads: 8
     resources:
-        mem_mb=per_attempt(4_000),
-        runtime=per_attempt(60),
+        **per_attempt(mem_mb=4_000, runtime=60),
     params:
-        resize=config["resize"],
+        **unwatched(unreadable_limit=config["unreadable_limit"]),
+        **READING,
+        resize=recorded_resize(config["resize"]),
         keep_folders=not PLAN.from_originals,
-        unreadable_limit=unwatched(config["unreadable_limit"]),
         code=code_digest("resize_chunk"),
     message:
         "Resize chunk {wildcards.chunk} for {wildcards.package}."
@@ -33,83 +39,9 @@ rule resize_chunk:
         "../workflow_scripts/resize_chunk.py"
 
 
-rule pack_hdf5:
-    input:
-        shards=shards_of_package,
-    output:
-        package="results/packages/{package}.hdf5",
-        record=f"{RECORD}/pack_hdf5/{{package}}.json",
-    log:
-        "logs/pack_hdf5/{package}.log",
-    benchmark:
-        "benchmarks/pack_hdf5/{package}.jsonl"
-    conda:
-        "../envs/data.yaml"
-    resources:
-        mem_mb=per_attempt(8_000),
-        runtime=per_attempt(120),
-    params:
-        attributes=config["packages"]["attributes"],
-        scratch=unwatched(config["scratch"]),
-        code=code_digest("pack_hdf5"),
-    message:
-        "Pack {wildcards.package}.hdf5."
-    script:
-        "../workflow_scripts/pack_hdf5.py"
-
-
-rule pack_zip:
-    input:
-        zips=shards_of_package,
-    output:
-        package="results/packages/{package}.zip",
-        record=f"{RECORD}/pack_zip/{{package}}.json",
-    log:
-        "logs/pack_zip/{package}.log",
-    conda:
-        "../envs/data.yaml"
-    resources:
-        mem_mb=per_attempt(4_000),
-        runtime=per_attempt(120),
-    params:
-        scratch=unwatched(config["scratch"]),
-        code=code_digest("pack_zip"),
-    message:
-        "Pack {wildcards.package}.zip."
-    script:
-        "../workflow_scripts/pack_zip.py"
-
-
-rule pack_crops:
-    input:
-        zips=crops_of_group,
-    output:
-        package="results/packages/bioscan_images_cropped_full_part{group}.zip",
-        record=f"{RECORD}/pack_crops/part{{group}}.json",
-    log:
-        "logs/pack_crops/part{group}.log",
-    conda:
-        "../envs/data.yaml"
-    resources:
-        mem_mb=per_attempt(4_000),
-        runtime=per_attempt(120),
-    params:
-        supersedes=unwatched(True),  # of the same chunks in other groups
-        scratch=unwatched(config["scratch"]),
-        code=code_digest("pack_zip"),
-    message:
-        "Pack the full-size crops of the chunks {wildcards.group}."
-    script:
-        "../workflow_scripts/pack_zip.py"
-
-
 rule join_quarantine:
     input:
-        tables=collect(
-            "results/quarantine/{stage}/part{chunk}.tsv",
-            stage=QUARANTINE_STAGES,
-            allow_missing=True,
-        ),
+        tables=collect(QUARANTINE, stage=QUARANTINING_STAGES, allow_missing=True),
     output:
         table="results/quarantine/part{chunk}.tsv",
         record=f"{RECORD}/join_quarantine/part{{chunk}}.json",
@@ -126,50 +58,83 @@ rule join_quarantine:
         "../workflow_scripts/join_quarantine.py"
 
 
-rule join_all_quarantine:
+rule pack_hdf5:
     input:
-        tables=collect(rules.join_quarantine.output.table, chunk=PLAN.chunks),
-        reconciliation="results/metadata/reconciliation.tsv",
+        shards=collect(SHARD if PLAN.resized_packages else CHUNK, chunk=PLAN.chunks, allow_missing=True),
     output:
-        table="results/quarantine/all.tsv",
-        record=f"{RECORD}/join_all_quarantine/all.json",
+        package="results/packages/{package}.hdf5",
+        record=f"{RECORD}/pack_hdf5/{{package}}.json",
     log:
-        "logs/join_all_quarantine.log",
-    localrule: True
+        "logs/pack_hdf5/{package}.log",
+    benchmark:
+        "benchmarks/pack_hdf5/{package}.jsonl"
     conda:
         "../envs/data.yaml"
+    resources:
+        **per_attempt(mem_mb=8_000, runtime=120),
     params:
-        chunks=PLAN.chunks,
-        code=code_digest("join_all_quarantine"),
+        **unwatched(scratch=config["scratch"]),
+        attributes=config["packages"]["attributes"],
+        code=code_digest("pack_hdf5"),
     message:
-        "Join the quarantine tables of all chunks."
+        "Pack {wildcards.package}.hdf5."
     script:
-        "../workflow_scripts/join_all_quarantine.py"
+        "../workflow_scripts/pack_hdf5.py"
 
 
 rule draw_doubtful:
     input:
         boxes=collect(rules.detect_insects.output.boxes, chunk=PLAN.chunks),
-        package="results/packages/original_256.hdf5",
+        package=ORIGINAL_256,
     output:
-        figure=report(
-            "results/figures/doubtful_boxes.png",
-            category=CROPS_PART,
-            caption="captions/doubtful_boxes.rst",
-            labels={"result": "Boxes to look at first"},
-        ),
+        figure=in_report("results/figures/doubtful_boxes.png", "2 Crops", result="Boxes to look at first"),
         record=f"{RECORD}/draw_doubtful/boxes.json",
     log:
         "logs/draw_doubtful.log",
     conda:
         "../envs/data.yaml"
     resources:
-        mem_mb=per_attempt(4_000),
-        runtime=per_attempt(20),
+        **per_attempt(mem_mb=4_000, runtime=20),
     params:
-        crop=config["crop"],
+        crop=recorded_parameters(config, "crop"),
         code=code_digest("draw_doubtful"),
     message:
         "Draw the boxes that are most in doubt."
     script:
         "../workflow_scripts/draw_doubtful.py"
+
+
+rule pack_zip:
+    input:
+        zips=rules.pack_hdf5.input.shards,
+    output:
+        package="results/packages/{package}.zip",
+        record=f"{RECORD}/pack_zip/{{package}}.json",
+    log:
+        "logs/pack_zip/{package}.log",
+    conda:
+        "../envs/data.yaml"
+    resources:
+        **per_attempt(mem_mb=4_000, runtime=120),
+    params:
+        **unwatched(scratch=config["scratch"]),
+        code=code_digest("pack_zip"),
+    message:
+        "Pack {wildcards.package}.zip."
+    script:
+        "../workflow_scripts/pack_zip.py"
+
+
+use rule pack_zip as pack_crops with:
+    input:
+        zips=lambda wildcards: collect(rules.crop_chunk.output.cropped, chunk=PLAN.groups[wildcards.group]),
+    output:
+        package="results/packages/bioscan_images_cropped_full_part{group}.zip",
+        record=f"{RECORD}/pack_crops/part{{group}}.json",
+    log:
+        "logs/pack_crops/part{group}.log",
+    params:
+        # It supersedes zips of the same chunks in other groups.
+        **unwatched(supersedes=True, scratch=config["scratch"]),
+    message:
+        "Pack the full-size crops of the chunks {wildcards.group}."

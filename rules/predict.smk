@@ -7,6 +7,8 @@ MAKES  results/predictions/{chunk}/predictions.tsv and predictions.png
 PHOTOGRAPHS = "results/predictions/{chunk}"
 # Of the photographs all but the last may be unusable: each is in the table with its reason.
 ALL_BUT_ONE = 0.999999
+PHOTOGRAPHS_ZIP = {"original_256": f"{PHOTOGRAPHS}/photographs.zip", "cropped_256": f"{PHOTOGRAPHS}/cropped.zip"}
+PREDICTS_ON_CROPS = PACKAGE == "cropped_256"
 
 
 use rule fetch_chunk as fetch_photographs with:
@@ -19,8 +21,7 @@ use rule fetch_chunk as fetch_photographs with:
         "logs/fetch_photographs/{chunk}.log",
     localrule: True  # not taken over from fetch_chunk
     params:
-        source=lambda wildcards: with_size(PLAN.photographs[wildcards.chunk]),
-        listing=photographs_of_folder,
+        source=lambda wildcards: with_local_state(PLAN.photographs[wildcards.chunk]),
     message:
         "Collect the photographs of {wildcards.chunk}."
 
@@ -40,7 +41,7 @@ use rule detect_insects as detect_on_photographs with:
     benchmark:
         "benchmarks/detect_on_photographs/{chunk}.jsonl"
     params:
-        unreadable_limit=unwatched(ALL_BUT_ONE),
+        **unwatched(machine=DETECTION_MACHINE, unreadable_limit=ALL_BUT_ONE),
     message:
         "Find the insects of {wildcards.chunk}."
 
@@ -58,14 +59,14 @@ use rule crop_chunk as crop_photographs with:
     benchmark:
         "benchmarks/crop_photographs/{chunk}.jsonl"
     params:
-        unreadable_limit=unwatched(ALL_BUT_ONE),
+        **unwatched(unreadable_limit=ALL_BUT_ONE),
     message:
         "Cut out the insects of {wildcards.chunk}."
 
 
 use rule resize_chunk as resize_photographs with:
     input:
-        images=photographs_to_resize,
+        images=lambda wildcards: PHOTOGRAPHS_ZIP[wildcards.package],
     output:
         shard=f"{PHOTOGRAPHS}/{{package}}.zip",
         quarantine=f"{PHOTOGRAPHS}/quarantine/{{package}}.tsv",
@@ -75,7 +76,7 @@ use rule resize_chunk as resize_photographs with:
     benchmark:
         "benchmarks/resize_photographs/{package}/{chunk}.jsonl"
     params:
-        unreadable_limit=unwatched(ALL_BUT_ONE),
+        **unwatched(unreadable_limit=ALL_BUT_ONE),
     message:
         "Resize the photographs of {wildcards.chunk}."
 
@@ -96,29 +97,21 @@ use rule pack_hdf5 as pack_photographs with:
 
 rule predict_photographs:
     input:
-        package=f"{PHOTOGRAPHS}/{config['classifier']['package']}.hdf5",
-        boxes=where_cropped([rules.detect_on_photographs.output.boxes]),
-        quarantine=[
-            *where_cropped(
-                [
-                    rules.detect_on_photographs.output.quarantine,
-                    rules.crop_photographs.output.quarantine,
-                ]
-            ),
-            f"{PHOTOGRAPHS}/quarantine/{config['classifier']['package']}.tsv",
-        ],
-        metadata=METADATA_PARQUET,
-        selections=collect(
-            rules.select_trial.output.selection, experiment=PLAN.predicting
+        package=f"{PHOTOGRAPHS}/{PACKAGE}.hdf5",
+        boxes=only_if(PREDICTS_ON_CROPS, rules.detect_on_photographs.output.boxes),
+        quarantine=collect(
+            f"{PHOTOGRAPHS}/quarantine/{{stage}}.tsv",
+            stage=[*only_if(PREDICTS_ON_CROPS, "detect", "crop"), PACKAGE],
+            allow_missing=True,
         ),
-        calibrations=collect(
-            rules.test_classifier.output.validation_predictions,
-            experiment=PLAN.predicting,
-        ),
+        metadata=str(rules.write_parquet.output.parquet),  # a path alone asks for no rule: make predict runs none of these
+        selections=collect(rules.select_trial.output.selection, experiment=PLAN.predicting),
+        calibrations=collect(rules.test_classifier.output.validation_predictions, experiment=PLAN.predicting),
         models=of_trials(rules.train_classifier.output.model, PLAN.predicting),
     output:
-        predictions=f"{PHOTOGRAPHS}/predictions.tsv",
-        figure=f"{PHOTOGRAPHS}/predictions.png",
+        # Those that are there stay until the new ones are whole: other outputs are removed before a job runs.
+        predictions=update(f"{PHOTOGRAPHS}/predictions.tsv"),
+        figure=update(f"{PHOTOGRAPHS}/predictions.png"),
         record=f"{RECORD}/predict_photographs/{{chunk}}.json",
     log:
         "logs/predict_photographs/{chunk}.log",
@@ -126,16 +119,12 @@ rule predict_photographs:
         "benchmarks/predict_photographs/{chunk}.jsonl"
     conda:
         "../envs/torch.yaml"
-    threads: predicting_threads
+    threads: max(map(cores_of, map(PLAN.training, PLAN.predicting)), default=1)  # one classifier after the other
     resources:
+        **per_attempt(mem_mb=32_000, runtime=120),
         gpu=1,
-        mem_mb=per_attempt(32_000),
-        runtime=per_attempt(120),
     params:
-        labels={
-            experiment: PLAN.label_columns()[experiment]
-            for experiment in PLAN.predicting
-        },
+        labels=only(PLAN.label_columns(), *PLAN.predicting),
         levels=config["inference"]["confidence_levels"],
         code=code_digest("predict_photographs"),
     message:

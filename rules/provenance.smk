@@ -4,19 +4,7 @@ NEEDS  results/provenance/records/, written by every job as its last output
 MAKES  results/provenance/ledger.jsonl, audit.tsv and audit.json; results/ro-crate/
 """
 
-from snakemake.io import is_flagged
-
-# A record says of which inputs and parameters others are no reason to run its job again.
-for job_rule in workflow.rules:
-    ancient_inputs = [
-        name for name, item in job_rule.input.items() if is_flagged(item, "ancient")
-    ]
-    unwatched_params = [
-        name for name, item in job_rule.params.items() if hasattr(item, "unwatched")
-    ]
-    job_rule.set_params(
-        ancient=unwatched(ancient_inputs), unwatched=unwatched(unwatched_params)
-    )
+WORKFLOW_FILES = ["Snakefile", *(f"rules/{file.name}" for file in RULES.glob("*.smk"))]
 
 
 rule seal_records:
@@ -48,16 +36,10 @@ rule export_crate:
     input:
         ledger=rules.seal_records.output.head,
     output:
-        metadata=report(
-            "results/ro-crate/ro-crate-metadata.json",
-            category=PROVENANCE_PART,
-            caption="captions/crate.rst",
-            labels={"result": "The run as RO-Crate"},
+        metadata=in_report(
+            "results/ro-crate/ro-crate-metadata.json", "5 Provenance", caption="crate", result="The run as RO-Crate"
         ),
-        workflow=[
-            "results/ro-crate/Snakefile",
-            *[f"results/ro-crate/rules/{file.name}" for file in RULES.glob("*.smk")],
-        ],
+        workflow=collect("results/ro-crate/{file}", file=WORKFLOW_FILES),
         record=f"{RECORD}/export_crate/crate.json",
     log:
         "logs/export_crate.log",
@@ -80,12 +62,7 @@ rule audit:
     output:
         table="results/provenance/audit.tsv",
         summary="results/provenance/audit.json",
-        page=report(
-            "results/provenance/audit.html",
-            category=PROVENANCE_PART,
-            caption="captions/audit.rst",
-            labels={"result": "Audit of every file"},
-        ),
+        page=in_report("results/provenance/audit.html", "5 Provenance", result="Audit of every file"),
         record=f"{RECORD}/audit/audit.json",
     log:
         messages="logs/audit.log",
@@ -94,8 +71,7 @@ rule audit:
         "../envs/data.yaml"
     threads: 4
     resources:
-        mem_mb=per_attempt(4_000),
-        runtime=per_attempt(240),
+        **per_attempt(mem_mb=4_000, runtime=240),
     params:
         code=code_digest("audit_results"),
     message:

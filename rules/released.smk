@@ -4,6 +4,8 @@ NEEDS  the files that classifier.checkpoints names, results/packages/ and result
 MAKES  results/released/{experiment}/{checkpoint}/ and results/summary/released.tsv
 """
 
+RELEASED = "results/released/{experiment}/{checkpoint}"
+
 
 use rule fetch_checkpoint as fetch_released with:
     input:
@@ -33,9 +35,9 @@ rule import_classifier:
     conda:
         "../envs/torch.yaml"
     resources:
-        mem_mb=per_attempt(8_000),
-        runtime=per_attempt(20),
+        **per_attempt(mem_mb=8_000, runtime=20),
     params:
+        **unwatched("split"),
         trial=lambda wildcards: PLAN.released_settings(wildcards.checkpoint),
         code=code_digest("import_classifier"),
     message:
@@ -65,7 +67,7 @@ use rule test_classifier as test_released with:
 
 rule tabulate_released:
     input:
-        tests=of_released(rules.test_released.output.test),
+        tests=each(rules.test_released.output.test, PLAN.released),
     output:
         table="results/summary/released.tsv",
         record=f"{RECORD}/tabulate_released/summary.json",
@@ -75,6 +77,7 @@ rule tabulate_released:
     conda:
         "../envs/data.yaml"
     params:
+        **PAPER,
         checkpoints=[released["checkpoint"] for released in PLAN.released],
         code=code_digest("tabulate_released"),
     message:

@@ -5,52 +5,49 @@ was made of the earlier outputs is still there, so without a target that asks fo
 the results of the old parameters would stay. Records are the outputs that nobody removes to make room.
 
 NEEDS  the rules of all stages
-MAKES  the targets dataset, detector, experiments, inference, embeddings and predict
+MAKES  the targets dataset, detector, splits, experiments, inference, embeddings and predict
 """
 
 DATASET = [
     *rules.describe_dataset.input.packages,
     *rules.describe_dataset.output,
     *rules.summarise_dataset.output,
+    *rules.draw_classes.output,
     *rules.reconcile_images.output,
     *rules.join_metadata.output,
-    *from_originals(
-        *rules.draw_crops.output,
-        *rules.summarise_boxes.output,
-        *rules.draw_doubtful.output,
-    ),
+    *only_if(PLAN.from_originals, *rules.draw_crops.output, *rules.summarise_boxes.output, *rules.draw_doubtful.output),
     *collect(rules.join_quarantine.output.table, chunk=PLAN.chunks),
     *collect(rules.digest_experiment.output.digest, experiment=PLAN.experiments),
-    *of_comparisons(f"{COMPARED}/data.digest.json"),
+    *each(f"{COMPARED}/data.digest.json", PLAN.comparisons),
 ]
 DETECTORS = [
     *rules.tabulate_detector.output,
     *collect(f"{DETECTOR}/model.safetensors", detector=PLAN.detectors),
     *collect(f"{DETECTOR}/training.svg", detector=PLAN.trained_detectors),
-    *of_evaluations(rules.draw_detector_gallery.output.gallery),
+    *each(rules.draw_detector_gallery.output.gallery, PLAN.detector_evaluations),
 ]
 EXPERIMENTS = [
+    *rules.write_parquet.output,  # the ranks of the classes: with it, predict needs no other target
     # Not an input of the trainings: Snakemake would not see their changed digests while this is still to be made.
     *collect(rules.list_classes.output.classes, experiment=PLAN.experiments),
     *rules.summarise_experiments.output,
-    *collect(
-        rules.draw_experiment.output.confusion_matrix, experiment=PLAN.experiments
-    ),
-    *COMPARISON_TABLES,
-    *RELEASED_TABLES,
+    *collect(rules.draw_experiment.output.confusion_matrix, experiment=PLAN.experiments),
+    *only_if(PLAN.comparisons, rules.compare_packages.output.table),
+    *only_if(PLAN.released, rules.tabulate_released.output.table),
     *rules.render_experiments.output.pages,
 ]
 INFERENCE = [
     *rules.form_prediction_sets.output,
     *rules.roll_up_predictions.output,
     *rules.find_label_errors.output,
-    *from_originals(*rules.list_unusable_images.output),
+    *only_if(PLAN.from_originals, *rules.list_unusable_images.output),
 ]
 SPLIT_RECORDS = records("fetch_metadata", "validate_metadata", "build_splits")
 EXPERIMENT_RECORDS = [
-    *records_of_packages([config["classifier"]["package"]]),
+    *records_of_packages([PACKAGE]),
     *SPLIT_RECORDS,
     *records("fetch_backbone", backbone=PLAN.pretrained_backbones),
+    *records("measure_channels", experiment=PLAN.measured_experiments),
     *of_trials(rules.train_classifier.output.record),
     *records("select_trial", "test_classifier", experiment=PLAN.experiments),
 ]
@@ -67,18 +64,27 @@ rule detector:
     input:
         DETECTORS,
         records_of_detectors(PLAN.detectors),
-        of_evaluations(rules.evaluate_detector.output.record),
+        each(rules.evaluate_detector.output.record, PLAN.detector_evaluations),
+
+
+rule splits:
+    input:
+        rules.join_metadata.output,
+        rules.build_splits.output,
+        SPLIT_RECORDS,
 
 
 rule experiments:
     input:
         EXPERIMENTS,
         EXPERIMENT_RECORDS,
-        of_comparisons(rules.train_for_comparison.output.record),
-        of_comparisons(rules.test_for_comparison.output.record),
-        of_released(rules.fetch_released.output.record),
-        of_released(rules.import_classifier.output.record),
-        of_released(rules.test_released.output.record),
+        records_of_packages(only_if(PLAN.from_originals, "original_256")),
+        each(rules.measure_for_comparison.output.record, PLAN.measured_comparisons),
+        each(rules.train_for_comparison.output.record, PLAN.comparisons),
+        each(rules.test_for_comparison.output.record, PLAN.comparisons),
+        each(rules.fetch_released.output.record, PLAN.released),
+        each(rules.import_classifier.output.record, PLAN.released),
+        each(rules.test_released.output.record, PLAN.released),
 
 
 rule inference:
@@ -97,14 +103,5 @@ rule predict:
     input:
         collect(rules.predict_photographs.output, chunk=PLAN.photographs),
         records("fetch_photographs", chunk=PLAN.photographs),
-        records(
-            "detect_on_photographs",
-            "crop_photographs",
-            chunk=where_cropped(list(PLAN.photographs)),
-        ),
-        records(
-            "resize_photographs",
-            "pack_photographs",
-            chunk=PLAN.photographs,
-            package=[config["classifier"]["package"]],
-        ),
+        records("detect_on_photographs", "crop_photographs", chunk=only_if(PREDICTS_ON_CROPS, *PLAN.photographs)),
+        records("resize_photographs", "pack_photographs", chunk=PLAN.photographs, package=[PACKAGE]),

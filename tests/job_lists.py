@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
-from workflow_runs import REPOSITORY, planned_jobs
+from workflow_runs import REPOSITORY, planned_jobs, snakemake_succeeds
 
 # What joins all chunks, in the target `dataset`; the digests of the experiments among it say what is trained again.
 JOINS_OF_IMAGES = {
@@ -17,6 +15,7 @@ JOINS_OF_IMAGES = {
     "summarise_boxes": 1,
     "draw_doubtful": 1,
     "describe_dataset": 1,
+    "draw_classes": 1,
     "digest_experiment": 6,
     "digest_for_comparison": 2,
     "dataset": 1,
@@ -57,6 +56,7 @@ LABELLED_ANEW = {
     **JOINS_OF_METADATA,
     "reconcile_images": 1,
     "describe_dataset": 1,
+    "draw_classes": 1,
     "digest_experiment": 6,
     "digest_for_comparison": 2,
     "dataset": 1,
@@ -81,17 +81,8 @@ def planned(run: Path, *targets: str, checkout: Path = REPOSITORY) -> dict[str, 
 
 def made(run: Path, *arguments: str, checkout: Path = REPOSITORY) -> dict[str, int]:
     """Rule -> number of jobs that Snakemake runs, by the workflow of any checkout."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--directory", str(run)]
-    done = subprocess.run(
-        [*command, "--profile", "profiles/demo", *arguments, "--quiet", "host"],
-        cwd=checkout,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
-    return {rule: jobs for rule, jobs in planned_jobs(done.stdout).items() if rule != "total"}
+    output = snakemake_succeeds(run, *arguments, "--quiet", "host", checkout=checkout)
+    return {rule: jobs for rule, jobs in planned_jobs(output).items() if rule != "total"}
 
 
 def trained(experiments: int, trainings: int, compared: int = 0) -> dict[str, int]:

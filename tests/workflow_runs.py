@@ -15,21 +15,28 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from bioscan1m.provenance.provenance import file_digest
+from bioscan1m.foundation.digests import file_digest
+from bioscan1m.jobs.code_digest import KEPT
+from planner import plan
 
 REPOSITORY = Path(__file__).parents[1]
 EXPERIMENT = "small_insect_order"  # the one of the smallest run
 # What differs from run to run: records, the crate and the page that list them, and what a clock says.
 NOT_COMPARED = {"provenance", "ro-crate", "report.html", "speed.tsv"}
+PLANNING = {"--dry-run", "--summary"}  # with one of these Snakemake starts no job
 DEMO_CONFIG = REPOSITORY / "tests/demo/config.yaml"
 
 
-def snakemake(run: Path, *arguments: str, profile: str = "profiles/demo") -> subprocess.CompletedProcess[str]:
+def snakemake(
+    run: Path, *arguments: str, profile: str = "profiles/demo", checkout: Path = REPOSITORY
+) -> subprocess.CompletedProcess[str]:
     """Run Snakemake on the folder `run`, which holds config.yaml and chunks.tsv; its output is in `stdout`."""
-    command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--directory", str(run)]
+    settings = ["--snakefile", "Snakefile", "--directory", str(run), "--profile", profile, *arguments]
+    if PLANNING & set(arguments):
+        return plan(settings, checkout)
     return subprocess.run(
-        [*command, "--profile", profile, *arguments],
-        cwd=REPOSITORY,
+        [sys.executable, "-m", "snakemake", *settings],
+        cwd=checkout,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -37,9 +44,9 @@ def snakemake(run: Path, *arguments: str, profile: str = "profiles/demo") -> sub
     )
 
 
-def snakemake_succeeds(run: Path, *arguments: str, profile: str = "profiles/demo") -> str:
+def snakemake_succeeds(run: Path, *arguments: str, profile: str = "profiles/demo", checkout: Path = REPOSITORY) -> str:
     """As `snakemake`, but a failed run fails the test with its output."""
-    done = snakemake(run, *arguments, profile=profile)
+    done = snakemake(run, *arguments, profile=profile, checkout=checkout)
     assert done.returncode == 0, done.stdout[-6000:]
     return done.stdout
 
@@ -74,7 +81,12 @@ def copy_checkout(folder: Path) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(REPOSITORY / name, folder / name, follow_symlinks=False)
     (folder / ".venv").symlink_to(sys.prefix)
-    os.utime(folder / "envs/requirements.txt", (0, 0))  # so that make finds the environment up to date
+    for lock in (folder / "envs").glob("*.txt"):
+        os.utime(lock, (0, 0))  # so that make finds the environment up to date
+    if KEPT.exists():  # the digests of the code, which take seconds to compute
+        kept = folder / KEPT.relative_to(REPOSITORY)
+        kept.parent.mkdir()
+        shutil.copy2(KEPT, kept)
     return folder
 
 
@@ -89,12 +101,17 @@ def small_config() -> dict[str, Any]:
     """The demo's config made smaller: every stage and every value of every wildcard, fewer epochs and images."""
     config = demo_config()
     config["scratch"] = tempfile.gettempdir()
+    config["paper_figures"] = True  # as in the full run
     config["detector"]["fine_tuning"] |= {"base": str(REPOSITORY / "tests/demo/detector"), "epochs": 1}
     experiments = config["splits"]["experiments"]
     for task, medium, small in (("diptera_family", 90, 60), ("insect_order", 150, 100)):
         experiments[f"medium_{task}"]["images"] = medium
         experiments[f"small_{task}"]["images"] = small
-    config["classifier"]["training"] |= {"epochs": 2, "learning_rate_steps": [1]}
+    steps = {"learning_rate_decay": "steps", "learning_rate_steps": [1]}
+    config["classifier"]["training"] |= {"epochs": 2, **steps}
+    config["classifier"]["overrides"] = {}
+    for backbone in config["classifier"]["backbones"].values():
+        backbone["normalisation"] = {"mean": [0.7, 0.7, 0.7], "std": [0.2, 0.2, 0.2]}  # nothing to measure
     for experiment, trials in config["classifier"]["trials"].items():
         config["classifier"]["trials"][experiment] = trials[:2]
         config["classifier"]["seeds"][experiment] = [1]

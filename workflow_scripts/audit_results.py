@@ -1,4 +1,4 @@
-"""Hold every file of the run against its record, and fail where one is changed or missing."""
+"""Compare every file of the run with its record, and fail where one is changed or missing."""
 
 import logging
 from dataclasses import asdict
@@ -6,34 +6,41 @@ from pathlib import Path
 
 import pandas as pd
 
-from bioscan1m.atomic import write_json, write_text
-from bioscan1m.errors import InputError
-from bioscan1m.html_tables import html_page
-from bioscan1m.job import job
-from bioscan1m.provenance.audit import FAULTS, INTACT, audit, summarise
-from bioscan1m.provenance.ledger import LEDGER, read_ledger
-from bioscan1m.tables import write_table
+from bioscan1m.audit.findings import FAULTS, INTACT, audit, count_states
+from bioscan1m.foundation.atomic import write_json, write_text
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.html import html_page
+from bioscan1m.foundation.tables import write_table
+from bioscan1m.jobs.context import job
+from bioscan1m.jobs.ledger import LEDGER, Ledger, read_ledger
 
 logger = logging.getLogger(__name__)
 
 # Of the tables on the page.
-HEADINGS = ("Files by state", "Files that are not intact", "The ledger of records")
+HEADINGS = ("Files by state", "Files that are not intact", "The ledger of records", "Results of earlier code, accepted")
 
 
 def audit_results(kept: str, table: str, summary: str, page: str) -> None:
-    """Audit the working directory; write all findings as TSV, their counts as JSON, what is not intact as a page.
+    """Audit the working directory.
 
-    The table is written twice: Snakemake removes the outputs of an audit that fails, but not `kept`. Raises InputError
-    that names the first files at fault, after all is written.
+    Args:
+        kept: TSV of all findings to write, which Snakemake does not remove where the audit fails.
+        table: the same as an output of the rule.
+        summary: JSON of the numbers of files by state to write.
+        page: HTML page to write, with all that is not intact.
+
+    Raises:
+        InputError: files are at fault; all is written before, and the message names the first of them.
     """
     findings = audit(".")
     frame = pd.DataFrame([asdict(finding) for finding in findings], columns=["path", "state", "rule", "detail"])
-    counts = summarise(findings)
+    counts = count_states(findings)
     write_table(kept, frame)
     write_table(table, frame)
     write_json(summary, {"files": len(findings), **counts})
     states = pd.DataFrame(counts.items(), columns=["state", "files"])
-    tables = [states, frame[frame["state"] != INTACT], _describe_ledger()]
+    ledger = read_ledger(LEDGER)
+    tables = [states, frame[frame["state"] != INTACT], _describe_ledger(ledger), _describe_acceptances(ledger)]
     write_text(page, html_page("Audit", tables, HEADINGS))
     faults = [finding for finding in findings if finding.state in FAULTS]
     for finding in faults:
@@ -46,16 +53,21 @@ def audit_results(kept: str, table: str, summary: str, page: str) -> None:
         )
 
 
-def _describe_ledger() -> pd.DataFrame:
-    """How far the ledger goes: whoever keeps the hash elsewhere can tell later that history is still the same."""
-    entries = read_ledger(LEDGER).entries
-    last = entries[-1] if entries else None
+def _describe_ledger(ledger: Ledger) -> pd.DataFrame:
+    """The length of the ledger and its hash; a copy of the hash elsewhere proves later that nothing was changed."""
+    last = ledger.entries[-1] if ledger.entries else None
     signed = "yes" if Path(f"{LEDGER}.sig").is_file() else "no"
-    row = {"records": len(entries), "last sealed": last and last.sealed, "hash": last and last.hash, "signed": signed}
-    return pd.DataFrame([row])
+    sealed, digest = (last.sealed, last.hash) if last else (None, None)
+    return pd.DataFrame([{"records": len(ledger.records), "last sealed": sealed, "hash": digest, "signed": signed}])
+
+
+def _describe_acceptances(ledger: Ledger) -> pd.DataFrame:
+    """The acceptances of results of earlier code: the two codes, who decided, when and why."""
+    rows = [(*key, decision.who, decision.when, decision.why) for key, decision in ledger.accepted.items()]
+    return pd.DataFrame(rows, columns=["rule", "made by", "accepted for", "who", "when", "why"])
 
 
 if __name__ == "__main__":
     with job(snakemake):
-        output = snakemake.output
-        audit_results(snakemake.log.findings, output.table, output.summary, output.page)
+        outputs = snakemake.output
+        audit_results(snakemake.log.findings, outputs.table, outputs.summary, outputs.page)

@@ -1,4 +1,4 @@
-"""Audit a run folder as it lies there, without running anything: what was changed, lost or left by no job?
+"""Audit a run folder as it is, without running anything: which files were changed, lost or made by no job?
 
     python workflow_scripts/audit_run.py runs/demo
     python workflow_scripts/audit_run.py runs/demo --hash 0
@@ -6,7 +6,7 @@
     python workflow_scripts/audit_run.py runs/demo ~/Downloads/crops.hdf5
 
 The first prints every file that is not intact and the counts, the second compares sizes and times in place of hashes,
-the third says of single files who made them and from what, and so does the fourth of a file that left the run, by its
+the third prints which job made single files and from what, and so does the fourth for a file outside of the run, by its
 bytes or by the recipe in it. The status is 1 where a file is changed or missing, 2 where the folder is no run. The rule
 `audit` writes the findings into the results at the end of a run.
 """
@@ -14,8 +14,8 @@ bytes or by the recipe in it. The status is 1 where a file is changed or missing
 from __future__ import annotations
 
 import argparse
-import csv
 import difflib
+import io
 import json
 import sys
 from collections import Counter
@@ -23,14 +23,25 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from bioscan1m.provenance.audit import FAULTS, INTACT, ORPHAN, Evidence, Finding, audit, read_evidence, summarise
-from bioscan1m.provenance.identification import identify
-from bioscan1m.provenance.lineage import jobs_behind, sources_behind
-from bioscan1m.provenance.records import RECORDS, Record, by_output
+from bioscan1m.audit.findings import FAULTS, INTACT, ORPHAN, Evidence, Finding, audit, count_states, read_evidence
+from bioscan1m.audit.identification import identify
+from bioscan1m.audit.lineage import jobs_behind, sources_behind
+from bioscan1m.foundation.commands import as_command
+from bioscan1m.foundation.tsv import as_tsv
+from bioscan1m.jobs.records import RECORDS, Record, by_output
 
 
 def audit_run(run: Path, share: float = 1.0, form: str = "text") -> int:
-    """Print what the audit finds in a run folder; 0, or 1 where a file is at fault, or 2 where there is no run."""
+    """Print the findings of the audit of a run.
+
+    Args:
+        run: folder of the run.
+        share: fraction of the files to hash.
+        form: text, tsv or json.
+
+    Returns:
+        0, or 1 where a file is at fault, or 2 where there is no run.
+    """
     if not (run / RECORDS).is_dir():
         sys.stderr.write(
             f"audit_run: {run} has no folder {RECORDS}, so it is no run of this workflow, or an older one\n"
@@ -38,16 +49,22 @@ def audit_run(run: Path, share: float = 1.0, form: str = "text") -> int:
         return 2
     findings = audit(run, share)
     if form == "json":
-        _print_json({"files": [asdict(finding) for finding in findings], "states": summarise(findings)})
+        _print_json({"files": [asdict(finding) for finding in findings], "states": count_states(findings)})
     else:
         _print_table(findings, form)
     return int(any(finding.state in FAULTS for finding in findings))
 
 
 def audit_paths(run: Path, paths: list[str], form: str = "text") -> int:
-    """Print who made the files, and from what; paths are relative to the run, or of files anywhere.
+    """Print which jobs made the files, and from what.
 
-    Status as `audit_run`, and 1 where a file is unknown.
+    Args:
+        run: folder of the run.
+        paths: files, relative to the run or anywhere.
+        form: text or json.
+
+    Returns:
+        0, or 1 where a file is at fault or unknown.
     """
     names = [_in_run(run, path) for path in paths]
     found = {finding.path: finding for finding in audit(run, paths=names)}
@@ -102,13 +119,11 @@ def _as_text(answer: dict[str, Any]) -> str:
 def _print_table(findings: list[Finding], form: str) -> None:
     shown = [finding for finding in findings if form == "tsv" or finding.state != INTACT]
     columns = [field.name for field in fields(Finding)]
-    writer = csv.writer(sys.stdout, delimiter="\t", lineterminator="\n")
-    if form == "tsv":
-        writer.writerow(columns)
     order = columns if form == "tsv" else ["state", "path", "rule", "detail"]
-    writer.writerows([getattr(finding, column) for column in order] for finding in shown)
+    rows = [[getattr(finding, column) for column in order] for finding in shown]
+    sys.stdout.write(as_tsv([columns, *rows] if form == "tsv" else rows))
     if form == "text":
-        counts = ", ".join(f"{files} {state}" for state, files in summarise(findings).items())
+        counts = ", ".join(f"{files} {state}" for state, files in count_states(findings).items())
         sys.stdout.write(f"{len(findings)} files: {counts}\n")
 
 
@@ -131,11 +146,12 @@ def main() -> int:
     parser.add_argument("--hash", type=_share, default=1.0, metavar="SHARE", help="share of the files to hash (1)")
     parser.add_argument("--format", choices=["text", "tsv", "json"], default="text")
     given = parser.parse_args()
-    sys.stdout.reconfigure(errors="backslashreplace")  # a file name can hold what is no text
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file name can have bytes that are no text
     if given.paths:
         return audit_paths(given.run, given.paths, given.format)
     return audit_run(given.run, given.hash, given.format)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_command(main)

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from bioscan1m.atomic import write_json, write_text
-from bioscan1m.job import job
-from bioscan1m.metadata.dataset_description import licence_url
-from bioscan1m.provenance.audit import read_evidence
-from bioscan1m.provenance.provenance import REPOSITORY
-from bioscan1m.provenance.run_crate import RunCrate
+from bioscan1m.audit.crate import RunCrate
+from bioscan1m.audit.findings import read_evidence
+from bioscan1m.foundation.atomic import write_json, write_text
+from bioscan1m.foundation.checkout import REPOSITORY
+from bioscan1m.foundation.licences import licence_url
+from bioscan1m.jobs.context import job
 
 
 def export_crate(metadata: str, files: list[str], attributes: dict[str, str]) -> None:
@@ -16,9 +16,12 @@ def export_crate(metadata: str, files: list[str], attributes: dict[str, str]) ->
     for path, name in zip(files, names, strict=True):
         write_text(path, (REPOSITORY / name).read_text(encoding="utf-8"))
     about = {"name": attributes["description"], "license": licence_url(attributes["copyright_license"])}
-    write_json(metadata, RunCrate(".", read_evidence(Path()).records, names, about).as_json())
+    evidence = read_evidence(Path())
+    crate = RunCrate(".", records=evidence.records, workflow=names, about=about, accepted=evidence.ledger.accepted)
+    write_json(metadata, crate.as_json())
 
 
 if __name__ == "__main__":
     with job(snakemake):
-        export_crate(snakemake.output.metadata, snakemake.output.workflow, snakemake.params.attributes)
+        outputs, params = snakemake.output, snakemake.params
+        export_crate(outputs.metadata, outputs.workflow, params.attributes)

@@ -1,13 +1,14 @@
 """Fetch one file as it is: the source metadata, annotations, a checkpoint."""
 
-from bioscan1m.fetch.fetching import fetch
-from bioscan1m.job import job
+from bioscan1m.fetch.verified import fetch
+from bioscan1m.jobs.context import job
 
 if __name__ == "__main__":
     with job(snakemake):
+        outputs, params = snakemake.output, snakemake.params
         fetch(
-            snakemake.params.source["source"],
-            snakemake.output.file,
-            checksum=snakemake.params.source["checksum"],
-            **snakemake.params.fetch,
+            params.source["source"],
+            outputs.file,
+            checksum=params.source["checksum"],
+            **params.fetch,
         )

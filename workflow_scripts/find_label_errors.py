@@ -1,11 +1,11 @@
 """List the probable label errors of every experiment, show the first of each, and measure how far to trust the list."""
 
 from bioscan1m.experiments.predictions import read_predictions
-from bioscan1m.figures import save_figure
+from bioscan1m.foundation.figures import save_figure
+from bioscan1m.foundation.tables import write_table
 from bioscan1m.inference.label_errors import find_label_errors, measure_trust, show_label_errors
-from bioscan1m.job import job
-from bioscan1m.package.packages import ImagePackage
-from bioscan1m.tables import write_table
+from bioscan1m.jobs.context import job
+from bioscan1m.package.images import ImagePackage
 
 if __name__ == "__main__":
     with job(snakemake) as record:

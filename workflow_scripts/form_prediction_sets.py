@@ -1,11 +1,11 @@
 """Form the prediction sets of the test images of every experiment, calibrated on its validation images."""
 
 from bioscan1m.experiments.predictions import read_predictions
-from bioscan1m.figures import save_figure
+from bioscan1m.foundation.figures import save_figure
+from bioscan1m.foundation.tables import write_table
 from bioscan1m.inference.coverage import class_coverage, form_test_sets, summarise_coverage, write_sets
 from bioscan1m.inference.coverage_figure import draw_coverage
-from bioscan1m.job import job
-from bioscan1m.tables import write_table
+from bioscan1m.jobs.context import job
 
 if __name__ == "__main__":
     with job(snakemake) as record:

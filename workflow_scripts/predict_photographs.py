@@ -1,7 +1,8 @@
-"""Let the selected classifiers say what is on new photographs."""
+"""Predict with the selected classifiers what is on new photographs."""
 
 from bioscan1m.experiments.predictions import read_predictions
-from bioscan1m.figures import save_figure
+from bioscan1m.foundation.figures import save_figure
+from bioscan1m.foundation.tables import write_table
 from bioscan1m.inference.photograph_predictions import (
     join_predictions,
     list_photographs,
@@ -9,10 +10,9 @@ from bioscan1m.inference.photograph_predictions import (
     show_predictions,
 )
 from bioscan1m.inference.selected_classifier import load_selected
-from bioscan1m.job import job
+from bioscan1m.jobs.context import job
 from bioscan1m.metadata.taxonomy import read_ranks
-from bioscan1m.package.packages import ImagePackage
-from bioscan1m.tables import write_table
+from bioscan1m.package.images import ImagePackage
 
 if __name__ == "__main__":
     with job(snakemake) as record:
@@ -27,7 +27,13 @@ if __name__ == "__main__":
             calibration = read_predictions(calibration_file)
             ranks = read_ranks(inputs.metadata, params.labels[classifier.experiment], classifier.classes)
             columns.append(
-                prediction_columns(classifier.experiment, predictions, calibration, ranks, max(params.levels))
+                prediction_columns(
+                    experiment=classifier.experiment,
+                    predictions=predictions,
+                    calibration=calibration,
+                    ranks=ranks,
+                    level=max(params.levels),
+                )
             )
         table = join_predictions(photographs, columns)
         write_table(outputs.predictions, table)

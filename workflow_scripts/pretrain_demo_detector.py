@@ -3,7 +3,7 @@
     python workflow_scripts/pretrain_demo_detector.py --out tests/demo/detector
 
 draws synthetic wells, trains a small DETR on them from random weights (or from another detector: --base), and writes
-config.json, model.safetensors, preprocessor.json and a README.md that tells what was done and measured. The defaults
+config.json, model.safetensors, preprocessor.json and a README.md on what was done and measured. The defaults
 are those of the detector in the repository.
 """
 
@@ -13,17 +13,19 @@ import argparse
 import logging
 import shlex
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from bioscan1m.atomic import write_text
-from bioscan1m.detector.demo_detector import draw_examples, evaluation_wells, small_detr, training_wells
-from bioscan1m.detector.detector import load_base, load_detector, save_detector
-from bioscan1m.detector.detector_evaluation import evaluate, metrics
-from bioscan1m.detector.detector_input import Preprocessor
-from bioscan1m.detector.detector_training import fine_tune
-from bioscan1m.device import prepare_device
-from bioscan1m.training_state import TrainingState
+from bioscan1m.detector.evaluation import evaluate, metrics
+from bioscan1m.detector.model import load_base, load_detector, save_detector
+from bioscan1m.detector.preprocessing import Preprocessor
+from bioscan1m.detector.settings import FineTuning
+from bioscan1m.detector.training import fine_tune
+from bioscan1m.foundation.atomic import write_text
+from bioscan1m.foundation.commands import as_command
+from bioscan1m.networks.device import prepare_device
+from bioscan1m.networks.training_state import TrainingState
+from synthetic.demo_detector import draw_examples, evaluation_wells, small_detr, training_wells
 
 logger = logging.getLogger("pretrain_demo_detector")
 
@@ -49,43 +51,54 @@ On {images} wells in the demo's mix of insects, Diptera included, and before any
 """
 
 
-def fine_tuning_settings(given: argparse.Namespace) -> dict[str, Any]:
-    """How to train, with the keys of the config's `fine_tuning`."""
-    return {
-        "epochs": given.epochs,
-        "batch_size": 32,
-        "learning_rate": given.learning_rate,
-        "backbone_learning_rate": given.learning_rate,
-        "weight_decay": 1e-4,
-        "gradient_clip": 1.0,
-        "learning_rate_decay": "cosine",
-        "train_batch_norm": not given.freeze_batch_norm,
-        "flip": True,
-        "scales": SCALES,
-        "precision": "auto",
-        "monitor": None,
-        "seed": given.seed,
-        "threads": given.threads,
-    }
+def fine_tuning_settings(given: argparse.Namespace) -> FineTuning:
+    """The settings of the training, by the command line."""
+    return FineTuning(
+        base=str(given.base),
+        epochs=given.epochs,
+        batch_size=32,
+        learning_rate=given.learning_rate,
+        backbone_learning_rate=given.learning_rate,
+        weight_decay=1e-4,
+        gradient_clip=1.0,
+        learning_rate_decay="cosine",
+        train_batch_norm=not given.freeze_batch_norm,
+        flip=True,
+        scales=SCALES,
+        precision="auto",
+        monitor=None,
+        seed=given.seed,
+        threads=given.threads,
+    )
 
 
-def pretrain(out: Path, base: Path | None, wells: int, settings: dict[str, Any]) -> dict[str, Any]:
-    """Train, write the detector's three files below `out`, and return its size and its figures on unseen wells."""
-    seed = settings["seed"]
-    device = prepare_device(settings["threads"], seed)
+def pretrain(out: Path, base: Path | None, wells: int, settings: FineTuning) -> dict[str, float | int]:
+    """Train a detector and write it.
+
+    Args:
+        out: folder for its three files.
+        base: folder of the detector to start from; None for random weights.
+        wells: number of wells to train on.
+        settings: the settings of the training.
+
+    Returns:
+        Its number of parameters and its figures on unseen wells.
+    """
+    seed = settings.seed
+    device = prepare_device(settings.threads, seed)
     model = load_base(base / "model.safetensors", base / "config.json") if base else small_detr()
     examples = draw_examples(training_wells(seed, wells), seed, INPUT, "drawing wells to train on")
-    kept = TrainingState(out / "training_state.pt", f"{settings} {wells} {base}")
-    fine_tune(model, examples, INPUT, settings, device, kept)
+    kept = TrainingState(out / "training_state.pt", f"{settings} {wells}")
+    fine_tune(model, examples, preprocessor=INPUT, settings=settings, device=device, kept=kept)
     files = out / "model.safetensors", out / "config.json", out / "preprocessor.json"
     save_detector(model, INPUT, *files)
     kept.remove()
     unseen = draw_examples(evaluation_wells(seed, EVALUATION_WELLS), seed, INPUT, "drawing wells to measure on")
-    figures = metrics(evaluate(load_detector(*files, device), unseen, settings["batch_size"]))
+    figures = metrics(evaluate(load_detector(*files, device), unseen, settings.batch_size))
     return {**figures, "parameters": sum(parameter.numel() for parameter in model.parameters())}
 
 
-def arguments() -> argparse.ArgumentParser:
+def _arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
@@ -113,17 +126,17 @@ def _commands(base: Path | None) -> list[str]:
 
 def main() -> None:
     """Pretrain as the command line says."""
-    given = arguments().parse_args()
+    given = _arguments().parse_args()
     settings = fine_tuning_settings(given)
     figures = pretrain(given.out, given.base, given.wells, settings)
     commands = [*_commands(given.base), f"python workflow_scripts/pretrain_demo_detector.py {shlex.join(sys.argv[1:])}"]
     shown = "\n".join(f"    {command}" for command in commands)
     norm = "frozen" if given.freeze_batch_norm else "live"
-    text = README.format(commands=shown, batch_norm=norm, wells=given.wells, **settings, **figures)
+    text = README.format(commands=shown, batch_norm=norm, wells=given.wells, **asdict(settings), **figures)
     write_text(given.out / "README.md", text)
     logger.info("%s", text)
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
-    main()
+    as_command(main)

@@ -14,8 +14,9 @@ import tempfile
 from contextlib import nullcontext
 from pathlib import Path
 
-from bioscan1m.errors import InputError
-from bioscan1m.provenance.reproduction import reproduce
+from bioscan1m.audit.reproduction import reproduce
+from bioscan1m.foundation.commands import as_command
+from bioscan1m.foundation.errors import InputError
 
 
 def main() -> int:
@@ -37,4 +38,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_command(main)

@@ -1,10 +1,10 @@
-"""Roll the test predictions of every experiment up to the coarser ranks, and say how deep each one is safe."""
+"""Roll the test predictions of every experiment up to the coarser ranks, with the deepest safe rank of each."""
 
 from bioscan1m.experiments.predictions import read_predictions
+from bioscan1m.foundation.tables import write_table
 from bioscan1m.inference.rank_accuracy import RankedTest, rank_accuracy, write_ranked
-from bioscan1m.job import job
+from bioscan1m.jobs.context import job
 from bioscan1m.metadata.taxonomy import read_ranks
-from bioscan1m.tables import write_table
 
 if __name__ == "__main__":
     with job(snakemake) as record:

@@ -3,13 +3,13 @@
 import logging
 from pathlib import Path
 
-from bioscan1m.atomic import write_json
-from bioscan1m.errors import InputError
-from bioscan1m.job import job
-from bioscan1m.provenance.audit import read_sound_records
-from bioscan1m.provenance.ledger import LEDGER, seal
-from bioscan1m.provenance.provenance import now
-from bioscan1m.provenance.signatures import sign
+from bioscan1m.audit.findings import read_sound_records
+from bioscan1m.foundation.atomic import write_json
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.jobs.context import job
+from bioscan1m.jobs.environment import now
+from bioscan1m.jobs.ledger import LEDGER, seal
+from bioscan1m.jobs.signatures import sign
 
 logger = logging.getLogger(__name__)
 
@@ -30,4 +30,5 @@ def seal_records(head: str, signing_key: str | None) -> None:
 
 if __name__ == "__main__":
     with job(snakemake):
-        seal_records(snakemake.output.head, snakemake.params.signing["key"])
+        outputs, params = snakemake.output, snakemake.params
+        seal_records(outputs.head, params.signing["key"])

@@ -1,26 +1,26 @@
-"""Test a classifier, of an experiment the selected one, and keep what it says of the validation and the test images."""
+"""Test a classifier, of an experiment the selected one, and write its predictions for validation and test images."""
 
-from bioscan1m.atomic import write_json
 from bioscan1m.experiments.evaluation import (
-    count_images,
     describe_test,
     evaluate_model,
     find_selected,
+    images_by_role,
     warn_of_absences,
 )
 from bioscan1m.experiments.predictions import write_predictions
-from bioscan1m.job import job
-from bioscan1m.scratch import staged
+from bioscan1m.foundation.atomic import write_json
+from bioscan1m.foundation.scratch import staged
+from bioscan1m.jobs.context import job
 
 if __name__ == "__main__":
     with job(snakemake) as record:
-        inputs, outputs = snakemake.input, snakemake.output
+        inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
         model = find_selected(inputs.models, inputs.get("selection"))
-        with staged([inputs.package], snakemake.params.scratch) as (package,):
+        with staged([inputs.package], params.scratch) as (package,):
             tested = evaluate_model(package, inputs.split, model)
         write_predictions(outputs.predictions, tested.predictions["test"])
         write_predictions(outputs.validation_predictions, tested.predictions["validation"])
-        test = describe_test(tested, snakemake.params.evaluation["top_k"])
+        test = describe_test(tested, params.evaluation["top_k"])
         write_json(outputs.test, test)
-        record.images = count_images(test)
+        record.images = images_by_role(test)
         warn_of_absences(test)

@@ -3,7 +3,8 @@
     python workflow_scripts/trace_image.py BIOUG73200-A01.jpg --run runs/demo --picture trace.png
 
 prints its zip and checksum, its box and detector, its crop, its bytes in each package, its row, its roles and why, the
-models that were trained on it and what the tested ones say of it. It runs nothing.
+models that were trained on it, the predictions of the tested ones, and which of these files were made by earlier code
+that somebody accepted. It runs nothing.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bioscan1m.errors import InputError
-from bioscan1m.provenance.trace import trace_image
+from bioscan1m.audit.trace import trace_image
+from bioscan1m.foundation.commands import as_command
+from bioscan1m.foundation.errors import InputError
 
 
 def as_text(trace: dict[str, Any]) -> str:
@@ -29,7 +31,7 @@ def as_text(trace: dict[str, Any]) -> str:
 
 
 def _lines(part: dict[str, Any]) -> list[str]:
-    """Each value on a line of its own where there are many; else all on one."""
+    """Each value on a separate line where there are many; else all on one."""
     texts = {key: _text(value) for key, value in part.items() if value is not None}
     if len(texts) > 6:
         width = max(map(len, texts))
@@ -54,7 +56,7 @@ def main() -> int:
     try:
         trace = trace_image(given.run, given.image)
         if given.picture:
-            from bioscan1m.provenance.trace_picture import draw_trace
+            from bioscan1m.audit.trace_picture import draw_trace
 
             draw_trace(given.run, trace, given.picture)
     except InputError as error:
@@ -65,4 +67,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    as_command(main)

@@ -1,8 +1,9 @@
 """Write the metadata with its split columns once more, as Parquet."""
 
-from bioscan1m.job import job
-from bioscan1m.metadata.metadata import write_metadata_parquet
+from bioscan1m.jobs.context import job
+from bioscan1m.metadata.table import write_metadata_parquet
 
 if __name__ == "__main__":
     with job(snakemake) as record:
-        record.images = write_metadata_parquet(snakemake.output.parquet, snakemake.input.metadata)
+        inputs, outputs = snakemake.input, snakemake.output
+        record.images = write_metadata_parquet(outputs.parquet, inputs.metadata)

@@ -22,25 +22,24 @@ from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
 from benchmark import naive
 from benchmark.harness import Stage, cores, median_seconds
 from benchmark.photographs import SIZE, photographs
-from bioscan1m.archives import ZipReader, ZipWriter, read_members
-from bioscan1m.crop.cropping import crop_chunk, crop_rectangles, cut_out
-from bioscan1m.crop.detection import detect_chunk
-from bioscan1m.detector.boxes import intersection_over_union
-from bioscan1m.detector.boxes_table import CORNERS, read_boxes
-from bioscan1m.detector.detector import Detector, load_detector, save_detector
-from bioscan1m.detector.detector_architecture import CLASS_NAMES
-from bioscan1m.detector.detector_input import Preprocessor
-from bioscan1m.device import prepare_device
-from bioscan1m.images import decode, encode_jpeg
-from bioscan1m.streams import map_in_order
+from bioscan1m.boxes.geometry import Crop, intersection_over_union
+from bioscan1m.boxes.table import CORNERS, read_boxes
+from bioscan1m.crop.detection import Detection, Machine, detect_chunk
+from bioscan1m.crop.rectangles import crop_rectangles, cut_out
+from bioscan1m.detector.architecture import CLASS_NAMES
+from bioscan1m.detector.model import Detector, load_detector, save_detector
+from bioscan1m.detector.preprocessing import Preprocessor
+from bioscan1m.foundation.archives import ZipReader, ZipWriter, read_members
+from bioscan1m.foundation.images import decode, encode_jpeg
+from bioscan1m.foundation.streams import map_in_order
+from bioscan1m.networks.device import prepare_device
+from crop_chunk import crop_chunk
 
 INSECT = (900, 700, 1900, 1500)  # the rectangle of one, in such a photograph
 FULL = {"shortest_side": 800, "longest_side": 1333}
 FAST = {"shortest_side": 384, "longest_side": 640}
-DETECTION = {"score_threshold": 0.5, "below_threshold": "best_box"}
-CROP = {
-    "ratio": 1.4, "extension": "equal", "aspect": None, "rotate": False, "pad_value": 255, "jpeg_quality": 75,
-}  # fmt: skip
+DETECTION = Detection(image_size=None, precision="auto", score_threshold=0.5, below_threshold="best_box")
+CROP = Crop(ratio=1.4, extension="equal", aspect=None, rotate=False, rounding="nearest", pad_value=255, jpeg_quality=75)
 ON_GPU = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if ON_GPU else "cpu")
 IMAGES = 2000 if ON_GPU else 8
@@ -75,7 +74,7 @@ def prepare(folder: Path, share: float = 1) -> None:
     save_detector(model, Preprocessor(**FULL), *_files(folder))
     boxes = folder / "boxes.parquet", folder / "boxes.tsv"
     light = load_detector(*_files(folder), prepare_device(cores(), 0), {"shortest_side": 64, "longest_side": 86})
-    detect_chunk(folder / "many.zip", light, DETECTION, 8, cores(), 1, 0.0, *boxes, {})
+    _detect(folder / "many.zip", light, Machine(batch_size=8, decoders=cores(), passes=1), *boxes)
 
 
 def stages() -> list[Stage]:
@@ -171,7 +170,7 @@ BOXES = {"ours": boxes_full, "reference": boxes_naive, "limit": model_full}
 def crop_ours(folder: Path) -> Callable[[], int]:
     """Ours, with given boxes."""
     given = folder / "many.zip", folder / "boxes.parquet"
-    return lambda: crop_chunk(*given, folder / "crops.zip", folder / "crops.tsv", CROP, "part1", 0.0, cores())["out"]
+    return lambda: _crop(*given, folder / "crops.zip", folder / "crops.tsv")
 
 
 def crop_naive(folder: Path) -> Callable[[], int]:
@@ -203,9 +202,38 @@ CROPPING = {"ours": crop_ours, "reference": crop_naive, "limit": crop_limit}
 
 
 def _to_boxes(folder: Path, preset: Preset, chunk: str = "chunk.zip") -> Callable[[], int]:
-    detector, sizes = _detector(folder, preset), (preset.batch_size, cores(), preset.passes)
+    detector = _detector(folder, preset)
+    machine = Machine(batch_size=preset.batch_size, decoders=cores(), passes=preset.passes)
     places = folder / "found.parquet", folder / "found.tsv"
-    return lambda: detect_chunk(folder / chunk, detector, DETECTION, *sizes, 0.0, *places, {})["out"]
+    return lambda: _detect(folder / chunk, detector, machine, *places)
+
+
+def _detect(chunk: Path, detector: Detector, machine: Machine, boxes: Path, quarantine: Path) -> int:
+    counts = detect_chunk(
+        chunk,
+        detector,
+        detection=DETECTION,
+        machine=machine,
+        unreadable_limit=0.0,
+        boxes=boxes,
+        quarantine=quarantine,
+        described={},
+    )
+    return counts["out"]
+
+
+def _crop(chunk: Path, boxes: Path, cropped: Path, quarantine: Path) -> int:
+    counts = crop_chunk(
+        chunk=chunk,
+        boxes=boxes,
+        cropped=cropped,
+        quarantine=quarantine,
+        crop=CROP,
+        member_folder="part1",
+        unreadable_limit=0.0,
+        threads=cores(),
+    )
+    return counts["out"]
 
 
 def _to_crops(folder: Path, preset: Preset) -> Callable[[], int]:
@@ -214,7 +242,7 @@ def _to_crops(folder: Path, preset: Preset) -> Callable[[], int]:
 
     def work() -> int:
         detect()
-        return crop_chunk(*given, *made, CROP, "part1", 0.0, cores())["out"]
+        return _crop(*given, *made)
 
     return work
 

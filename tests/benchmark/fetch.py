@@ -14,7 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from benchmark.harness import Stage
-from bioscan1m.fetch.fetching import fetch
+from bioscan1m.fetch.verified import fetch
 
 MEBIBYTE = 2**20
 FILE_MEBIBYTES = 1024

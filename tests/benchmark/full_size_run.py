@@ -14,18 +14,18 @@ import pyarrow as pa
 import yaml
 from PIL import Image
 
-from bioscan1m.archives import ZipWriter
-from bioscan1m.detector.boxes_table import DETECTED, FLAGS, SCHEMA, write_boxes
+from bioscan1m.audit.trace import BOXES, CHUNK, CROPPED, METADATA
+from bioscan1m.boxes.table import DETECTED, FLAGS, SCHEMA, write_boxes
 from bioscan1m.experiments.predictions import Predictions, write_predictions
-from bioscan1m.images import encode_jpeg
-from bioscan1m.metadata.metadata import PUBLISHED_COLUMNS, PUBLISHED_EXPERIMENTS, write_strings
-from bioscan1m.package.packages import GROUP, keep_names_in_memory
-from bioscan1m.package.packing import FORMAT
-from bioscan1m.provenance.code_digest import code_digest
-from bioscan1m.provenance.ledger import seal
-from bioscan1m.provenance.provenance import describe_file
-from bioscan1m.provenance.records import RECORDS, parse_record, write_record
-from bioscan1m.provenance.trace import BOXES, CHUNK, CROPPED, METADATA
+from bioscan1m.foundation.archives import ZipWriter
+from bioscan1m.foundation.digests import describe_file
+from bioscan1m.foundation.images import encode_jpeg
+from bioscan1m.jobs.code_digest import code_digest
+from bioscan1m.jobs.ledger import seal
+from bioscan1m.jobs.records import RECORDS, parse_record, write_record
+from bioscan1m.metadata.table import PUBLISHED_COLUMNS, PUBLISHED_EXPERIMENTS, write_strings
+from bioscan1m.package.images import GROUP, keep_names_in_memory
+from pack_hdf5 import FORMAT
 
 CHUNKS, IMAGES_PER_CHUNK = 113, 10_000
 IMAGES = CHUNKS * IMAGES_PER_CHUNK

@@ -25,8 +25,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bioscan1m.atomic import write_json
-from bioscan1m.provenance.provenance import machine, now, software, source_state
+from bioscan1m.foundation.atomic import write_json
+from bioscan1m.jobs.environment import machine, now, software, source_state
 
 BYTES_PER_KIB, BYTES_PER_GB = 1024, 1e9
 QUARTER = 1 / 4

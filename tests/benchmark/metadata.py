@@ -13,11 +13,12 @@ import pyarrow.csv
 import yaml
 
 from benchmark.harness import Stage, cores, new_file
-from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED, SOURCE_COLUMNS, write_tsv
-from bioscan1m.metadata.metadata_join import join_metadata
-from bioscan1m.metadata.metadata_validation import BIN_FORM, validate_metadata
+from bioscan1m.foundation.published import published
+from bioscan1m.metadata.split_settings import Splits
 from bioscan1m.metadata.split_tables import build_splits
-from bioscan1m.published import published
+from bioscan1m.metadata.table import NO_SPLIT, NOT_CLASSIFIED, SOURCE_COLUMNS, write_tsv
+from bioscan1m.metadata.validation import BIN_FORM, validate_metadata
+from join_metadata import join_metadata
 
 ROWS = 1_128_313
 BARCODE_LETTERS = 658
@@ -62,14 +63,15 @@ def further(folder: Path) -> dict[str, object]:
 def ours(folder: Path) -> Callable[[], int]:
     """The three steps of the workflow, one after the other."""
     splits = _splits()
-    experiments = splits["experiments"]
+    settings, experiments = Splits.from_config(splits), splits["experiments"]
     tables = [folder / f"{name}.parquet" for name in experiments]
     source, joined = folder / "metadata.tsv", new_file(folder / "joined.tsv")
     validated, roles, warnings = folder / "validated.parquet", folder / "roles.parquet", folder / "warnings.tsv"
+    further = {"roles": roles, "counts": folder / "counts.tsv", "shortfalls": folder / "shortfalls.tsv"}
 
     def work() -> int:
         validate_metadata(source, CHUNKS, LABELS, list(experiments), validated, warnings, cores())
-        build_splits(validated, splits, tables, roles, folder / "counts.tsv", folder / "shortfalls.tsv", cores())
+        build_splits(validated, settings, tables, **further, threads=cores())
         return join_metadata(source, roles, LABELS, joined, cores())["out"]
 
     return work

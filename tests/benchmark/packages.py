@@ -13,16 +13,17 @@ from PIL import Image
 
 from benchmark.harness import Stage, cores, new_file
 from benchmark.photographs import photographs
-from bioscan1m.archives import ZipReader, ZipWriter, read_members
-from bioscan1m.package.packages import GROUP
-from bioscan1m.package.packing import pack_hdf5, pack_zip
-from bioscan1m.package.resizing import resize_chunk, resize_image
-from bioscan1m.streams import map_in_order
+from bioscan1m.foundation.archives import ZipReader, ZipWriter, read_members
+from bioscan1m.foundation.streams import map_in_order
+from bioscan1m.package.images import GROUP
+from bioscan1m.package.shards import pack_zip
+from pack_hdf5 import pack_hdf5
+from resize_chunk import Resize, resize_chunk, resize_image
 
 RESIZED_IMAGES = 76
 PACKED_IMAGES = 200_000
 PACKED_BYTES = 7_000  # of a crop at 256 pixels, about
-RESIZE = {"short_side": 256, "jpeg_quality": 75}
+RESIZE = Resize(pixels=256, side="shorter", filter="lanczos", jpeg_quality="keep", jpeg_quality_of_others=92)
 
 
 def prepare(folder: Path, share: float = 1) -> None:
@@ -55,7 +56,16 @@ def further(folder: Path) -> dict[str, object]:
 def resize_ours(folder: Path) -> Callable[[], int]:
     """Ours, from zip to shard."""
     made = folder / "resized.zip", folder / "resized.tsv"
-    return lambda: resize_chunk(folder / "chunk.zip", *made, RESIZE, "original_256", "1", False, 0.0, cores())["out"]
+    return lambda: resize_chunk(
+        folder / "chunk.zip",
+        *made,
+        resize=RESIZE,
+        package="original_256",
+        chunk="1",
+        keep_folders=False,
+        unreadable_limit=0.0,
+        threads=cores(),
+    )["out"]
 
 
 def resize_naive(folder: Path) -> Callable[[], int]:
@@ -66,8 +76,9 @@ def resize_naive(folder: Path) -> Callable[[], int]:
             for name in source.namelist():
                 image = Image.open(io.BytesIO(source.read(name)))
                 scale = 256 / min(image.size)
-                small, buffer = image.resize((round(image.width * scale), round(image.height * scale))), io.BytesIO()
-                small.save(buffer, "JPEG")
+                size = round(image.width * scale), round(image.height * scale)
+                small, buffer = image.resize(size, Image.Resampling.LANCZOS), io.BytesIO()
+                small.save(buffer, "JPEG", qtables=image.quantization, optimize=True)
                 archive.writestr(name, buffer.getvalue())
         return RESIZED_IMAGES
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bioscan1m.synthetic.dataset import photograph_all, plan_chunk
+from synthetic.dataset import photograph_all, plan_chunk
 
 SIZE = (2880, 2160)
 SEED, CHUNK, WELLS, DRAWN = 1, 901, 100, 10  # a chunk without damaged files, and how many of its wells are drawn

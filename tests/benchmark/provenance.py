@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,12 +24,12 @@ from benchmark.full_size_run import IMAGES, write_full_size_run
 from benchmark.harness import Stage, cores, median_seconds
 from benchmark.packages import RESIZE, RESIZED_IMAGES
 from benchmark.photographs import photographs
-from bioscan1m.archives import ZipWriter
-from bioscan1m.job import job
-from bioscan1m.package.resizing import resize_chunk
-from bioscan1m.provenance.audit import audit
-from bioscan1m.provenance.provenance import describe_file, describe_files, file_digest
-from bioscan1m.provenance.records import RECORDS, write_record
+from bioscan1m.audit.findings import audit
+from bioscan1m.foundation.archives import ZipWriter
+from bioscan1m.foundation.digests import describe_file, describe_files, file_digest
+from bioscan1m.jobs.context import job
+from bioscan1m.jobs.records import RECORDS, write_record
+from resize_chunk import resize_chunk
 
 SCRIPTS = Path(__file__).parents[2] / "workflow_scripts"
 CHUNK = "data/chunks/part1.zip"
@@ -176,7 +177,16 @@ def _resizing(folder: Path, around: Callable[[Any], Any]) -> Callable[[], int]:
 
     def work() -> int:
         with around(resizing) as record:
-            record.images = resize_chunk(CHUNK, *made, RESIZE, "original_256", "1", False, 0.0, cores())
+            record.images = resize_chunk(
+                CHUNK,
+                *made,
+                resize=RESIZE,
+                package="original_256",
+                chunk="1",
+                keep_folders=False,
+                unreadable_limit=0.0,
+                threads=cores(),
+            )
         return RESIZED_IMAGES
 
     return work
@@ -190,7 +200,7 @@ def _job_of_resizing(folder: Path) -> SimpleNamespace:
         rule="resize_chunk",
         input=InputFiles(fromdict={"images": CHUNK}),
         output=OutputFiles(fromdict=made | {"record": f"{RECORDS}/resize_chunk/part1.json"}),
-        params=Params(fromdict={"resize": RESIZE, "code": "resize_chunk:0123456789abcdef"}),
+        params=Params(fromdict={"resize": asdict(RESIZE), "code": "resize_chunk:0123456789abcdef"}),
         wildcards=Wildcards(fromdict={"chunk": "1"}),
         log=Log(toclone=["logs/resize_chunk.log"]),
     )

@@ -25,20 +25,24 @@ from PIL import Image
 from benchmark import naive
 from benchmark.harness import Prepare, Stage, cores
 from benchmark.photographs import photographs
-from bioscan1m.archives import ZipReader, ZipWriter, read_members
 from bioscan1m.experiments import training_data
-from bioscan1m.experiments.batches import DATASET_CHANNELS, Batch, Batches
+from bioscan1m.experiments.batches import Batch, Batches
 from bioscan1m.experiments.classifiers import build_classifier, describe_model
-from bioscan1m.experiments.passes import BatchLogits, Computation
+from bioscan1m.experiments.cuda_graphs import Computation
+from bioscan1m.experiments.passes import BatchLogits
+from bioscan1m.experiments.settings import Backbone, BatchSettings, settings_of
+from bioscan1m.experiments.settings import trial_of as settings_of_trial
 from bioscan1m.experiments.trained import describe_recipe
 from bioscan1m.experiments.trained_classifier import TrainedClassifier, load_trained
 from bioscan1m.experiments.training import Trainer
 from bioscan1m.experiments.training_data import LabelledImages, crop_and_flip
-from bioscan1m.package.packing import pack_hdf5
-from bioscan1m.package.resizing import resize_image
-from bioscan1m.progress import Progress
-from bioscan1m.training_state import TrainingState
-from bioscan1m.weights import write_weights
+from bioscan1m.foundation.archives import ZipReader, ZipWriter, read_members
+from bioscan1m.foundation.progress import Progress
+from bioscan1m.networks.channels import CHANNELS_BEFORE
+from bioscan1m.networks.training_state import TrainingState
+from bioscan1m.networks.weights import write_weights
+from pack_hdf5 import pack_hdf5
+from resize_chunk import Resize, resize_image
 
 CONFIG = yaml.safe_load((Path(__file__).parents[2] / "config.yaml").read_text(encoding="utf-8"))["classifier"]
 ON_GPU = torch.cuda.is_available()
@@ -70,7 +74,10 @@ TRIAL = trial_of("resnet50")
 
 def prepare(folder: Path, share: float = 1) -> None:
     """Write the package, or a share of it, a split of it, and a model."""
-    files = [resize_image(data, {"short_side": TRAINING["short_side"], "jpeg_quality": 75}) for data in photographs()]
+    resize = Resize(
+        pixels=TRAINING["short_side"], side="shorter", filter="lanczos", jpeg_quality="keep", jpeg_quality_of_others=92
+    )
+    files = [resize_image(data, resize) for data in photographs()]
     names = [f"{number:06}.jpg" for number in range(int(DECODED_IMAGES * share))]
     with ZipWriter(folder / "shard.zip") as archive:
         for number, name in enumerate(names):
@@ -80,8 +87,9 @@ def prepare(folder: Path, share: float = 1) -> None:
     labels = [CLASSES[number % len(CLASSES)] for number in range(len(roles))]
     columns = {"image_file": names[: len(roles)], "label": labels, "role": roles}
     pq.write_table(pa.table(columns), folder / "split.parquet")
-    model = build_classifier(TRIAL["backbone_settings"], len(CLASSES), CROP)
-    recipe = describe_recipe(CLASSES, TRIAL, describe_model(TRIAL["backbone_settings"], model), DATASET_CHANNELS)
+    backbone = settings_of(Backbone, TRIAL["backbone_settings"])
+    model = build_classifier(backbone, len(CLASSES), CROP)
+    recipe = describe_recipe(CLASSES, TRIAL, describe_model(backbone, model), CHANNELS_BEFORE)
     write_weights(folder / "model.safetensors", model.state_dict(), recipe)
 
 
@@ -115,7 +123,8 @@ def further(folder: Path) -> dict[str, object]:
 def input_ours(folder: Path) -> Callable[[], int]:
     """Ours, by as many workers as there are cores, after a pass that starts them."""
     of_package = images(packed_images(folder))
-    batches = Batches(folder / "package.hdf5", of_package, TRAINING | {"workers": cores()}, seed=1)
+    settings = settings_of(BatchSettings, TRAINING | {"workers": cores()})
+    batches = Batches(folder / "package.hdf5", of_package, settings, seed=1)
     return after_warm_up(lambda: sum(len(batch.labels) for batch in batches))
 
 
@@ -154,7 +163,7 @@ class EpochTrainer(Trainer):
     def __init__(self, *arguments: Any) -> None:
         """As the trainer's, and ready to train."""
         super().__init__(*arguments)
-        self._capture()
+        self._step.capture()
 
     def epoch(self, number: int) -> int:
         """Train one; the number of its images."""
@@ -202,14 +211,14 @@ def train_limit(trial: dict[str, Any], folder: Path) -> Callable[[], int]:
 def trainer_of(trial: dict[str, Any], folder: Path) -> EpochTrainer:
     """A new one."""
     state = TrainingState(folder / "none", "")
-    return EpochTrainer(folder / "package.hdf5", folder / "split.parquet", [], trial, state)
+    return EpochTrainer(folder / "package.hdf5", folder / "split.parquet", [], settings_of_trial(trial), state)
 
 
 def train_naive(trial: dict[str, Any], folder: Path) -> Callable[[], int]:
     """The plain loop in float32, which opens the package for each image."""
     batches = naive.load_images(folder / "package.hdf5", images(NAIVELY_SEEN_IMAGES).image_files, BATCH, CROP)
     few = naive.load_images(folder / "package.hdf5", images(WARM_UP_IMAGES).image_files, BATCH, CROP)
-    model = build_classifier(trial["backbone_settings"], len(CLASSES), CROP).to(DEVICE)
+    model = build_classifier(settings_of(Backbone, trial["backbone_settings"]), len(CLASSES), CROP).to(DEVICE)
     torch.set_num_threads(cores())
     naive.train(model, few, DEVICE)
     return lambda: naive.train(model, batches, DEVICE)
@@ -235,7 +244,7 @@ def test_limit(folder: Path) -> Callable[[], int]:
     """The model alone, on a batch that lies on the device."""
     model, images = load_trained(folder / "model.safetensors").model, synthetic_batch().images
     with torch.no_grad():
-        compute = Computation(BatchLogits(model, DATASET_CHANNELS, TRAINING["precision"]).eval(), images.shape)
+        compute = Computation(BatchLogits(model, CHANNELS_BEFORE, TRAINING["precision"]).eval(), images.shape)
 
     @torch.no_grad()
     def work(count: int = SEEN_IMAGES) -> int:

@@ -19,10 +19,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from bioscan1m.archives import list_members
-from bioscan1m.detector.boxes import intersection_over_union
-from bioscan1m.detector.boxes_table import CORNERS, read_boxes
-from workflow_runs import REPOSITORY, demo_config, snakemake_succeeds, write_config
+from bioscan1m.boxes.geometry import intersection_over_union
+from bioscan1m.boxes.table import CORNERS, read_boxes
+from bioscan1m.foundation.archives import list_members
+from bioscan1m.foundation.image_keys import path_of_key
+from bioscan1m.package.images import ImagePackage
+from workflow_runs import REPOSITORY, demo_config, planned_jobs, snakemake_succeeds, write_config
 
 FOLDER = os.environ.get("BIOSCAN_REAL_DATA")
 pytestmark = [
@@ -40,12 +42,13 @@ def write_manifest(run: Path, *arguments: str | Path) -> None:
 
 
 def own_config(run: Path) -> dict[str, Any]:
-    """The config that the helper wrote, with the demo's small networks and training."""
+    """The config that the helper wrote, with the demo's small networks and its training, but longer."""
     config, demo = yaml.safe_load((run / "config.yaml").read_text()), demo_config()
     config["detector"] = demo["detector"]
     config["detector"]["fine_tuning"]["base"] = str(REPOSITORY / "tests/demo/detector")
     for section in ("backbones", "training"):
         config["classifier"][section] = demo["classifier"][section]
+    config["classifier"]["training"] |= {"epochs": 20, "patience": 20, "learning_rate_steps": [16]}
     return config
 
 
@@ -73,7 +76,8 @@ def wells_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for part, form in {"train": "coco_annotations_as_published.json", "val": "annotations.json"}.items()
     }
     detector |= {"use": "wells-train", "training_sets": ["wells-train"], "validation_sets": ["wells-val"]}
-    detector["fine_tuning"] |= {"epochs": 6, "monitor": "wells-val"}
+    rates = {"learning_rate": 1.0e-4, "backbone_learning_rate": 1.0e-4}
+    detector["fine_tuning"] |= {"epochs": 6, "monitor": "wells-val", **rates}
     write_config(run, config)
     snakemake_succeeds(run, "dataset", "detector")
     snakemake_succeeds(run, "audit")
@@ -145,3 +149,37 @@ def test_a_custom_task_on_labelled_photographs_is_config_only(tmp_path: Path) ->
     snakemake_succeeds(tmp_path, "experiments", "--report", "results/report.html")
     report = (tmp_path / "results/report.html").read_text()
     assert all(title in report for title in ("Test (table 5)", "Confusion matrix", "Mistakes, and those"))
+
+
+PHOTOGRAPHS_PER_FAMILY = 12
+
+
+def museum(folder: Path) -> tuple[Path, Path]:
+    """Photographs in folders by family, each with the file names of one camera, and the table that a museum has."""
+    data = Path(FOLDER) / "labelled"
+    labels = pd.read_csv(data / "labels.tsv", sep="\t", dtype=str, keep_default_na=False)
+    lines = ["Datei;Gattung;Sammler"]
+    for family, rows in labels[labels["family"] != ""].groupby("family"):
+        (folder / "Fotos" / family).mkdir(parents=True)
+        for number, row in enumerate(rows.head(PHOTOGRAPHS_PER_FAMILY).itertuples(), start=1):
+            name = f"{family}\\IMG_{number:04}.JPG"
+            shutil.copy(data / row.image_file, folder / "Fotos" / name.replace("\\", "/"))
+            lines.append(f"{name};{row.genus or 'unbestimmt'};M\u00fcller, J\u00f6rg")
+    (folder / "Liste.csv").write_bytes("\r\n".join(lines).encode("cp1252"))
+    return folder / "Fotos", folder / "Liste.csv"
+
+
+def test_a_museum_folder_with_equal_file_names_becomes_packages_and_splits(tmp_path: Path) -> None:
+    photographs, table = museum(tmp_path)
+    run = tmp_path / "run"
+    of_table = ("--labels", table, "--image-column", "Datei", "--label-columns", "Gattung")
+    write_manifest(run, "--images", photographs, *of_table, "--labels-from-folders", "family")
+    metadata = "results/metadata/BIOSCAN_Insect_Dataset_metadata.tsv"
+    snakemake_succeeds(run, "results/packages/original_256.hdf5", metadata)
+    paths = sorted(path.relative_to(photographs).as_posix() for path in photographs.rglob("*.JPG"))
+    assert [path_of_key(key) for key in ImagePackage(run / "results/packages/original_256.hdf5")] == paths
+    rows = pd.read_csv(run / metadata, sep="\t", dtype=str, keep_default_na=False)
+    assert (rows["image_file"].map(path_of_key).str.partition("/")[0] == rows["family"]).all()
+    assert set(rows["Sammler"]) == {"M\u00fcller, J\u00f6rg"} and set(rows["by_family"]) >= {"train", "test"}
+    assert not (run / "unmatched.tsv").exists()
+    assert "train_classifier" in planned_jobs(snakemake_succeeds(run, "all", "--dry-run", "--quiet", "rules"))

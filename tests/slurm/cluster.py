@@ -46,6 +46,7 @@ JobAcctGatherParams=OverMemoryKill
 MinJobAge=3600
 TaskProlog={folder}/task_prolog.sh
 KillWait=5
+MessageTimeout=100
 ReturnToService=2
 SlurmdParameters=config_overrides
 GresTypes=gpu

@@ -10,27 +10,29 @@ import torch
 from PIL import Image, ImageDraw
 from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
 
-from bioscan1m.detector.detector import Detector
-from bioscan1m.detector.detector_examples import Example
-from bioscan1m.detector.detector_input import PreparedImage, Preprocessor
+from bioscan1m.detector.examples import Example
+from bioscan1m.detector.model import Detector
+from bioscan1m.detector.preprocessing import PreparedImage, Preprocessor
+from bioscan1m.detector.settings import FineTuning
 
 PREPROCESSOR = Preprocessor(shortest_side=48, longest_side=64)
-FINE_TUNING = {
-    "epochs": 2,
-    "batch_size": 4,
-    "learning_rate": 1e-3,
-    "backbone_learning_rate": 1e-3,
-    "weight_decay": 1e-4,
-    "gradient_clip": 1.0,
-    "learning_rate_decay": "none",
-    "train_batch_norm": True,
-    "flip": False,
-    "scales": [1.0],
-    "precision": "auto",
-    "monitor": None,
-    "seed": 1,
-    "threads": 1,
-}
+FINE_TUNING = FineTuning(
+    base="",
+    epochs=2,
+    batch_size=4,
+    learning_rate=1e-3,
+    backbone_learning_rate=1e-3,
+    weight_decay=1e-4,
+    gradient_clip=1.0,
+    learning_rate_decay="none",
+    train_batch_norm=True,
+    flip=False,
+    scales=[1.0],
+    precision="auto",
+    monitor=None,
+    seed=1,
+    threads=1,
+)
 SMALL_TRANSFORMER = {
     "num_queries": 3,
     "d_model": 16,

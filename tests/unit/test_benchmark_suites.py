@@ -21,7 +21,7 @@ REPOSITORY = Path(__file__).parents[2]
 IN_REPOSITORY = [REPOSITORY / "tests", REPOSITORY / "workflow_scripts"]
 ON_A_GPU_MACHINE = ["torch", "torchvision", "transformers", "h5py", "pyarrow", "pandas", "Pillow"]
 # Minutes on two cores that others use too.
-SLOW = {"detector": pytest.mark.slow, "training": pytest.mark.slow, "workflow": pytest.mark.slow}
+SLOW = dict.fromkeys(("detector", "training", "provenance", "workflow"), pytest.mark.slow)
 COARSE = {"workflow": 6}  # the jobs of the plain workflow come in sixes
 
 

@@ -21,26 +21,29 @@ from PIL import Image
 from small_detectors import small_detector
 from toy_boxes import with_quality
 
-from bioscan1m.archives import ZipWriter
-from bioscan1m.crop.cropping import crop_chunk
-from bioscan1m.crop.detection import detect_chunk
-from bioscan1m.detector.boxes_table import write_boxes
-from bioscan1m.disk_troubles import advice_on_disk
-from bioscan1m.fetch.fetching import fetch
-from bioscan1m.figures import save_figure
-from bioscan1m.images import encode_jpeg
-from bioscan1m.metadata.metadata import write_strings, write_tsv
-from bioscan1m.package.packing import pack_hdf5, pack_zip
-from bioscan1m.package.resizing import resize_chunk
-from bioscan1m.provenance.audit import read_sound_records
-from bioscan1m.provenance.ledger import seal
-from bioscan1m.provenance.records import RECORDS, write_record
-from bioscan1m.quarantine import write_rows
-from bioscan1m.scratch import staged
-from bioscan1m.tables import write_table
-from bioscan1m.training_state import TrainingState
-from bioscan1m.weights import write_weights
+from bioscan1m.audit.findings import read_sound_records
+from bioscan1m.boxes.geometry import Crop
+from bioscan1m.boxes.table import write_boxes
+from bioscan1m.crop.detection import Detection, Machine, detect_chunk
+from bioscan1m.fetch.verified import fetch
+from bioscan1m.foundation.archives import ZipWriter
+from bioscan1m.foundation.disk_errors import advice_on_disk
+from bioscan1m.foundation.figures import save_figure
+from bioscan1m.foundation.images import encode_jpeg
+from bioscan1m.foundation.quarantine import COLUMNS
+from bioscan1m.foundation.scratch import staged
+from bioscan1m.foundation.tables import write_table
+from bioscan1m.foundation.tsv import write_rows
+from bioscan1m.jobs.ledger import seal
+from bioscan1m.jobs.records import RECORDS, write_record
+from bioscan1m.metadata.table import write_strings, write_tsv
+from bioscan1m.networks.training_state import TrainingState
+from bioscan1m.networks.weights import write_weights
+from bioscan1m.package.shards import pack_zip
+from crop_chunk import crop_chunk
 from export_crate import export_crate
+from pack_hdf5 import pack_hdf5
+from resize_chunk import Resize, resize_chunk
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 DISK_BYTES, LEFT_BYTES = 16 * 2**20, 4096
@@ -103,19 +106,45 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def detect(source: Path, path: Path) -> None:
-    settings = {"score_threshold": 0.5, "below_threshold": "best_box"}
-    detect_chunk(source / "part1.zip", small_detector(), settings, 4, 2, 1, 0, path, path.with_name("lost.tsv"), {})
+    detect_chunk(
+        source / "part1.zip",
+        small_detector(),
+        detection=Detection(image_size=None, precision="auto", score_threshold=0.5, below_threshold="best_box"),
+        machine=Machine(batch_size=4, decoders=2, passes=1),
+        unreadable_limit=0,
+        boxes=path,
+        quarantine=path.with_name("lost.tsv"),
+        described={},
+    )
 
 
 def crop(source: Path, path: Path) -> None:
-    settings = {"ratio": 1.4, "extension": "equal", "aspect": None, "rotate": False, "pad_value": 255}
-    given = source / "part1.zip", source / "boxes.parquet"
-    crop_chunk(*given, path, path.with_name("lost.tsv"), settings | {"jpeg_quality": 75}, "part1", 0, 2)
+    crop_chunk(
+        chunk=source / "part1.zip",
+        boxes=source / "boxes.parquet",
+        cropped=path,
+        quarantine=path.with_name("lost.tsv"),
+        crop=Crop(
+            ratio=1.4, extension="equal", aspect=None, rotate=False, rounding="nearest", pad_value=255, jpeg_quality=75
+        ),
+        member_folder="part1",
+        unreadable_limit=0,
+        threads=2,
+    )
 
 
 def resize(source: Path, path: Path) -> None:
-    settings = {"short_side": SIDE, "jpeg_quality": 75}
-    resize_chunk(source / "part1.zip", path, path.with_name("lost.tsv"), settings, "cropped_256", "1", False, 0, 2)
+    resize_chunk(
+        images=source / "part1.zip",
+        shard=path,
+        quarantine=path.with_name("lost.tsv"),
+        resize=Resize(pixels=SIDE, side="shorter", filter="lanczos", jpeg_quality="keep", jpeg_quality_of_others=92),
+        package="cropped_256",
+        chunk="1",
+        keep_folders=False,
+        unreadable_limit=0,
+        threads=2,
+    )
 
 
 def draw(_: Path, path: Path) -> None:
@@ -138,7 +167,7 @@ STAGES: dict[str, Callable[[Path, Path], object]] = {
     "hdf5 package": lambda source, path: pack_hdf5([source / "part1.zip"], path, {}),
     "metadata": lambda _, path: write_tsv(path, pa.table({"image_file": WORDS})),
     "metadata in parquet": lambda _, path: write_strings(path, pa.table({"image_file": WORDS})),
-    "quarantine": lambda _, path: write_rows(path, [(word, "crop", "damaged") for word in WORDS]),
+    "quarantine": lambda _, path: write_rows(path, COLUMNS, [(word, "crop", "damaged") for word in WORDS]),
     "tables": lambda _, path: write_table(path, pd.DataFrame({"image_file": WORDS})),
     "state of a training": lambda _, path: TrainingState(path, "recipe").save({"weight": torch.zeros(2**20)}),
     "model": lambda _, path: write_weights(path, {"weight": torch.zeros(2**20)}, {}),

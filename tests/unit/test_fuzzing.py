@@ -20,19 +20,20 @@ import torch
 from mutations import mutated
 from PIL import Image
 
-from bioscan1m.archives import list_members
-from bioscan1m.checkpoints import read_state
-from bioscan1m.detector.boxes_table import SCHEMA, read_boxes, read_settings, write_boxes
-from bioscan1m.errors import InputError, UnreadableImage
-from bioscan1m.fetch.fetching import check_zip
-from bioscan1m.images import decode, image_size
-from bioscan1m.metadata.metadata_validation import validate_metadata
-from bioscan1m.package.packing import pack_hdf5, pack_zip
-from bioscan1m.package.resizing import resize_chunk, resize_image
-from bioscan1m.weights import read_recipe, read_weights, write_weights
+from bioscan1m.boxes.table import SCHEMA, read_boxes, read_settings, write_boxes
+from bioscan1m.fetch.verified import check_zip
+from bioscan1m.foundation.archives import list_members
+from bioscan1m.foundation.errors import InputError, UnreadableImage
+from bioscan1m.foundation.images import decode, image_size
+from bioscan1m.metadata.validation import validate_metadata
+from bioscan1m.networks.checkpoints import read_state
+from bioscan1m.networks.weights import read_recipe, read_weights, write_weights
+from bioscan1m.package.shards import pack_zip
+from pack_hdf5 import pack_hdf5
+from resize_chunk import Resize, resize_chunk, resize_image
 
 NUMBERS = [pytest.param(range(60), id="quick"), pytest.param(range(60, 1000), id="all", marks=pytest.mark.slow)]
-RESIZE = {"short_side": 32, "jpeg_quality": 75}
+RESIZE = Resize(pixels=32, side="shorter", filter="lanczos", jpeg_quality="keep", jpeg_quality_of_others=92)
 # Of processor time, for one file: damage may not make a reader go round in circles.
 SECONDS = 10.0
 # Above what the process has taken before: two copies of the largest image that is decoded.
@@ -74,7 +75,7 @@ def test_a_damaged_image_is_resized_or_refused(sound, numbers):
         data = mutated(sound[number % len(sound)], number)
         with bounded():
             try:
-                assert min(decode(resize_image(data, RESIZE)).size) == RESIZE["short_side"]
+                assert min(decode(resize_image(data, RESIZE)).size) == RESIZE.pixels
                 assert decode(data).size == image_size(data)
             except UnreadableImage as reason:
                 assert str(reason)
@@ -106,7 +107,17 @@ def test_a_damaged_zip_is_used_as_far_as_it_goes_or_refused_by_name(tmp_path, nu
         with bounded():
             try:
                 check_zip(path)
-                counts = resize_chunk(path, shard, lost, RESIZE, "original_256", "1", False, 1.0, 2)
+                counts = resize_chunk(
+                    path,
+                    shard,
+                    lost,
+                    resize=RESIZE,
+                    package="original_256",
+                    chunk="1",
+                    keep_folders=False,
+                    unreadable_limit=1.0,
+                    threads=2,
+                )
                 assert counts["in"] == counts["out"] + counts["quarantined"] == len(list_members(path))
                 assert pack_zip([shard], packages[0]) == pack_hdf5([shard], packages[1], {})
             except InputError as error:

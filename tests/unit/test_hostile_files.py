@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bioscan1m import images
-from bioscan1m.errors import UnreadableImage
-from bioscan1m.fetch.fetching import check_zip
-from bioscan1m.images import decode
-from bioscan1m.package.packing import pack_hdf5, pack_zip
-from bioscan1m.package.resizing import resize_chunk
-from bioscan1m.quarantine import read_rows
+from bioscan1m.fetch.verified import check_zip
+from bioscan1m.foundation import images
+from bioscan1m.foundation.errors import UnreadableImage
+from bioscan1m.foundation.images import decode
+from bioscan1m.foundation.quarantine import read_quarantine
+from bioscan1m.package.shards import pack_zip
+from pack_hdf5 import pack_hdf5
+from resize_chunk import Resize, resize_chunk
 
-RESIZE = {"short_side": 32, "jpeg_quality": 75}
+RESIZE = Resize(pixels=32, side="shorter", filter="lanczos", jpeg_quality="keep", jpeg_quality_of_others=92)
 # What leads out of a folder on one system or another.
 NAMES = ("../up.jpg", "/etc/absolute.jpg", "a/../../b.jpg", "..\\windows.jpg", "C:\\drive.jpg", "../", "x/../..")
 KEPT = {"up.jpg", "absolute.jpg", "b.jpg", "windows.jpg", "drive.jpg"}
@@ -43,11 +44,21 @@ class Chunk:
         """Check, resize and pack the source; image -> why it was lost."""
         check_zip(self.source)
         shard, lost = self.results / "shard.zip", self.results / "lost.tsv"
-        counts = resize_chunk(self.source, shard, lost, RESIZE, "cropped_256", "1", keep_folders, 1.0, 2)
+        counts = resize_chunk(
+            self.source,
+            shard,
+            lost,
+            resize=RESIZE,
+            package="cropped_256",
+            chunk="1",
+            keep_folders=keep_folders,
+            unreadable_limit=1.0,
+            threads=2,
+        )
         if counts["out"]:
             pack_zip([shard], self.results / "package.zip")
             pack_hdf5([shard], self.results / "package.hdf5", {})
-        return {image_file: reason for image_file, _, reason in read_rows(lost)}
+        return {image_file: reason for image_file, _, reason in read_quarantine(lost)}
 
     def written_elsewhere(self) -> list[Path]:
         files = [path for path in self.folder.rglob("*") if path.is_file()]

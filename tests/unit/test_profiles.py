@@ -1,4 +1,4 @@
-"""The profiles say why, as the README promises: each entry has its reason above it."""
+"""The profiles say why, as docs/scale.md promises: each entry has its reason above it."""
 
 from __future__ import annotations
 

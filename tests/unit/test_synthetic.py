@@ -15,16 +15,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from PIL import Image, ImageDraw
 
-from bioscan1m.archives import list_members, read_members
-from bioscan1m.errors import UnreadableImage
-from bioscan1m.images import decode
-from bioscan1m.synthetic.dataset import plan_chunk
-from bioscan1m.synthetic.plans import PLANS
-from bioscan1m.synthetic.polygons import outlines
-from bioscan1m.synthetic.records import COLUMNS
-from bioscan1m.synthetic.taxonomy import NOT_CLASSIFIED, RANKS, forms, plan_specimens, taxa
-from bioscan1m.synthetic.wells import render_well
-from make_demo_data import make_demo_data
+from bioscan1m.foundation.archives import list_members, read_members
+from bioscan1m.foundation.errors import UnreadableImage
+from bioscan1m.foundation.images import decode
+from make_demo_data import make_demo_data, replace_unless_edited
+from synthetic.body_plans import PLANS
+from synthetic.dataset import plan_chunk
+from synthetic.polygons import outlines
+from synthetic.records import COLUMNS
+from synthetic.taxonomy import NOT_CLASSIFIED, RANKS, forms, plan_specimens, taxa
+from synthetic.wells import render_well
 
 SETTINGS = {
     "chunks": 2,
@@ -233,3 +233,31 @@ def test_a_damaged_file_is_made_again(demo_data):
     zipped.write_bytes(good[:100])
     make_demo_data(demo_data, SETTINGS)
     assert zipped.read_bytes() == good
+
+
+def test_an_edited_manifest_or_config_is_used_and_an_old_copy_is_replaced(demo_data, tmp_path, caplog):
+    path = tmp_path / "config.yaml"
+    for text in ("old", "new"):
+        replace_unless_edited(path, text)
+        assert path.read_text() == text
+    path.write_text("edited")
+    for text in ("newer", "newest"):
+        replace_unless_edited(path, text)
+        assert path.read_text() == "edited" and "was edited" in caplog.text
+    path.unlink()
+    replace_unless_edited(path, "newer")
+    assert path.read_text() == "newer"
+    (tmp_path / "source/config.yaml").write_text("killed before this was written")
+    replace_unless_edited(path, "newer")
+    (tmp_path / "source/config.yaml").unlink()
+    replace_unless_edited(path, "newest")
+    assert path.read_text() == "newest" and (tmp_path / "config.yaml.before").read_text() == "newer"
+    manifest = demo_data / "chunks.tsv"
+    before = manifest.read_text()
+    manifest.write_text(before.rpartition("2\t")[0])
+    edited = manifest.read_text()
+    make_demo_data(demo_data, SETTINGS)
+    assert manifest.read_text() == edited
+    manifest.unlink()
+    make_demo_data(demo_data, SETTINGS)
+    assert manifest.read_text() == before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bioscan1m.detector.boxes_table import FLAGS
+from bioscan1m.boxes.table import FLAGS
 
 
 def with_quality(frame: pd.DataFrame) -> pd.DataFrame:

@@ -12,12 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from bioscan1m.archives import ZipWriter
-from bioscan1m.atomic import write_json
-from bioscan1m.experiments.trained import describe_validation, write_history, write_model, write_speed
+from bioscan1m.experiments.settings import TrainingSettings, TrialSettings, settings_of, trial_of
+from bioscan1m.experiments.trained import DIGITS, HISTORY_COLUMNS, SPEED_COLUMNS, describe_validation, write_model
 from bioscan1m.experiments.training import train
-from bioscan1m.package.packing import pack_hdf5
-from bioscan1m.training_state import TrainingState
+from bioscan1m.foundation.archives import ZipWriter
+from bioscan1m.foundation.atomic import write_json
+from bioscan1m.foundation.tsv import write_numbers
+from bioscan1m.networks.training_state import TrainingState
+from pack_hdf5 import pack_hdf5
 
 HUES = {"Coleoptera": (200, 60, 60), "Diptera": (60, 160, 60), "Hymenoptera": (70, 70, 210)}
 GREY = (128, 128, 128)  # of any other label
@@ -96,13 +98,23 @@ def make_trial(backbone: dict[str, Any] = RESNET, gamma: float = 0, **training: 
     }
 
 
-def train_and_write(toy: tuple[Path, Path], trial: dict, folder: Path) -> None:
+def make_settings(*arguments: Any, **training: Any) -> TrialSettings:
+    """The settings of the trial that `make_trial` makes."""
+    return trial_of(make_trial(*arguments, **training))
+
+
+def make_training(**changed: Any) -> TrainingSettings:
+    """The settings of the training, some of them changed."""
+    return settings_of(TrainingSettings, TRAINING | changed)
+
+
+def train_and_write(toy: tuple[Path, Path], trial: dict[str, Any], folder: Path) -> None:
     """Train and write the files of a trial, as the rule does."""
     kept = TrainingState(folder / "unfinished", "recipe")
-    trained = train(*toy, [], trial, kept)
+    trained = train(*toy, [], trial_of(trial), kept)
     write_model(folder / "model.safetensors", trained, {"code": "c", "data": "d"})
-    write_history(folder / "history.tsv", trained.history)
-    write_speed(folder / "speed.tsv", trained.speed)
+    write_numbers(folder / "history.tsv", HISTORY_COLUMNS, trained.history, DIGITS)
+    write_numbers(folder / "speed.tsv", SPEED_COLUMNS, trained.speed, DIGITS)
     write_json(folder / "validation.json", describe_validation(trained))
     kept.remove()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from bioscan1m.fetch.downloads import BLOCK_BYTES
-from bioscan1m.fetch.fetching import fetch
+from bioscan1m.fetch.verified import fetch
 
 BLOCK = BLOCK_BYTES
 DATA = bytes(range(256)) * 2000
@@ -15,7 +15,7 @@ OTHER = bytes(reversed(DATA))
 
 
 def get(source, path, expected_bytes=None, checksum=SHA256, attempts=4, **settings):
-    fetch(str(source), path, expected_bytes, checksum, attempts=attempts, timeout=5, first_pause=0.001, **settings)
+    fetch(str(source), path, expected_bytes, checksum, attempts=attempts, timeout=60, first_pause=0.001, **settings)
 
 
 def ranges(server) -> list[str | None]:

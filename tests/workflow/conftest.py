@@ -43,7 +43,8 @@ def finish_small_run(folder: Path) -> str:
     """Make and run it there; what Snakemake says."""
     make_small_data(folder)
     write_config(folder, small_config())
-    output = snakemake_succeeds(folder, "all") + snakemake_succeeds(folder, "audit")
+    side_by_side = ("--max-threads", "1")  # as the demo; the runs that tests compare with it have more
+    output = snakemake_succeeds(folder, "all", *side_by_side) + snakemake_succeeds(folder, "audit")
     style = str(REPOSITORY / "rules/captions/report.css")
     snakemake_succeeds(folder, "all", "audit", "--report", "results/report.html", "--report-stylesheet", style)
     return output
@@ -61,5 +62,6 @@ def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
     for name in ("rules", "workflow_scripts", "profiles", "envs"):
         shutil.copytree(REPOSITORY / name, folder / name, copy_function=shutil.copy)
-    shutil.copy(REPOSITORY / "Snakefile", folder)
+    for name in ("Snakefile", "pyproject.toml", "config.yaml"):
+        shutil.copy(REPOSITORY / name, folder)
     return folder

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from audit_run import audit_run
-from bioscan1m.fetch.pretrained import write_digest
+from bioscan1m.networks.pretrained import write_digest
 from workflow_runs import outputs_of_jobs, planned_jobs, quarantined, snakemake, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
@@ -144,8 +144,10 @@ def test_new_photographs_are_predicted_without_any_training(copied_run: Path, sm
     folder.mkdir()
     with zipfile.ZipFile(small_run / "source/bioscan_images_original_full_part1.zip") as archive:
         names = [name for name in archive.namelist() if Path(name).name not in quarantined(small_run.folder, "1")][:3]
-        for name in names:
-            (folder / Path(name).name).write_bytes(archive.read(name))
+        places = ["Apidae/IMG_1.jpg", "Formicidae/IMG_1.jpg", "IMG_1.jpg"]
+        for name, place in zip(names, places, strict=True):
+            (folder / place).parent.mkdir(exist_ok=True)
+            (folder / place).write_bytes(archive.read(name))
     (folder / "broken.jpg").write_bytes(b"no image")
     config = copy.deepcopy(small_run.config)
     config["inference"]["photographs"] = {"mine": str(folder)}
@@ -154,7 +156,7 @@ def test_new_photographs_are_predicted_without_any_training(copied_run: Path, sm
     assert planned["total"] == 7
     snakemake_succeeds(copied_run, "predict")
     table = pd.read_csv(copied_run / "results/predictions/mine/predictions.tsv", sep="\t").set_index("image_file")
-    assert set(table.index) == {*(Path(name).name for name in names), "broken.jpg"}
+    assert set(table.index) == {*(place.replace("/", "~") for place in places), "broken.jpg"}
     assert "not an image" in table.loc["broken.jpg", "problem"]
     for experiment in config["inference"]["experiments"]:
         used = table.drop(index="broken.jpg")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from offline_contexts import issues_of_crate
 
-from bioscan1m.provenance.run_crate import METADATA
+from bioscan1m.audit.crate import METADATA
 
 pytestmark = pytest.mark.workflow
 

@@ -25,7 +25,7 @@ def make_demo(checkout: Path) -> str:
 def test_the_demo_ends_with_its_results_and_a_second_call_does_nothing(tmp_path: Path) -> None:
     checkout = copy_checkout(tmp_path / "bioscan1m")
     first = make_demo(checkout)
-    accuracies = re.findall(r"_(?:order|family) .* (\d+\.\d\d) +\d+\.\d\d +\d+\.\d\d +\d+\.\d\d\n", first)
+    accuracies = re.findall(r"_(?:order|family) .* (\d+\.\d\d) +\d+\.\d\d +\d+\.\d\d\n", first)
     assert len(accuracies) == 6 and min(map(float, accuracies)) > 70, first[-3000:]
     report = checkout / "runs/demo/results/report.html"
     assert str(report) in first and report.stat().st_size > 1_000_000

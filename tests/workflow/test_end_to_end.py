@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors import safe_open
 
-from bioscan1m.detector.boxes import intersection_over_union
-from bioscan1m.detector.boxes_table import CORNERS, FLAGS, read_boxes, read_settings
-from bioscan1m.images import image_size
-from bioscan1m.metadata.metadata import PUBLISHED_COLUMNS
-from bioscan1m.provenance.provenance import file_digest
+from bioscan1m.boxes.geometry import intersection_over_union
+from bioscan1m.boxes.table import CORNERS, FLAGS, read_boxes, read_settings
+from bioscan1m.foundation.digests import file_digest
+from bioscan1m.foundation.images import image_size
+from bioscan1m.foundation.published import published
+from bioscan1m.metadata.table import PUBLISHED_COLUMNS
 from workflow_runs import quarantined, snakemake_succeeds
 
 pytestmark = pytest.mark.workflow
@@ -68,7 +69,8 @@ def test_the_detector_is_measured_on_clean_annotations(small_run) -> None:
     assert counts["images"].to_dict() == {"SW-240": 40, "SW-60-val": 12}
     assert (counts["boxes"] + counts["empty_wells"] == counts["images"]).all()
     metrics = pd.read_csv(small_run / "results/detector/metrics.tsv", sep="\t")
-    assert metrics.columns.tolist() == ["training_set", "val_set", "ap_75", "ar_50_95"]
+    fixed = ["training_set", "val_set", "ap_75", "ar_50_95"]
+    assert metrics.columns.tolist() == [*fixed, "ap_75_without_empty_wells", "empty_wells"]
     history = pd.read_csv(small_run / "results/detector/SW-240/history.tsv", sep="\t")
     assert history["ar_50_95"].iloc[-1] == pytest.approx(metrics.loc[0, "ar_50_95"], abs=1e-3)
 
@@ -152,13 +154,34 @@ def test_summary_stands_beside_the_published_figures(small_run) -> None:
     assert len(validation) == sum(len(trials) for trials in small_run.config["classifier"]["trials"].values())
 
 
+def test_every_published_column_of_the_run_is_in_the_table_of_facts(small_run) -> None:
+    """That ours beside it is measured on the same is the matter of tests/unit/test_published_basis.py."""
+    headers = {path: pd.read_csv(path, sep="\t", nrows=0) for path in (small_run / "results").rglob("*.tsv")}
+    written = {
+        (path.relative_to(small_run.folder).as_posix(), column)
+        for path, table in headers.items()
+        for column in table
+        if "_published" in column
+    }
+    facts = published("measured_on")
+    assert written and written <= set(zip(facts["table"], facts["column"], strict=True))
+
+
+def test_mistakes_on_low_quality_images_and_true_networks_are_tabulated(small_run) -> None:
+    mistakes = pd.read_csv(small_run / "results/cleaning/low_quality_mistakes.tsv", sep="\t")
+    wrong = pd.read_csv(small_run / "results/summary/misclassified.tsv", sep="\t")
+    assert mistakes[["experiment", "images", "misclassified"]].equals(wrong[["experiment", "images", "misclassified"]])
+    backbones = pd.read_csv(small_run / "results/summary/backbones.tsv", sep="\t")
+    assert backbones["backbone"].tolist() == ["resnet50", "vit_b_16"] and backbones.notna().all(axis=None)
+
+
 def test_photographs_and_crops_are_compared_on_the_same_images(small_run) -> None:
     table = pd.read_csv(small_run / "results/summary/original_vs_cropped.tsv", sep="\t").set_index("image_type")
     assert table["experiment"].to_dict() == dict.fromkeys(("original", "cropped"), "small_insect_order")
-    assert table["micro_top1_published"].to_dict() == {"original": 96.26, "cropped": 97.86}
+    assert table["validation_micro_top1_published"].to_dict() == {"original": 96.26, "cropped": 97.86}
     folder = small_run / "results/original_vs_cropped/small_insect_order"
     tests = [json.loads((folder / package / "test.json").read_text()) for package in ("original_256", "cropped_256")]
-    assert [round(100 * test["metrics"]["micro_top1"], 2) for test in tests] == table["micro_top1"].tolist()
+    assert [round(100 * test["metrics"]["micro_top1"], 2) for test in tests] == table["test_micro_top1"].tolist()
     assert tests[0]["images"] == tests[1]["images"]
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bioscan1m.provenance.recipe import RECIPE_DIGEST, digest_without_recipe
-from bioscan1m.provenance.records import read_record
+from bioscan1m.foundation.recipe_hook import RECIPE_DIGEST
+from bioscan1m.jobs.recipe import digest_without_recipe
+from bioscan1m.jobs.records import read_record
 from workflow_runs import planned_jobs, small_config, snakemake, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
@@ -24,11 +25,11 @@ SAME_BYTES = (
 )
 
 
-def start_from(entry: str, small_run, run: Path) -> dict[str, Any]:
+def start_from(entry: str, small_run, run: Path, suffix: str = "zip") -> dict[str, Any]:
     """A folder with the small run's metadata and, as the only images, what it published."""
     shutil.copytree(small_run / "source", run / "source", ignore=shutil.ignore_patterns("*.zip"))
-    pattern = {"cropped": "bioscan_images_cropped_full_part*.zip", "cropped_256": "cropped_256.zip"}[entry]
-    zips = sorted((small_run / "results/packages").glob(pattern))
+    patterns = {"cropped": "bioscan_images_cropped_full_part*.zip", "cropped_256": f"cropped_256.{suffix}"}
+    zips = sorted((small_run / "results/packages").glob(patterns[entry]))
     assert zips
     config = small_config()
     named = {path.stem.rpartition("part")[2]: {"source": str(path), "checksum": None} for path in zips}
@@ -47,7 +48,8 @@ def without_recipe(results: Path, package: str) -> str:
     return digest_without_recipe(path, record[RECIPE_DIGEST])
 
 
-@pytest.mark.parametrize(("entry", "resized"), [("cropped", 2), ("cropped_256", 0)])
+# From crops it resizes and packs all images again, and trains: a minute.
+@pytest.mark.parametrize(("entry", "resized"), [pytest.param("cropped", 2, marks=pytest.mark.slow), ("cropped_256", 0)])
 def test_the_dataset_is_that_of_the_photographs(small_run, tmp_path, entry, resized) -> None:
     start_from(entry, small_run, tmp_path)
     planned = planned_jobs(snakemake_succeeds(tmp_path, "all", "--dry-run", "--quiet", "rules"))
@@ -62,6 +64,16 @@ def test_the_dataset_is_that_of_the_photographs(small_run, tmp_path, entry, resi
     assert len(list((tmp_path / "results/shards").rglob("*.zip"))) == resized
     lost = pd.read_csv(tmp_path / "results/metadata/reconciliation.tsv", sep="\t", dtype=str, keep_default_na=False)
     assert set(lost["problem"]) <= {"row without image", "image without row"}
+
+
+def test_a_package_in_hdf5_gives_what_the_zip_gives(small_run, tmp_path) -> None:
+    """As far as the digest, from which all trainings follow."""
+    start_from("cropped_256", small_run, tmp_path, suffix="hdf5")
+    digest, counts = "results/experiments/small_insect_order/data.digest.json", "results/metadata/chunks.tsv"
+    snakemake_succeeds(tmp_path, digest, counts)
+    assert (tmp_path / digest).read_bytes() == (small_run / digest).read_bytes()
+    table = pd.read_csv(tmp_path / counts, sep="\t", dtype={"chunk": str}).set_index("chunk")
+    assert list(table.index) == ["1", "2", "3"] and table["image_in_another_chunk_than_its_row_says"].sum() == 0
 
 
 def test_photographs_are_asked_of_crops(small_run, tmp_path) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bioscan1m.archives import ZipWriter, read_members
-from bioscan1m.metadata.metadata import NO_SPLIT, PUBLISHED_EXPERIMENTS
+from bioscan1m.foundation.archives import ZipWriter, read_members
+from bioscan1m.metadata.table import NO_SPLIT, PUBLISHED_EXPERIMENTS
 from job_lists import (
     DETECTED_ANEW,
     JOINS_OF_IMAGES,

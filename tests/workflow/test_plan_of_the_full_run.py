@@ -35,6 +35,12 @@ def test_dry_run_plans_every_chunk_and_training(full_run: Path, profile: str) ->
     assert "fine_tune_detector" not in jobs
 
 
+def test_splits_alone_need_the_table_and_no_chunk(full_run: Path) -> None:
+    jobs = planned_jobs(snakemake_succeeds(full_run, "splits", "--dry-run", "--quiet", "rules"))
+    of_table = ("fetch_metadata", "validate_metadata", "build_splits", "join_metadata", "splits")
+    assert jobs == {**dict.fromkeys(of_table, 1), "total": 5}
+
+
 @pytest.fixture(scope="module")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of one chunk by the full config, of which every file is there, empty, with Snakemake's notes on it."""
@@ -63,16 +69,40 @@ def change_config(run: Path, old: str, new: str) -> None:
 
 def test_other_weights_train_every_classifier_that_starts_from_them(finished_run: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(finished_run, tmp_path / "run"))
-    change_config(run, "IMAGENET1K_V2", "IMAGENET1K_V1")
+    change_config(run, "weights: IMAGENET1K_V1", "weights: IMAGENET1K_V2")
     jobs = planned_jobs(snakemake_succeeds(run, "--dry-run", "--quiet", "rules"))
     assert jobs["fetch_backbone"] == 1 and jobs["train_classifier"] == 36 and jobs["test_classifier"] == 6
     assert not {"fetch_chunk", "pack_hdf5", "build_splits"} & set(jobs)
 
 
-def test_the_readme_shows_what_the_two_calls_for_a_new_chunk_run(finished_run: Path, tmp_path: Path) -> None:
+def test_another_normalisation_measures_what_it_needs_and_trains_that_backbone(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    change_config(run, "normalisation: unit # released code: pixels", "normalisation: dataset # pixels")
+    jobs = planned_jobs(snakemake_succeeds(run, "--dry-run", "--quiet", "rules"))
+    assert (jobs["measure_channels"], jobs["train_classifier"], jobs["test_classifier"]) == (6, 36, 6)
+    change_config(run, "normalisation: dataset # pixels", "normalisation: weights # pixels")
+    jobs = planned_jobs(snakemake_succeeds(run, "--dry-run", "--quiet", "rules"))
+    assert jobs["train_classifier"] == 36 and not {"measure_channels", "fetch_backbone", "digest_experiment"} & set(
+        jobs
+    )
+
+
+def test_the_backbone_of_the_architecture_page_trains_nothing_else(finished_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    section = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8").split("## Add a backbone")[1]
+    (run / "backbone.yaml").write_text(re.search(r"```yaml\n(.*?)```", section, flags=re.DOTALL)[1])
+    plan = ("--dry-run", "--quiet", "rules", "--configfile", str(run / "config.yaml"), str(run / "backbone.yaml"))
+    jobs = planned_jobs(snakemake_succeeds(run, *plan))
+    assert {jobs[name] for name in ("fetch_backbone", "select_trial", "test_classifier")} == {1}
+    assert jobs["train_classifier"] == 3 and not {"pack_hdf5", "build_splits", "digest_experiment"} & set(jobs)
+
+
+def test_the_documentation_shows_what_the_two_calls_for_a_new_chunk_run(finished_run: Path, tmp_path: Path) -> None:
     """A chunk and its rows arrive: the first call writes its files anew, and of the digests only Large's differ."""
     run = Path(shutil.copytree(finished_run, tmp_path / "run"))
-    section = (REPOSITORY / "README.md").read_text(encoding="utf-8").split("## A new chunk arrives")[1]
+    section = (REPOSITORY / "docs/sources.md").read_text(encoding="utf-8").split("## A new chunk")[1]
     shown = [planned_jobs(block) for block in re.findall(r"```\n(job .*?)```", section, flags=re.DOTALL)]
     (run / "chunks.tsv").write_text("".join(manifest()[:3]))
     change_config(run, "checksum: md5:dec3bb23870a35e2e13bc17a5809c901", "checksum: null")
@@ -86,12 +116,29 @@ def test_the_readme_shows_what_the_two_calls_for_a_new_chunk_run(finished_run: P
     assert [first, second] == shown
 
 
+@pytest.mark.parametrize(("fragment", "compared"), [("as_released", 4), ("as_today", 0)])
+def test_a_config_as_released_and_one_as_of_today_are_planned(full_run: Path, fragment: str, compared: int) -> None:
+    (full_run / "chunks.tsv").write_text("".join(manifest()[:2]))
+    settings = ("--configfile", str(REPOSITORY / f"config/{fragment}.yaml"))
+    jobs = planned_jobs(snakemake_succeeds(full_run, "--dry-run", "--quiet", "rules", *settings))
+    assert jobs["train_classifier"] == 72 and jobs.get("train_for_comparison", 0) == compared
+
+
 def test_tensorboards_file_is_made_only_where_it_is_asked_for(full_run: Path) -> None:
     events = "results/experiments/small_insect_order/resnet50_ce_seed1/events.tfevents"
     assert "MissingRuleException" in snakemake(full_run, events, "--dry-run").stdout
     change_config(full_run, "tensorboard: false", "tensorboard: true")
     jobs = planned_jobs(snakemake_succeeds(full_run, events, "--dry-run", "--quiet", "rules"))
     assert jobs["train_classifier"] == 1
+
+
+def test_the_records_of_the_metadata_need_one_job_and_another_description(finished_run: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    change_config(run, "jsonld_records: false", "jsonld_records: true")
+    jobs = planned_jobs(snakemake_succeeds(run, "dataset", "--dry-run", "--quiet", "rules"))
+    assert {name: jobs[name] for name in jobs if name != "total"} == dict.fromkeys(
+        ("write_jsonld", "describe_dataset", "dataset"), 1
+    )
 
 
 def test_the_link_to_the_slurm_profile_is_part_of_the_checkout() -> None:

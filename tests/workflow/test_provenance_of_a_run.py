@@ -16,13 +16,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bioscan1m.provenance.identification import read_recipe_digest
-from bioscan1m.provenance.ledger import HEAD, LEDGER, read_ledger
-from bioscan1m.provenance.provenance import file_digest
-from bioscan1m.provenance.recipe import RECIPE_DIGEST, recipe_digest
-from bioscan1m.provenance.records import read_record, write_record
-from bioscan1m.provenance.reproduction import reproduce
-from bioscan1m.provenance.trace import trace_image
+from bioscan1m.audit.identification import read_recipe_digest
+from bioscan1m.audit.reproduction import reproduce
+from bioscan1m.audit.trace import trace_image
+from bioscan1m.foundation.digests import file_digest
+from bioscan1m.foundation.recipe_hook import RECIPE_DIGEST
+from bioscan1m.jobs.ledger import HEAD, LEDGER, read_ledger
+from bioscan1m.jobs.recipe import recipe_digest
+from bioscan1m.jobs.records import read_record, write_record
 from workflow_runs import REPOSITORY
 
 pytestmark = pytest.mark.workflow

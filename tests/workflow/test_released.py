@@ -11,7 +11,7 @@ import pytest
 import torch
 from torchvision.models import resnet18
 
-from bioscan1m.weights import read_recipe
+from bioscan1m.networks.weights import read_recipe
 from workflow_runs import planned_jobs, snakemake, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
@@ -33,6 +33,7 @@ def name_checkpoints(run: Path, config: dict, **classes: int) -> None:
         "library": "torchvision",
         "name": "resnet18",
         "weights": None,
+        "normalisation": "dataset",
         "settings": {},
     }
     for name, number in classes.items():

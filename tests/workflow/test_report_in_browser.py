@@ -127,7 +127,7 @@ def _read_table(page: Page) -> dict:
     body = page.frame_locator("iframe").locator("body")
     body.locator("h1").wait_for()
     return {
-        "is_cut": _is_cut(page, page.locator("iframe")),
+        "is_cut": _is_cut(page, page.locator("iframe")) or body.evaluate("body => body.scrollWidth > innerWidth"),
         "rows": body.locator("tbody tr").count(),
         "words": body.inner_text(),
     }
@@ -171,7 +171,8 @@ def test_every_table_has_its_rows(walk: Walk, small_run) -> None:
     for path, shown in tables.items():
         folder, _, name = Path(path).stem.partition("_")
         table = pd.read_csv(small_run / f"results/{folder}/{name}.tsv", sep="\t", dtype=str)
-        assert bool(shown.rows) == bool(len(table)) == ("None." not in shown.words), path
+        assert bool(shown.rows) == bool(len(table)), path
+        assert "None." not in shown.words, path  # a page without rows has a sentence instead
         assert [first for first in table.iloc[:, 0] if first not in shown.words] == [], path
     assert walk.shown["results/provenance/audit.html"].rows
 

@@ -81,6 +81,7 @@ def test_a_killed_training_goes_on_after_the_last_epoch_and_gives_the_same_model
         assert (killed / name).read_bytes() == (whole / name).read_bytes()
 
 
+@pytest.mark.slow  # as the detector above; tests/unit/experiments/test_training_resume.py kills it without Snakemake
 def test_a_killed_classifier_goes_on_and_gives_the_same_results(classifier_runs) -> None:
     whole, killed = classifier_runs
     trained_whole_and_killed(whole, killed, f"{TRIAL}/model.safetensors")

@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bioscan1m.crop.boxes_summary import draw_measures, summarise_boxes
-from bioscan1m.crop.doubtful_gallery import doubtful_boxes, draw_doubtful
-from bioscan1m.detector.boxes_table import FLAGS, SCHEMA, UNREADABLE
-from bioscan1m.figures import save_figure
+from bioscan1m.boxes.geometry import Crop
+from bioscan1m.boxes.table import FLAGS, SCHEMA, UNREADABLE
+from bioscan1m.foundation.figures import save_figure
+from draw_doubtful import doubtful_boxes, draw_doubtful
+from summarise_boxes import draw_measures, summarise_boxes
 
-CROP = {"ratio": 1.4, "extension": "equal", "aspect": None, "rotate": False}
+CROP = Crop(ratio=1.4, extension="equal", aspect=None, rotate=False, rounding="nearest", pad_value=255, jpeg_quality=75)
 
 
 def boxes(count: int, seed: int = 0) -> pd.DataFrame:
@@ -68,7 +69,7 @@ def test_the_most_doubtful_come_first():
 
 def test_the_gallery_is_a_picture_also_where_images_lack(tmp_path):
     photograph = io.BytesIO()
-    Image.new("RGB", (120, 90), "grey").save(photograph, "JPEG")
+    Image.new("RGB", (120, 90), "olive").save(photograph, "JPEG")
     table = boxes(40)
     packed = dict.fromkeys(table["image_file"][::2], photograph.getvalue())
     for name, images in (("some.png", packed), ("none.png", {})):

@@ -9,13 +9,14 @@ import pytest
 from PIL import Image
 from toy_boxes import with_quality
 
-from bioscan1m.archives import ZipWriter
-from bioscan1m.crop.crop_gallery import draw_crops
-from bioscan1m.detector.boxes_table import CORNERS, write_boxes
+from bioscan1m.boxes.geometry import Crop
+from bioscan1m.boxes.table import CORNERS, write_boxes
+from bioscan1m.foundation.archives import ZipWriter
+from draw_crops import draw_crops
 
-CROP = {"ratio": 1.4, "extension": "equal", "aspect": None, "rotate": False}
+CROP = Crop(ratio=1.4, extension="equal", aspect=None, rotate=False, rounding="nearest", pad_value=255, jpeg_quality=75)
 PHOTOGRAPH = io.BytesIO()
-Image.new("RGB", (120, 90), "grey").save(PHOTOGRAPH, "JPEG")
+Image.new("RGB", (120, 90), "olive").save(PHOTOGRAPH, "JPEG")
 
 
 @pytest.mark.parametrize(("images", "drawn"), [(0, 0), (5, 5), (30, 12)])

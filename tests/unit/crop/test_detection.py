@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,15 +11,15 @@ import pytest
 from PIL import Image
 from small_detectors import small_detector, well_jpeg
 
-from bioscan1m.archives import ZipWriter
-from bioscan1m.crop.detection import Item, batches_of_one_size, box_columns, detect_chunk
-from bioscan1m.detector.boxes import intersection_over_union
-from bioscan1m.detector.boxes_table import CORNERS, FLAGS, read_boxes, read_settings
-from bioscan1m.detector.detector_input import PreparedImage
-from bioscan1m.errors import InputError
-from bioscan1m.quarantine import read_rows
+from bioscan1m.boxes.geometry import intersection_over_union
+from bioscan1m.boxes.table import CORNERS, FLAGS, read_boxes, read_settings
+from bioscan1m.crop.detection import Detection, Item, Machine, batches_of_one_size, box_columns, detect_chunk
+from bioscan1m.detector.preprocessing import PreparedImage
+from bioscan1m.foundation.archives import ZipWriter
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.quarantine import read_quarantine
 
-DETECTION = {"score_threshold": 0.0, "below_threshold": "best_box"}
+DETECTION = Detection(image_size=None, precision="auto", score_threshold=0.0, below_threshold="best_box")
 GOOD = 13
 
 
@@ -44,7 +45,7 @@ def chunk(tmp_path_factory):
             archive.add(f"part1/{seed}.jpg", well_jpeg(seed, (128, 96) if seed % 3 else (96, 128)))
         archive.add("part1/truncated.jpg", well_jpeg(1)[:300])
         archive.add("part1/deeper/cmyk.jpg", other_format("CMYK", "JPEG"))
-        archive.add("part1/notes.txt", b"no image")
+        archive.add("part1/notes.jpg", b"no image")
         archive.add("part1/deep.png", other_format("I;16", "PNG"))
         archive.add("part1/empty.jpg", b"")
         archive.add("part1/again/0.jpg", well_jpeg(7))
@@ -61,14 +62,12 @@ def detect(chunk, folder, limit=0.5, batch_size=4, threads=2, passes=1, **detect
     return detect_chunk(
         chunk,
         small_detector(),
-        {**DETECTION, **detection},
-        batch_size,
-        threads,
-        passes,
-        limit,
-        folder / "boxes.parquet",
-        folder / "quarantine.tsv",
-        {"model": "abc"},
+        detection=replace(DETECTION, **detection),
+        machine=Machine(batch_size=batch_size, decoders=threads, passes=passes),
+        unreadable_limit=limit,
+        boxes=folder / "boxes.parquet",
+        quarantine=folder / "quarantine.tsv",
+        described={"model": "abc"},
     )
 
 
@@ -78,7 +77,7 @@ def test_every_member_has_its_row(chunk, tmp_path):
     table = read_boxes(tmp_path / "boxes.parquet")
     assert table["image_file"].tolist() == [
         *(f"{seed}.jpg" for seed in range(6)),
-        "truncated.jpg", "cmyk.jpg", "notes.txt", "deep.png", "empty.jpg", "0.jpg", "tiny.png",
+        "truncated.jpg", "cmyk.jpg", "notes.jpg", "deep.png", "empty.jpg", "0.jpg", "tiny.png",
         "pixel.jpg", "wide.jpg", "high.png", "turned.jpg", "bomb.png",
     ]  # fmt: skip
     unreadable = table["status"] == "unreadable"
@@ -100,9 +99,9 @@ def test_boxes_lie_within_the_image(chunk, tmp_path):
 
 def test_the_quarantine_gives_the_reasons(chunk, tmp_path):
     detect(chunk, tmp_path)
-    rows = read_rows(tmp_path / "quarantine.tsv")
+    rows = read_quarantine(tmp_path / "quarantine.tsv")
     assert [(name, stage) for name, stage, _ in rows] == [
-        ("truncated.jpg", "detect"), ("notes.txt", "detect"), ("empty.jpg", "detect"), ("0.jpg", "detect"),
+        ("truncated.jpg", "detect"), ("notes.jpg", "detect"), ("empty.jpg", "detect"), ("0.jpg", "detect"),
         ("bomb.png", "detect"),
     ]  # fmt: skip
     assert [reason.split(":")[0].split(" (")[0] for _, _, reason in rows] == [
@@ -126,7 +125,7 @@ def test_too_many_unreadable_members_fail_the_job_after_the_tables_are_written(c
     with pytest.raises(InputError, match=r"part1.zip: 5 of 18 images .*truncated.jpg"):
         detect(chunk, tmp_path, limit=0.1)
     assert len(read_boxes(tmp_path / "boxes.parquet")) == 18
-    assert len(read_rows(tmp_path / "quarantine.tsv")) == 5
+    assert len(read_quarantine(tmp_path / "quarantine.tsv")) == 5
 
 
 def test_the_table_tells_how_it_was_made(chunk, tmp_path):
@@ -139,7 +138,7 @@ def test_the_table_tells_how_it_was_made(chunk, tmp_path):
 )
 def test_a_doubtful_box_is_treated_as_the_config_says(policy, box):
     image = PreparedImage(np.zeros((3, 10, 20), dtype=np.uint8), 200, 100)
-    detection = {**DETECTION, "score_threshold": 0.5, "below_threshold": policy}
+    detection = replace(DETECTION, score_threshold=0.5, below_threshold=policy)
     found = np.array([[0, 0, 1, 1], [0.1, 0.1, 0.2, 0.3]], dtype=np.float32)
     doubtful = box_columns(image, found, np.array([0.1, 0.5]), detection)
     assert (doubtful["status"], doubtful["score"]) == ("below_threshold", 0.5)

@@ -11,10 +11,10 @@ from safetensors.torch import load_file, save_file
 from small_detectors import PREPROCESSOR, small_detector, small_model, well, write_detector
 from small_memory import give_room_for
 
-from bioscan1m.detector.boxes import intersection_over_union
-from bioscan1m.detector.detector import Predictions, load_base, load_detector, normalise, save_detector
-from bioscan1m.detector.detector_architecture import build_model
-from bioscan1m.errors import InputError
+from bioscan1m.boxes.geometry import intersection_over_union
+from bioscan1m.detector.architecture import build_model
+from bioscan1m.detector.model import FoundBoxes, load_base, load_detector, normalise, save_detector
+from bioscan1m.foundation.errors import InputError
 
 IMAGES = [np.asarray(well(np.random.default_rng(seed))[0]).transpose(2, 0, 1) for seed in range(8)]
 
@@ -54,7 +54,7 @@ def test_predictions_are_corners_within_the_image():
 
 def test_the_best_box_has_the_highest_score():
     boxes = np.arange(16, dtype=np.float32).reshape(2, 2, 4)
-    best, scores = Predictions(boxes, np.array([[0.2, 0.7], [0.9, 0.1]])).best()
+    best, scores = FoundBoxes(boxes, np.array([[0.2, 0.7], [0.9, 0.1]])).best()
     assert best.tolist() == [[4, 5, 6, 7], [8, 9, 10, 11]]
     assert scores.tolist() == [0.7, 0.9]
 

@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
+from released_detectors import BACKBONE, as_released, write_checkpoint
 from small_detectors import PREPROCESSOR, SMALL_TRANSFORMER, write_detector
 from torchvision.models import resnet50
 from torchvision.models.resnet import Bottleneck, ResNet
-from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
 
-from bioscan1m.detector import detector_backbone, detector_checkpoint
-from bioscan1m.detector.detector import load_base, save_detector
-from bioscan1m.detector.detector_checkpoint import read_checkpoint
-from bioscan1m.errors import InputError
-
-BACKBONE = "model.backbone.conv_encoder.model."
-
-
-def as_released(
-    backbone: ResNet, depths: list[int], prefix: str = "model.", **settings: int
-) -> dict[str, torch.Tensor]:
-    """The state of a DETR with this backbone, named as by Lightning, the hub and timm (as torchvision)."""
-    config = DetrConfig(
-        use_timm_backbone=False,
-        backbone_config=ResNetConfig(depths=depths, out_features=["stage4"]),
-        num_labels=1,
-        **settings,
-    )
-    model = DetrForObjectDetection(config)
-    own = {name.replace("model.backbone.model.", BACKBONE): tensor for name, tensor in model.state_dict().items()}
-    state = {name: tensor for name, tensor in own.items() if not name.startswith(BACKBONE)}
-    state |= {BACKBONE + name: tensor for name, tensor in backbone.state_dict().items() if not name.startswith("fc.")}
-    return {prefix + _hub_name(name): tensor for name, tensor in state.items()}
-
-
-def _hub_name(name: str) -> str:
-    return name.replace(".o_proj.", ".out_proj.").replace(".mlp.fc", ".fc")
-
-
-def write_checkpoint(path: Path, state: dict[str, torch.Tensor], **more: object) -> Path:
-    torch.save({"epoch": 9, "pytorch-lightning_version": "2.0.2", "state_dict": state, **more}, path)
-    return path
+import import_detector
+from bioscan1m.detector import backbone
+from bioscan1m.detector.model import load_base, save_detector
+from bioscan1m.foundation.errors import InputError
+from import_detector import read_checkpoint
 
 
 def lively(backbone: ResNet) -> ResNet:
@@ -57,10 +28,8 @@ def lively(backbone: ResNet) -> ResNet:
 def small(monkeypatch) -> dict[str, torch.Tensor]:
     """A checkpoint's state with one block a stage and a small transformer, which the import takes for the released."""
     torch.manual_seed(0)
-    monkeypatch.setitem(detector_backbone.DEPTHS, "resnet50", [1, 1, 1, 1])
-    monkeypatch.setattr(
-        detector_checkpoint, "DETR_RESNET_50", {**detector_checkpoint.DETR_RESNET_50, **SMALL_TRANSFORMER}
-    )
+    monkeypatch.setitem(backbone.DEPTHS, "resnet50", [1, 1, 1, 1])
+    monkeypatch.setattr(import_detector, "DETR_RESNET_50", {**import_detector.DETR_RESNET_50, **SMALL_TRANSFORMER})
     return as_released(lively(ResNet(Bottleneck, [1, 1, 1, 1])), [1, 1, 1, 1], **SMALL_TRANSFORMER)
 
 

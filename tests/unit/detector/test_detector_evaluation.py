@@ -11,17 +11,18 @@ import pytest
 from PIL import Image
 from small_detectors import PREPROCESSOR, example, small_detector, well_jpeg
 
-from bioscan1m.archives import ZipWriter
-from bioscan1m.detector.detector_evaluation import Evaluated, evaluate, fixed_box, metrics
-from bioscan1m.detector.detector_examples import read_examples
-from bioscan1m.detector.detector_gallery import draw_gallery
-from bioscan1m.detector.detector_results import write_best_boxes, write_metrics
-from bioscan1m.detector.detector_table import tabulate_metrics
-from bioscan1m.errors import InputError
-from bioscan1m.figures import save_figure
+from bioscan1m.boxes.geometry import Crop
+from bioscan1m.detector.evaluation import Evaluated, evaluate, fixed_box, metrics
+from bioscan1m.detector.examples import read_examples
+from bioscan1m.foundation.archives import ZipWriter
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.figures import save_figure
+from draw_detector_gallery import draw_worst_boxes
+from evaluate_detector import write_best_boxes, write_metrics
+from tabulate_detector import tabulate_metrics
 
 SEEDS = range(4)
-CROP = {"ratio": 1.4, "extension": "equal", "aspect": None, "rotate": False}
+CROP = Crop(ratio=1.4, extension="equal", aspect=None, rotate=False, rounding="nearest", pad_value=255, jpeg_quality=75)
 
 
 def found(seed: int, shift: float = 0.0) -> Evaluated:
@@ -78,7 +79,7 @@ def image_set(folder, broken=False):
     with ZipWriter(folder / "set.zip") as archive:
         for seed in SEEDS:
             archive.add(f"{seed}.jpg", b"broken" if broken and seed == 2 else well_jpeg(seed))
-    images = [{"id": seed, "file_name": f"{seed}.jpg"} for seed in SEEDS]
+    images = [{"id": seed, "file_name": f"{seed}.jpg", "width": 64, "height": 48} for seed in SEEDS]
     boxes = [{"id": seed, "image_id": seed, "category_id": 0, "bbox": [1, 2, 30, 20]} for seed in SEEDS]
     (folder / "set.json").write_text(json.dumps({"images": images, "annotations": boxes, "categories": []}))
     return folder / "set.zip", folder / "set.json"
@@ -100,7 +101,7 @@ def test_an_annotated_image_that_cannot_be_read_is_named(tmp_path):
 
 def test_the_gallery_is_a_picture(tmp_path):
     write_best_boxes(tmp_path / "boxes.parquet", [found(seed, shift=seed / 10) for seed in SEEDS])
-    figure = draw_gallery(*image_set(tmp_path), tmp_path / "boxes.parquet", CROP)
+    figure = draw_worst_boxes(*image_set(tmp_path), tmp_path / "boxes.parquet", CROP)
     titles = [axes.get_title() for axes in figure.axes if axes.images]
     assert [title.split(",")[0] for title in titles] == [
         "3.jpg\nIoU 0.54", "2.jpg\nIoU 0.67", "1.jpg\nIoU 0.82", "0.jpg\nIoU 1.00",
@@ -111,16 +112,27 @@ def test_the_gallery_is_a_picture(tmp_path):
 
 
 def test_the_tables_of_all_detectors_stand_beside_the_published_figures(tmp_path):
-    figures = metrics([found(seed) for seed in SEEDS])
+    empty = Evaluated(example(9, empty=True), np.array([[0.0, 0, 9, 9]]), np.array([0.95]), np.nan)
+    evaluated = [empty, *(found(seed) for seed in SEEDS)]
     tables = [tmp_path / "a.tsv", tmp_path / "b.tsv"]
-    fixed = metrics(fixed_box([example(seed) for seed in SEEDS]))
-    write_metrics(tables[0], "IP-100", "IW-150-val", figures, fixed)
-    write_metrics(tables[1], "0042", "IW-150-val", figures, fixed)
+    fixed = fixed_box([example(seed) for seed in SEEDS])
+    write_metrics(tables[0], "IP-100", "IW-150-val", evaluated, fixed)
+    write_metrics(tables[1], "0042", "IW-150-val", evaluated, fixed)
     tabulate_metrics(tables, tmp_path / "metrics.tsv", tmp_path / "published.tsv")
     own = pd.read_csv(tmp_path / "metrics.tsv", sep="\t", dtype={"training_set": "str"})
-    assert own.columns.tolist() == ["training_set", "val_set", "ap_75", "ar_50_95"]
+    wells = ["ap_75_without_empty_wells", "empty_wells"]
+    assert own.columns.tolist() == ["training_set", "val_set", "ap_75", "ar_50_95", *wells]
+    assert own["ap_75"].tolist() == pytest.approx([0.8, 0.8], abs=0.01)
+    assert (own["ar_50_95"] == 1).all() and (own[wells] == [1, 1]).all(axis=None)
     assert own["training_set"].tolist() == ["IP-100", "0042"]
     beside = pd.read_csv(tmp_path / "published.tsv", sep="\t", dtype={"training_set": "str"})
     assert beside.loc[0, ["ap_75_published", "ar_50_95_published"]].tolist() == [0.543, 0.729]
     assert (beside["mean_iou"] == 1).all() and (beside["fixed_box_mean_iou"] < 1).all()
     assert beside.loc[1, ["ap_75_published", "ar_50_95_published"]].isna().all()
+
+
+def test_tables_of_earlier_code_have_no_figures_without_empty_wells(tmp_path):
+    (tmp_path / "a.tsv").write_text("training_set\tval_set\tap_75\tar_50_95\nIP-100\tIW-150-val\t0.5\t0.6\n")
+    tabulate_metrics([tmp_path / "a.tsv"], tmp_path / "metrics.tsv", tmp_path / "published.tsv")
+    own = pd.read_csv(tmp_path / "metrics.tsv", sep="\t")
+    assert own["ap_75"].tolist() == [0.5] and own["ap_75_without_empty_wells"].isna().all()

@@ -11,18 +11,18 @@ from detector_families import family_config
 from small_detectors import FINE_TUNING, PREPROCESSOR, example, write_detector
 from transformers import AutoModelForObjectDetection, PreTrainedModel
 
-from bioscan1m.detector.boxes import intersection_over_union
-from bioscan1m.detector.detector import Detector, load_base, load_detector, save_detector
-from bioscan1m.detector.detector_architecture import (
+from bioscan1m.boxes.geometry import intersection_over_union
+from bioscan1m.detector.architecture import (
     keep_heads_in_float32,
     read_config,
     size_multiple,
     understands_padding,
 )
-from bioscan1m.detector.detector_batches import as_fractions, collate
-from bioscan1m.detector.detector_training import detection_loss, fine_tune
-from bioscan1m.device import prepare_device
-from bioscan1m.training_state import TrainingState
+from bioscan1m.detector.batches import as_fractions, collate
+from bioscan1m.detector.model import Detector, load_base, load_detector, save_detector
+from bioscan1m.detector.training import detection_loss, fine_tune
+from bioscan1m.networks.device import prepare_device
+from bioscan1m.networks.training_state import TrainingState
 
 CPU = torch.device("cpu")
 SIZE = (96, 64)
@@ -51,7 +51,7 @@ def files(family, tmp_path):
 
 def test_it_is_trained_and_computes_the_same_once_saved_and_loaded(files, tmp_path):
     model, preprocessor = load_base(*files[:2]), load_detector(*files, CPU).preprocessor
-    settings = FINE_TUNING | {"epochs": 1, "scales": [1.0, 0.5]}
+    settings = replace(FINE_TUNING, epochs=1, scales=[1.0, 0.5])
     device = prepare_device(threads=1, seed=1)
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     multiple = replace(preprocessor, multiple=size_multiple(read_config(files[1])))

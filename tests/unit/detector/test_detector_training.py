@@ -15,19 +15,19 @@ from small_detectors import FINE_TUNING, PREPROCESSOR, example, small_model
 from small_memory import give_room_for
 from transformers.models.detr.modeling_detr import DetrFrozenBatchNorm2d
 
-from bioscan1m.detector.detector_batch_norm import fold_batch_norm, thaw_batch_norm
-from bioscan1m.detector.detector_batches import as_fractions, collate, epoch_batches, flipped, scaled_down
-from bioscan1m.detector.detector_training import (
+from bioscan1m.detector.batch_norm import fold_batch_norm, thaw_batch_norm
+from bioscan1m.detector.batches import as_fractions, collate, epoch_batches, flipped, scaled_down
+from bioscan1m.detector.training import (
     Training,
     detection_loss,
     fine_tune,
     learning_rate_factor,
     parameter_groups,
-    write_history,
 )
-from bioscan1m.device import prepare_device
-from bioscan1m.errors import InputError
-from bioscan1m.training_state import TrainingState
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.tsv import write_numbers
+from bioscan1m.networks.device import prepare_device
+from bioscan1m.networks.training_state import TrainingState
 
 EXAMPLES = [*(example(seed) for seed in range(11)), example(11, empty=True)]
 
@@ -43,8 +43,8 @@ def trained(tmp_path):
     """A function that trains with some settings changed, and returns the weights and the history."""
 
     def train(monitor=(), folder: Path = tmp_path, **settings: object):
-        chosen = {**FINE_TUNING, **settings}
-        model, device = small_model(), prepare_device(chosen["threads"], chosen["seed"])
+        chosen = replace(FINE_TUNING, **settings)
+        model, device = small_model(), prepare_device(chosen.threads, chosen.seed)
         kept = TrainingState(folder / "model.unfinished", str(chosen))
         history = fine_tune(model, EXAMPLES, PREPROCESSOR, chosen, device, kept, monitor)
         kept.remove()
@@ -97,7 +97,7 @@ def test_a_learning_rate_of_zero_freezes_the_backbone(trained):
 
 
 def test_the_two_rates():
-    settings = {**FINE_TUNING, "learning_rate": 1e-4, "backbone_learning_rate": 1e-5}
+    settings = replace(FINE_TUNING, learning_rate=1e-4, backbone_learning_rate=1e-5)
     model = small_model()
     others, backbone = parameter_groups(model, settings)
     assert (others["base_rate"], backbone["base_rate"]) == (1e-4, 1e-5)
@@ -165,7 +165,7 @@ def test_a_batch_too_large_for_the_memory_is_an_error_that_says_how_many_fit(sta
 def test_monitored_images_too_many_for_the_memory_are_told_with_the_setting_of_the_training():
     model = small_model()
     give_room_for(model, 4)
-    settings = {**FINE_TUNING, "batch_size": 6}
+    settings = replace(FINE_TUNING, batch_size=6)
     optimizer = torch.optim.AdamW(parameter_groups(model, settings))
     training = Training(model, optimizer, PREPROCESSOR, settings, len(EXAMPLES))
     with pytest.raises(InputError, match=r"with 6 images .* 3 fit: set detector\.fine_tuning\.batch_size"):
@@ -227,7 +227,7 @@ def test_a_scaled_image_keeps_its_content_in_a_size_that_an_input_can_have(scale
 
 
 def test_every_epoch_has_all_examples_in_another_order():
-    settings = {**FINE_TUNING, "batch_size": 5}
+    settings = replace(FINE_TUNING, batch_size=5)
     epochs = [
         [batch.pixels for batch in epoch_batches(EXAMPLES, settings, epoch, PREPROCESSOR, False)] for epoch in (1, 2)
     ]
@@ -250,15 +250,15 @@ def test_flips_move_the_box_with_the_insect(seed, horizontally, vertically):
 
 
 def test_the_learning_rate_decays_as_a_cosine():
-    cosine = {**FINE_TUNING, "epochs": 4, "learning_rate_decay": "cosine"}
+    cosine = replace(FINE_TUNING, epochs=4, learning_rate_decay="cosine")
     factors = [learning_rate_factor(cosine, done) for done in (0, 1, 2, 4)]
     np.testing.assert_allclose(factors, [1, (1 + 0.5**0.5) / 2, 0.5, 0], atol=1e-12)
-    assert learning_rate_factor({**cosine, "learning_rate_decay": "none"}, 3) == 1
+    assert learning_rate_factor(replace(cosine, learning_rate_decay="none"), 3) == 1
 
 
 def test_the_history_has_a_row_for_each_epoch(tmp_path, trained):
     history = trained(learning_rate_decay="cosine")[1]
-    write_history(tmp_path / "history.tsv", history)
+    write_numbers(tmp_path / "history.tsv", list(history[0]), history, digits=6)
     with open(tmp_path / "history.tsv", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     assert list(rows[0]) == ["epoch", "learning_rate", "loss", "loss_ce", "loss_bbox", "loss_giou"]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from toy_experiment import TRAINING, make_package
+from toy_experiment import make_package, make_training
 
-from bioscan1m.errors import InputError
-from bioscan1m.experiments.batches import DATASET_CHANNELS, Batches, EpochBatches, to_network_input
+from bioscan1m.experiments.batch_order import EpochBatches
+from bioscan1m.experiments.batches import Batches
+from bioscan1m.experiments.network_input import to_network_input
 from bioscan1m.experiments.training_data import read_split
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.networks.channels import Channels
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +23,7 @@ def toy(tmp_path_factory) -> tuple:
 
 def make_batches(toy: tuple, seed: int | None, **changed: object) -> Batches:
     """Of the training images."""
-    return Batches(toy[0], read_split(toy[1])[1]["train"], {**TRAINING, **changed}, seed)
+    return Batches(toy[0], read_split(toy[1])[1]["train"], make_training(**changed), seed)
 
 
 def batches_of(toy: tuple, seed: int | None, epoch: int, **changed: object) -> list:
@@ -113,9 +116,10 @@ def test_what_a_worker_finds_wrong_is_told_as_one_line_that_begins_with_the_file
     assert str(raised.value).startswith(f"{toy[0]}: {reason}") and "\n" not in str(raised.value)
 
 
-def test_channels_are_normalised_with_the_published_figures():
+def test_channels_are_normalised_with_their_mean_and_deviation():
     images = torch.randint(0, 256, (2, 4, 5, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    normalised = to_network_input(images, torch.device("cpu"), DATASET_CHANNELS)
-    mean, deviation = (torch.tensor(part).view(3, 1, 1) for part in DATASET_CHANNELS)
+    channels = Channels((0.7, 0.5, 0), (0.1, 0.2, 1))
+    normalised = to_network_input(images, torch.device("cpu"), channels)
+    mean, deviation = (torch.tensor(part).view(3, 1, 1) for part in channels)
     expected = (images.permute(0, 3, 1, 2) / 255 - mean) / deviation
     torch.testing.assert_close(normalised, expected)

@@ -17,6 +17,7 @@ from bioscan1m.experiments.classifiers import (
     load_backbone_weights,
     load_trained_weights,
 )
+from bioscan1m.experiments.settings import Backbone
 
 torch.set_num_threads(1)
 SIZE, CLASSES, PUBLISHED_CLASSES = 64, 5, 7
@@ -54,8 +55,7 @@ FAMILIES: dict[str, dict[str, Any]] = {  # smaller than any of their kind
 def build(name: str, classes: int) -> nn.Module:
     """A network of the family."""
     library = "transformers" if name.endswith("ForImageClassification") else "torchvision"
-    described = {"library": library, "name": name, "weights": None, "settings": FAMILIES[name]}
-    return build_classifier(described, classes, SIZE)
+    return build_classifier(Backbone(library, name, FAMILIES[name]), classes, SIZE)
 
 
 def publish(model: nn.Module, folder: Path) -> None:

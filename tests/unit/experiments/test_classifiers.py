@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import save_file
-from toy_experiment import RESNET
+from torchvision.models import get_model
+from toy_experiment import RESNET as RESNET_VALUES
 from transformers import ViTConfig, ViTForImageClassification, ViTModel
 
-from bioscan1m.errors import InputError
 from bioscan1m.experiments.classifiers import (
     build_classifier,
     class_logits,
@@ -19,7 +20,10 @@ from bioscan1m.experiments.classifiers import (
     load_trained_weights,
     with_published_settings,
 )
-from bioscan1m.weights import read_recipe, write_weights
+from bioscan1m.experiments.results_tables import summarise_backbones
+from bioscan1m.experiments.settings import Backbone, settings_of
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.networks.weights import read_recipe, write_weights
 
 torch.set_num_threads(1)
 VIT_SIZES = {
@@ -31,9 +35,12 @@ VIT_SIZES = {
 }
 
 
-def backbone(library: str, name: str, **settings: object) -> dict:
-    """A backbone as in the config."""
-    return {"library": library, "name": name, "weights": None, "settings": settings}
+RESNET = settings_of(Backbone, RESNET_VALUES)
+
+
+def backbone(library: str, name: str, **settings: object) -> Backbone:
+    """A backbone with settings."""
+    return Backbone(library, name, settings)
 
 
 VIT = backbone("transformers", "ViTForImageClassification", **VIT_SIZES)
@@ -48,16 +55,39 @@ VIT = backbone("transformers", "ViTForImageClassification", **VIT_SIZES)
         VIT,
         RESNET,
     ],
-    ids=lambda described: described["name"],
+    ids=lambda described: described.name,
 )
 def test_models_of_both_libraries_give_one_logit_per_class(described):
     model = build_classifier(described, classes=5, image_size=64)
     assert class_logits(model, torch.zeros(2, 3, 64, 64)).shape == (2, 5)
 
 
+@pytest.mark.parametrize(
+    ("described", "pretrained"),
+    [
+        (backbone("torchvision", "resnet50"), 25_557_032),
+        (backbone("transformers", "ViTForImageClassification"), 86_567_656),
+    ],
+    ids=["resnet50", "vit_b_16"],
+)
+@pytest.mark.parametrize("classes", [16, 40])
+def test_the_networks_of_the_paper_have_the_parameters_of_table_a2(described, pretrained, classes):
+    """Counted from the architecture without its weights, and with the head of an experiment."""
+    with torch.device("meta"):
+        if described.library == "torchvision":
+            model = get_model(described.name, num_classes=classes)
+        else:
+            model = ViTForImageClassification(ViTConfig(num_labels=classes))
+    names = {"resnet50": "resnet50", "ViTForImageClassification": "vit_b_16"}
+    run = {"backbone": names[described.name], "classes": ["a"] * classes, "model": describe_model(described, model)}
+    table = summarise_backbones([run])
+    assert table["million_parameters"].tolist() == [round(pretrained / 1e6, 2)]
+    assert table["million_parameters_published"].notna().all()
+
+
 def test_a_description_names_the_true_model():
     described = describe_model(VIT, build_classifier(VIT, 5, 32))
-    assert {key: VIT[key] for key in ("library", "name", "settings")}.items() <= described.items()
+    assert vars(VIT).items() <= described.items()
     assert described["parameters"] > 1000
 
 
@@ -88,7 +118,7 @@ def test_torchvision_weights_are_loaded_but_for_the_head(tmp_path):
 
 def test_the_head_stays_new_where_the_number_of_classes_is_the_same(tmp_path):
     source, model = (build_classifier(RESNET, 4, 32) for _ in range(2))
-    save_file(source.state_dict(), tmp_path / "model.safetensors")
+    source.save_pretrained(tmp_path)
     head = model.classifier[1].weight.clone()
     load_backbone_weights(model, tmp_path)
     assert torch.equal(model.classifier[1].weight, head)
@@ -98,7 +128,7 @@ def test_transformers_weights_are_loaded_as_the_library_saves_them(tmp_path):
     source = ViTForImageClassification(ViTConfig(image_size=32, num_labels=7, **VIT_SIZES))
     source.save_pretrained(tmp_path)
     described = with_published_settings(backbone("transformers", "ViTForImageClassification"), tmp_path)
-    assert VIT_SIZES.items() <= described["settings"].items()
+    assert VIT_SIZES.items() <= described.settings.items()
     model = build_classifier(described, 3, 32)
     load_backbone_weights(model, tmp_path)
     own, published = model.state_dict(), source.state_dict()
@@ -118,9 +148,9 @@ def test_weights_of_another_task_may_have_a_pooler_and_no_head(tmp_path):
 @pytest.mark.parametrize(
     ("described", "message"),
     [
-        (VIT | {"settings": {**VIT_SIZES, "num_hidden_layers": 3}}, "missing"),
-        (VIT | {"settings": {**VIT_SIZES, "num_hidden_layers": 1}}, "unknown"),
-        (VIT | {"settings": {**VIT_SIZES, "intermediate_size": 16}}, "of another shape"),
+        (replace(VIT, settings={**VIT_SIZES, "num_hidden_layers": 3}), "missing"),
+        (replace(VIT, settings={**VIT_SIZES, "num_hidden_layers": 1}), "unknown"),
+        (replace(VIT, settings={**VIT_SIZES, "intermediate_size": 16}), "of another shape"),
         (backbone("torchvision", "resnet18"), r"missing \(bn1\..* unknown \(classifier"),
     ],
 )

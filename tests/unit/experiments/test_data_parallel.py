@@ -11,15 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from toy_experiment import VIT, make_package, make_trial
+from toy_experiment import VIT, make_package, make_settings, make_training
 
-from bioscan1m.errors import InputError
-from bioscan1m.experiments.batches import Batches, EpochBatches
-from bioscan1m.experiments.data_parallel import ALONE, Group
+from bioscan1m.experiments.batch_order import EpochBatches
+from bioscan1m.experiments.batches import Batches
+from bioscan1m.experiments.process_group import ALONE, Group
 from bioscan1m.experiments.trained import Trained
 from bioscan1m.experiments.training import train
 from bioscan1m.experiments.training_data import LabelledImages
-from bioscan1m.training_state import TrainingState
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.networks.training_state import TrainingState
 
 FOLDERS = [*map(str, Path(__file__).parents[:2]), str(Path(__file__).parents[3] / "workflow_scripts")]
 
@@ -32,7 +33,7 @@ def toy(tmp_path_factory) -> tuple[Path, Path]:
 
 def trained_with(toy: tuple[Path, Path], folder: Path, **training: object) -> Trained:
     """Three epochs of a network without batch norm; a step has 10 images, the last of an epoch 1."""
-    trial = make_trial(VIT, epochs=3, batch_size=10, optimizer="sgd", **training)
+    trial = make_settings(VIT, epochs=3, batch_size=10, optimizer="sgd", **training)
     return train(*toy, [], trial, TrainingState(folder / "state", str(training)))
 
 
@@ -66,7 +67,7 @@ def test_shares_of_an_evaluation_are_all_images_in_their_order():
 
 
 def test_a_batch_with_fewer_images_than_parts_is_an_error(toy):
-    training = make_trial(batch_size=3, processes=2, accumulation=2)["training"]
+    training = make_training(batch_size=3, processes=2, accumulation=2)
     with pytest.raises(InputError, match="3 images are too few for 4 parts"):
         Batches(toy[0], LabelledImages(["a.jpg"], np.zeros(1, dtype=np.int64)), training, 1)
 
@@ -101,7 +102,7 @@ import logging, test_data_parallel as t
 from bioscan1m.experiments.data_parallel import run_together
 logging.basicConfig()
 if __name__ == "__main__":
-    run_together(2, t.fail_as_second, ())
+    run_together(2, t.fail_as_second)
 """
     with two_processes(code) as process:
         output, _ = process.communicate(timeout=120)
@@ -113,7 +114,7 @@ def test_a_killed_process_leaves_none_behind():
     code = """
 import test_data_parallel as t
 from bioscan1m.experiments.data_parallel import run_together
-run_together(2, t.wait_for_ever, ())
+run_together(2, t.wait_for_ever)
 """
     with two_processes(code) as process:
         assert "started" in process.stdout.readline() + process.stdout.readline()

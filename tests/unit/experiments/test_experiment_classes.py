@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bioscan1m.errors import InputError
-from bioscan1m.experiments.experiment_classes import list_classes
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.metadata.split_rule import ROLES
+from list_classes import list_classes
 
 
 def write_split(folder: Path, *rows: tuple[str, str]) -> Path:
@@ -24,13 +27,23 @@ def write_split(folder: Path, *rows: tuple[str, str]) -> Path:
 def test_classes_are_counted_by_role(tmp_path):
     roles = ("train", "train", "validation", "test")
     split = write_split(tmp_path, *[("wasp", role) for role in roles], *[("ant", role) for role in roles[1:]])
-    table = list_classes(split, "kinds", "kind")
-    assert table.to_dict("list") == {
-        "class": ["ant", "wasp"],
-        "train": [1, 2],
-        "validation": [1, 1],
-        "test": [1, 1],
-    }
+    assert list_classes(split, "kinds", "kind") == [
+        {"class": "ant", "train": 1, "validation": 1, "test": 1},
+        {"class": "wasp", "train": 2, "validation": 1, "test": 1},
+    ]
+
+
+def test_classes_are_counted_as_pandas_does(tmp_path):
+    random = np.random.default_rng(4)
+    labels = random.choice(["Ωmega", "ant", "Bee", "bee", "a\tb", "", "only in no role"], 500)
+    roles = random.choice([*ROLES, "another"], 500)
+    roles[labels == "only in no role"] = "another"
+    table = pd.DataFrame({"label": labels, "role": roles}, dtype=object)
+    table.loc[::50, "label"], table.loc[7::50, "role"] = None, None
+    pq.write_table(pa.Table.from_pandas(table.astype({"role": "category"})), tmp_path / "split.parquet")
+    counts = pd.crosstab(table["label"], table["role"]).reindex(columns=ROLES, fill_value=0)
+    expected = counts.rename_axis(index="class", columns=None).reset_index()
+    assert list_classes(tmp_path / "split.parquet", "kinds", "kind") == expected.to_dict("records")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bioscan1m.experiments.experiment_digest import digest_experiment
+from digest_experiment import digest_experiment
 
 ROWS = {"a.jpg": ("ant", "train"), "b.jpg": ("bee", "test"), "gone.jpg": ("ant", "validation")}
 IMAGES = {"a.jpg": b"pixels of a", "b.jpg": b"pixels of b", "other.jpg": b"of another experiment"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -12,15 +13,15 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from bioscan1m.experiments.experiment_figures import (
+from bioscan1m.experiments.figures import (
     draw_class_accuracy,
     draw_confusion_matrix,
     draw_reliability,
     draw_training_curves,
 )
-from bioscan1m.experiments.misclassifications import draw_misclassified, draw_taken_for_dominant
 from bioscan1m.experiments.predictions import Predictions
-from bioscan1m.figures import FULL_WIDTH, save_figure
+from bioscan1m.foundation.figures import FULL_WIDTH, save_figure
+from draw_experiment import draw_misclassified, draw_taken_for_dominant
 
 
 def result(classes: int) -> dict:
@@ -143,27 +144,27 @@ def heading(figure) -> str:
 
 def test_the_surest_errors_come_first(package):
     some = predictions([[2, 0], [0, 1], [0, 3], [1, 0], [0.5, 0]], [0, 0, 0, 0, 1])
-    figure = draw_misclassified(some, package, "orders")
+    figure = draw_misclassified(some, [package], "orders")
     assert shown(figure) == [
-        "Diptera\nas Odonata, 95%",
-        "Diptera\nas Odonata, 73%",
-        "Odonata\nas Diptera, 62%",
+        "2.jpg\nDiptera\nas Odonata, 95%",
+        "1.jpg\nDiptera\nas Odonata, 73%",
+        "4.jpg\nOdonata\nas Diptera, 62%",
     ]
     assert heading(figure) == "orders\n3 of 5 images are misclassified (60.0%)"
 
 
 def test_what_is_taken_for_the_dominant_class_is_shown_apart(package):
     some = predictions([[2, 0], [0, 1], [0, 3], [1, 0], [0.5, 0]], [0, 0, 0, 0, 1])
-    figure = draw_taken_for_dominant(some, package, "orders")
-    assert shown(figure) == ["Odonata\nas Diptera, 62%"]
+    figure = draw_taken_for_dominant(some, [package], "orders", "Diptera")
+    assert shown(figure) == ["4.jpg\nOdonata\nas Diptera, 62%"]
     assert "1 of 3 misclassified images are predicted as Diptera, the dominant class (33.3%)" in heading(figure)
 
 
 def test_many_errors_and_none_can_be_drawn(package, tmp_path):
-    many = draw_misclassified(predictions([[0, 1]] * 40, [0] * 40), package, "all wrong")
+    many = draw_misclassified(predictions([[0, 1]] * 40, [0] * 40), [package], "all wrong")
     assert len(shown(many)) == 24
-    for draw in (draw_misclassified, draw_taken_for_dominant):
-        none = draw(predictions([[1, 0]] * 3, [0] * 3), package, "all right")
+    for draw in (draw_misclassified, partial(draw_taken_for_dominant, dominant="Odonata")):
+        none = draw(predictions([[1, 0]] * 3, [0] * 3), [package], "all right")
         assert "none of 3 images" in heading(none)
         save_figure(none, tmp_path / "none.png")
 

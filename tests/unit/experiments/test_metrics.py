@@ -14,6 +14,7 @@ from sklearn.calibration import calibration_curve
 from bioscan1m.experiments.metrics import (
     CALIBRATION_BINS,
     class_accuracy,
+    classification_metrics,
     confusion_matrix,
     expected_calibration_error,
     macro_f1,
@@ -22,7 +23,6 @@ from bioscan1m.experiments.metrics import (
     probabilities,
     ranks,
     reliability_curve,
-    summarise,
     top_k_accuracy,
 )
 
@@ -84,7 +84,7 @@ def test_macro_top1_is_the_balanced_accuracy_and_the_mean_of_the_classes(case):
 @given(cases())
 def test_summary_is_consistent(case):
     truth, logits = case
-    summary = summarise(truth, logits, [5, 3])
+    summary = classification_metrics(truth, logits, [5, 3])
     assert list(summary)[:3] == ["micro_top1", "micro_top3", "micro_top5"]
     assert summary["micro_top1"] == pytest.approx(summary["micro_f1"])
     assert summary["micro_top1"] <= summary["micro_top3"] <= summary["micro_top5"]

@@ -7,32 +7,32 @@ import math
 import pytest
 import torch
 from torch import nn
-from toy_experiment import TRAINING
+from toy_experiment import make_training
 
-from bioscan1m.experiments.data_parallel import ALONE
 from bioscan1m.experiments.optimization import (
     STEPS_BETWEEN_CHECKS,
     EpochLoss,
     learning_rate,
     make_optimizer,
 )
+from bioscan1m.experiments.process_group import ALONE
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_optimizers_have_the_settings_of_the_config(optimizer):
-    group = make_optimizer(nn.Linear(2, 2), {**TRAINING, "optimizer": optimizer}).defaults
+    group = make_optimizer(nn.Linear(2, 2), make_training(optimizer=optimizer)).defaults
     assert (group["lr"], group["weight_decay"]) == (0.01, 1e-4)
     if optimizer == "sgd":
         assert group["nesterov"] is True
 
 
 def test_the_learning_rate_falls_after_the_steps_or_along_a_cosine():
-    training = {**TRAINING, "learning_rate": 1e-3, "epochs": 30}
-    steps = training | {"learning_rate_decay": "steps", "learning_rate_steps": [20, 25]}
+    training = {"learning_rate": 1e-3, "epochs": 30}
+    steps = make_training(**training, learning_rate_decay="steps", learning_rate_steps=[20, 25])
     assert [learning_rate(steps, epoch) for epoch in (1, 20, 21, 25, 26)] == pytest.approx(
         [1e-3, 1e-3, 1e-4, 1e-4, 1e-5]
     )
-    cosine = training | {"learning_rate_decay": "cosine"}
+    cosine = make_training(**training, learning_rate_decay="cosine")
     assert [learning_rate(cosine, epoch) for epoch in (1, 16, 31)] == pytest.approx([1e-3, 5e-4, 0])
 
 

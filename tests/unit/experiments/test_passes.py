@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 import torch
-from toy_experiment import RESNET, VIT, make_package, make_trial
+from toy_experiment import RESNET, VIT, make_package, make_settings
 
-from bioscan1m.device import prepare_device, to_device
-from bioscan1m.experiments import passes
-from bioscan1m.experiments.batches import DATASET_CHANNELS
+from bioscan1m.experiments import cuda_graphs
 from bioscan1m.experiments.classifiers import build_classifier
-from bioscan1m.experiments.passes import BatchLogits, BatchLoss, Computation
+from bioscan1m.experiments.cuda_graphs import Computation
+from bioscan1m.experiments.passes import BatchLogits, BatchLoss
+from bioscan1m.experiments.settings import Backbone, settings_of
 from bioscan1m.experiments.training import train
-from bioscan1m.training_state import TrainingState
+from bioscan1m.networks.channels import CHANNELS_BEFORE
+from bioscan1m.networks.device import prepare_device, to_device
+from bioscan1m.networks.training_state import TrainingState
 
 BATCH, CROP, CLASSES = 8, 32, 3
 
@@ -22,8 +24,8 @@ on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def start(backbone: dict, device: torch.device, gamma: float = 0) -> BatchLoss:
     """The loss of a new model in training, the same each time."""
     torch.manual_seed(0)
-    model = to_device(build_classifier(backbone, CLASSES, CROP), device).train()
-    return BatchLoss(BatchLogits(model, DATASET_CHANNELS, "float32"), gamma)
+    model = to_device(build_classifier(settings_of(Backbone, backbone), CLASSES, CROP), device).train()
+    return BatchLoss(BatchLogits(model, CHANNELS_BEFORE, "float32"), gamma)
 
 
 def random_batch(seed: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
@@ -62,10 +64,10 @@ def test_graphs_compute_what_the_kernels_do(backbone, gamma, caplog):
 def test_a_training_learns_the_same_by_graphs(tmp_path, monkeypatch, caplog):
     """31 training images in batches of 8: the last batch of an epoch is a small one."""
     caplog.set_level("INFO")
-    package, trial = make_package(tmp_path), make_trial(precision="float32", deterministic=True)
+    package, trial = make_package(tmp_path), make_settings(precision="float32", deterministic=True)
     by_graphs = train(*package, [], trial, TrainingState(tmp_path / "graphs", "recipe"))
     assert "one by one" not in caplog.text
-    monkeypatch.setattr(passes, "_can_be_captured", lambda _: False)
+    monkeypatch.setattr(cuda_graphs, "_can_be_captured", lambda _: False)
     by_kernels = train(*package, [], trial, TrainingState(tmp_path / "kernels", "recipe"))
     for ours, theirs in zip(by_graphs.history, by_kernels.history, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-3)

@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from timm_vit import TimmViT
 from torch import nn
 from torchvision.models import resnet18
-from toy_experiment import VIT, make_package, make_trial
+from toy_experiment import VIT, make_package, make_training, make_trial
 
-from bioscan1m.errors import InputError
 from bioscan1m.experiments.evaluation import describe_test, evaluate_model
-from bioscan1m.experiments.released_classifier import classes_by_images, import_released
 from bioscan1m.experiments.training_data import PackageImages, read_split
+from bioscan1m.foundation.errors import InputError
+from import_classifier import classes_by_images, import_released
 
 RESNET18 = {"library": "torchvision", "name": "resnet18", "weights": None, "settings": {}}
 NETWORKS = [(RESNET18, lambda classes: resnet18(num_classes=classes)), (VIT, TimmViT)]
@@ -71,7 +71,7 @@ def test_the_logits_are_those_of_the_released_network(toy, tmp_path, backbone, n
 def released_logits(toy: tuple[Path, Path], model: nn.Module) -> np.ndarray:
     """What the released code says of the test images: pixels from 0 to 1, and no more."""
     images = read_split(toy[1])[1]["test"]
-    dataset = PackageImages(toy[0], images, make_trial()["training"])
+    dataset = PackageImages(toy[0], images, make_training())
     pixels = np.stack([dataset.cropped(index, None) for index in range(len(images))])
     with torch.no_grad():
         return model(torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255).numpy()

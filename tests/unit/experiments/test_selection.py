@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bioscan1m.atomic import write_json
-from bioscan1m.experiments.selection import select_trial
+from bioscan1m.foundation.atomic import write_json
+from bioscan1m.foundation.published import FOLDER, published, published_rows
+from select_trial import select_trial
 
 EXPERIMENT = "small_insect_order"
 
@@ -60,3 +61,13 @@ def test_another_choice_than_the_papers_is_noted(tmp_path):
 def test_an_experiment_of_ones_own_is_not_compared(tmp_path):
     files = write_runs(tmp_path, {("resnet50", "ce"): [0.9]}, experiment="moths_by_genus")
     assert select_trial(files, "micro_top1")["differs_from_paper"] is None
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.tsv")))
+def test_the_rows_of_a_published_table_are_those_that_pandas_reads(name):
+    table = published(name)
+    texts = table.select_dtypes(exclude="number").fillna("")
+    assert len(texts.columns) >= 1
+    rows = published_rows(name)
+    assert [{column: row[column] for column in texts} for row in rows] == texts.to_dict("records")
+    assert [list(row) for row in rows] == [list(table)] * len(table)

@@ -9,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from toy_experiment import IMAGES, TRAINING, make_package
+from torchvision.transforms.functional import center_crop
+from toy_experiment import IMAGES, make_package, make_training
 
-from bioscan1m.errors import InputError
 from bioscan1m.experiments.training_data import (
     PackageImages,
     central_crop,
     crop_and_flip,
     read_split,
 )
+from bioscan1m.foundation.errors import InputError
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,12 @@ def test_the_central_crop_is_central():
     assert np.array_equal(np.asarray(central_crop(image, 5)), np.asarray(image)[2:7, 1:6])
 
 
+@given(st.integers(8, 60), st.integers(8, 60), st.integers(1, 8))
+def test_the_central_crop_is_that_of_torchvision(height, width, size):
+    image = numbered(height, width)
+    assert central_crop(image, size).tobytes() == center_crop(image, size).tobytes()
+
+
 def test_a_crop_larger_than_the_image_is_an_error(toy):
     with pytest.raises(InputError, match="short_side = 36"):
-        PackageImages(toy[0], read_split(toy[1])[1]["train"], {**TRAINING, "crop": 40})
+        PackageImages(toy[0], read_split(toy[1])[1]["train"], make_training(crop=40))

@@ -7,8 +7,8 @@ import sys
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from bioscan1m.errors import InputError
 from bioscan1m.experiments.training_events import check_tensorboard, write_events
+from bioscan1m.foundation.errors import InputError
 
 
 def test_tensorboard_reads_every_figure_by_epoch(tmp_path):

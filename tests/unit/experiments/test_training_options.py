@@ -17,12 +17,13 @@ import torch
 from torch._dynamo.utils import counters
 from toy_experiment import IMAGES, RESNET, VIT, make_package, make_trial, train_and_write
 
-from bioscan1m import device
-from bioscan1m.experiments import batches
+from bioscan1m.experiments import network_input
 from bioscan1m.experiments.classifiers import build_classifier
 from bioscan1m.experiments.evaluation import describe_test, evaluate_model
+from bioscan1m.experiments.settings import Backbone, settings_of
 from bioscan1m.experiments.trained_classifier import load_trained
-from bioscan1m.weights import read_weights
+from bioscan1m.networks import device
+from bioscan1m.networks.weights import read_weights
 
 COMPILER = shutil.which(os.environ.get("CXX", "c++")) or shutil.which("g++") or shutil.which("clang++")
 HEADER = Path(sysconfig.get_path("include")) / "Python.h"
@@ -42,7 +43,7 @@ def learn(toy: tuple[Path, Path], folder: Path, backbone: dict[str, Any] = RESNE
     folder.mkdir(exist_ok=True)
     train_and_write(toy, make_trial(backbone, **training), folder)
     weights = read_weights(folder / "model.safetensors")
-    assert set(weights) == set(build_classifier(backbone, len(IMAGES), 32).state_dict())
+    assert set(weights) == set(build_classifier(settings_of(Backbone, backbone), len(IMAGES), 32).state_dict())
     assert {tensor.dtype for tensor in weights.values()} <= {torch.float32, torch.int64}
     assert describe_test(evaluate_model(*toy, folder / "model.safetensors"), [1])["metrics"]["micro_top1"] > 0.85
     return pd.read_csv(folder / "history.tsv", sep="\t")
@@ -63,7 +64,7 @@ def test_half_precision_learns_and_keeps_whole_weights(toy, tmp_path, backbone):
 
 def test_the_memory_layout_of_a_gpu_learns_the_same(toy, tmp_path, monkeypatch):
     usual = learn(toy, tmp_path / "usual")
-    for module in (device, batches):
+    for module in (device, network_input):
         monkeypatch.setattr(module, "memory_format", lambda _: torch.channels_last)
     other = learn(toy, tmp_path / "other")
     assert difference(usual, other) < 1e-3

@@ -8,8 +8,8 @@ import pytest
 from loopback import cut, page, serving, whole
 from transfers import BLOCK, DATA, get, nothing_is_left, ranges
 
-from bioscan1m.errors import InputError
 from bioscan1m.fetch import google_drive
+from bioscan1m.foundation.errors import InputError
 
 
 def drive(monkeypatch, server, **files):

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bioscan1m.errors import InputError
-from bioscan1m.fetch.image_folders import listing_digest
+from bioscan1m.fetch.image_folders import list_images, listing_digest
+from bioscan1m.foundation.errors import InputError
 
 
 @pytest.fixture
@@ -40,3 +40,15 @@ def test_every_change_of_an_image_gives_another_digest(folder: Path, change: Cal
 def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no image in this folder"):
         listing_digest(tmp_path)
+
+
+@pytest.mark.parametrize("other", ["trap\\b.png", "C:\\a.jpg", "..\\trap\\b.png"])
+def test_two_files_with_one_path_are_refused(folder: Path, other: str) -> None:
+    (folder / other).write_bytes(b"another")
+    with pytest.raises(InputError, match=r"1 images have the path of another.*; rename one of each"):
+        listing_digest(folder)
+
+
+def test_a_backslash_alone_ends_the_name_of_a_folder(folder: Path) -> None:
+    (folder / "trap\\c.png").write_bytes(b"another")
+    assert "trap\\c.png" in list_images(folder)

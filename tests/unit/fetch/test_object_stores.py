@@ -12,9 +12,9 @@ from fsspec.config import conf, set_conf_env
 from moto.server import ThreadedMotoServer
 from transfers import BLOCK, DATA, OTHER, get, is_alone, nothing_is_left
 
-from bioscan1m.errors import InputError
-from bioscan1m.fetch.fetching import fetch
 from bioscan1m.fetch.part_file import PartFile
+from bioscan1m.fetch.verified import fetch
+from bioscan1m.foundation.errors import InputError
 
 SOURCE = "s3://insects/chunks/part 1.zip"
 

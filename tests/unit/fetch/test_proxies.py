@@ -10,7 +10,7 @@ import pytest
 from loopback import cut, forward, serving, status, whole
 from transfers import BLOCK, DATA, get, ranges
 
-from bioscan1m.errors import InputError
+from bioscan1m.foundation.errors import InputError
 
 
 @pytest.fixture

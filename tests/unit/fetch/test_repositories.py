@@ -11,9 +11,9 @@ from huggingface_hub import constants
 from loopback import Request, cut, serving, whole
 from transfers import BLOCK, DATA, MD5, OTHER, SHA256, get, is_alone, nothing_is_left, ranges
 
-from bioscan1m.errors import InputError
 from bioscan1m.fetch import repositories
 from bioscan1m.fetch.repositories import hub_address
+from bioscan1m.foundation.errors import InputError
 
 SOURCE = "hf://datasets/owner/insects@v1/chunks/part 1.zip"
 HUB = "https://huggingface.co"

@@ -9,8 +9,8 @@ import pytest
 from loopback import Request, cut, serving, status, whole
 from transfers import BLOCK, DATA, get, is_alone, nothing_is_left, ranges
 
-from bioscan1m.errors import InputError
-from bioscan1m.fetch.fetching import check_zip, fetch
+from bioscan1m.fetch.verified import check_zip, fetch
+from bioscan1m.foundation.errors import InputError
 
 
 def dripping(data: bytes, blocks: int, seconds: float):
@@ -29,8 +29,8 @@ def dripping(data: bytes, blocks: int, seconds: float):
 
 
 def test_slow_bytes_are_waited_for_as_long_as_they_come(path):
-    with serving(dripping(DATA, blocks=8, seconds=0.1)) as server:
-        fetch(server.address, path, attempts=1, timeout=0.5)  # the whole takes longer than the timeout
+    with serving(dripping(DATA, blocks=8, seconds=0.5)) as server:
+        fetch(server.address, path, attempts=1, timeout=3)  # the whole takes longer than the timeout
     assert path.read_bytes() == DATA
 
 
@@ -43,7 +43,7 @@ def test_a_server_that_stops_in_the_middle_is_taken_up_there(path):
         request.rfile.read(1)  # until the client gives up
 
     with serving(stalling, whole(DATA)) as server:
-        fetch(server.address, path, attempts=2, timeout=0.2, first_pause=0.001)
+        fetch(server.address, path, attempts=2, timeout=3, first_pause=0.001)
     assert path.read_bytes() == DATA
     assert ranges(server) == [None, f"bytes={2 * BLOCK}-"]
 

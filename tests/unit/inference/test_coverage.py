@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from bioscan1m.experiments.predictions import Predictions
-from bioscan1m.figures import save_figure
+from bioscan1m.foundation.figures import save_figure
+from bioscan1m.foundation.tables import write_table
 from bioscan1m.inference.coverage import ExperimentSets, class_coverage, form_test_sets, summarise_coverage, write_sets
 from bioscan1m.inference.coverage_figure import draw_coverage
-from bioscan1m.tables import write_table
 
 CLASSES = ["Coleoptera", "Diptera", "Odonata"]
 

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bioscan1m.detector.boxes_table import CORNERS, SCHEMA, write_boxes
+from bioscan1m.boxes.table import CORNERS, SCHEMA, write_boxes
 from bioscan1m.experiments.predictions import Predictions
+from bioscan1m.foundation.quarantine import COLUMNS
+from bioscan1m.foundation.tsv import write_rows
 from bioscan1m.inference.photograph_predictions import (
     join_predictions,
     list_photographs,
@@ -19,7 +21,6 @@ from bioscan1m.inference.photograph_predictions import (
     show_predictions,
 )
 from bioscan1m.metadata.taxonomy import Rank
-from bioscan1m.quarantine import write_rows
 
 FAMILIES = ["Apidae", "Culicidae", "Sciaridae"]
 RANKS = [Rank("order", ["Diptera", "Hymenoptera"], np.array([1, 0, 0])), Rank("family", FAMILIES, np.arange(3))]
@@ -39,8 +40,8 @@ def package() -> dict[str, bytes]:
 
 @pytest.fixture
 def quarantine(tmp_path: Path) -> list[Path]:
-    write_rows(tmp_path / "detect.tsv", [("b.txt", "detect", "not an image")])
-    write_rows(tmp_path / "cropped_256.tsv", [])
+    write_rows(tmp_path / "detect.tsv", COLUMNS, [("b.txt", "detect", "not an image")])
+    write_rows(tmp_path / "cropped_256.tsv", COLUMNS, [])
     return [tmp_path / "detect.tsv", tmp_path / "cropped_256.tsv"]
 
 

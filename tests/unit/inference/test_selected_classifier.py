@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from toy_experiment import make_package, make_trial
 
-from bioscan1m.atomic import write_json
-from bioscan1m.errors import InputError
+from bioscan1m.experiments.settings import trial_of
 from bioscan1m.experiments.trained import write_model
 from bioscan1m.experiments.training import train
+from bioscan1m.foundation.atomic import write_json
+from bioscan1m.foundation.errors import InputError
 from bioscan1m.inference.selected_classifier import load_selected
-from bioscan1m.training_state import TrainingState
+from bioscan1m.networks.training_state import TrainingState
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     package, split = make_package(folder, damaged=2)
     for experiment in ("small_insect_order", "other"):
         trial = make_trial(epochs=3 if experiment == "small_insect_order" else 1) | {"experiment": experiment}
-        trained = train(package, split, [], trial, TrainingState(folder / experiment, "recipe"))
+        trained = train(package, split, [], trial_of(trial), TrainingState(folder / experiment, "recipe"))
         write_model(folder / f"{experiment}.safetensors", trained, {})
     return folder
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioscan1m.detector.boxes_table import FLAGS, SCHEMA
+from bioscan1m.boxes.table import FLAGS, SCHEMA
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.inference.unusable_images import highest_confidence, list_unusable, show_unusable
 
@@ -27,12 +27,14 @@ def test_every_finding_is_named_and_images_with_most_come_first():
         empty={"status": "below_threshold", "score": 0.2, "tiny": True, "sharpness": 5.0},
         two={"ambiguous": True, "score": 0.6},
         soft={"sharpness": 20.0},
+        black={"blank": True, "status": "below_threshold", "score": 0.1},
         broken={"status": "unreadable", "score": None, "sharpness": None, **dict.fromkeys(FLAGS, None)},
     )
     found = list_unusable(table, [])
     assert found["image_file"].iloc[0] == "empty.jpg"
     assert found.set_index("image_file")["findings"].to_dict() == {
         "empty.jpg": "no_insect,tiny,blurred",
+        "black.jpg": "blank,no_insect",
         "two.jpg": "several_insects",
         "border.jpg": "cut_off",
         "soft.jpg": "blurred",

@@ -11,9 +11,10 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from bioscan1m.metadata.dataset_description import describe_dataset, licence_url
-from bioscan1m.metadata.metadata import PUBLISHED_COLUMNS, PUBLISHED_EXPERIMENTS, write_tsv
-from bioscan1m.provenance.run_crate import METADATA
+from bioscan1m.audit.crate import METADATA
+from bioscan1m.foundation.licences import licence_url
+from bioscan1m.metadata.description import describe_dataset
+from bioscan1m.metadata.table import PUBLISHED_COLUMNS, PUBLISHED_EXPERIMENTS, write_tsv
 
 ATTRIBUTES = {
     "description": "Photographs",

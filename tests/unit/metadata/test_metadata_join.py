@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import bioscan1m.metadata.metadata
-from bioscan1m.errors import InputError
-from bioscan1m.metadata.metadata import (
+import bioscan1m.metadata.table
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.metadata.table import (
     NO_SPLIT,
     PUBLISHED_COLUMNS,
     PUBLISHED_EXPERIMENTS,
@@ -19,7 +19,7 @@ from bioscan1m.metadata.metadata import (
     write_metadata_parquet,
     write_tsv,
 )
-from bioscan1m.metadata.metadata_join import join_metadata
+from join_metadata import join_metadata
 
 IMAGES = ["c.jpg", "a.jpg", "b.jpg"]
 
@@ -67,7 +67,7 @@ def test_the_same_bytes_each_time(tmp_path):
 
 
 def test_a_table_of_many_pieces_keeps_its_rows_in_order(tmp_path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(bioscan1m.metadata.metadata, "BYTES_PER_PIECE", 1000)
+    monkeypatch.setattr(bioscan1m.metadata.table, "BYTES_PER_PIECE", 1000)
     rows = [f"{row}.jpg" for row in range(100)]
     write_tsv(tmp_path / "source.tsv", pa.table(dict.fromkeys(SOURCE_COLUMNS, rows)))
     joined = join_tables(tmp_path, {"image_file": rows, "bees": ["train", "no_split", "test", "no_split"] * 25})

@@ -8,7 +8,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioscan1m.metadata.name_hashes import LONGEST_NAME, all_differ, hash_names
+from bioscan1m.foundation.image_keys import LONGEST_KEY
+from bioscan1m.metadata.name_hashes import all_differ, hash_names
 
 NAMES = st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30))
 
@@ -30,5 +31,5 @@ def test_names_that_repeat_never_count_as_different(names):
 
 def test_nothing_is_claimed_of_names_that_hashes_cannot_tell_apart():
     assert not all_differ(pa.chunked_array([["a", "a\0"]]))
-    assert all_differ(pa.chunked_array([["a" * LONGEST_NAME, "b"]]))
-    assert not all_differ(pa.chunked_array([["a" * 10 * LONGEST_NAME, "b"]]))
+    assert all_differ(pa.chunked_array([["a" * LONGEST_KEY, "b"]]))
+    assert not all_differ(pa.chunked_array([["a" * 10 * LONGEST_KEY, "b"]]))

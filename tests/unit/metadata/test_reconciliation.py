@@ -6,10 +6,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bioscan1m.archives import ZipWriter
-from bioscan1m.detector.boxes_table import DETECTED, SCHEMA, UNREADABLE, write_boxes
-from bioscan1m.metadata.reconciliation import images_of_boxes, images_of_zips, reconcile_images
-from bioscan1m.quarantine import write_rows
+from bioscan1m.boxes.table import DETECTED, SCHEMA, UNREADABLE, write_boxes
+from bioscan1m.foundation.archives import ZipWriter
+from bioscan1m.foundation.quarantine import COLUMNS
+from bioscan1m.foundation.tsv import write_rows
+from reconcile_images import images_of_boxes, images_of_zips, reconcile_images
 
 
 def test_every_problem_is_one_row(tmp_path):
@@ -53,7 +54,7 @@ def test_the_folders_of_published_zips_are_the_chunks_and_chunks_of_other_zips_a
     with ZipWriter(tmp_path / "1-20.zip") as archive:
         for name in ("part2/good.jpg", "bioscan/images/cropped_256/part3/moved.jpg", "photographs/extra.jpg"):
             archive.add(name, b"")
-    write_rows(tmp_path / "lost.tsv", [("bad.jpg", "cropped_256", "truncated")])
+    write_rows(tmp_path / "lost.tsv", COLUMNS, [("bad.jpg", "cropped_256", "truncated")])
     images = images_of_zips([tmp_path / "1-20.zip"], [tmp_path / "lost.tsv"])
     assert reconcile_images(tmp_path / "m.parquet", images, None, tmp_path / "r.tsv", tmp_path / "c.tsv") == {
         "in": 4,

@@ -1,4 +1,4 @@
-"""The tables of roles: by the rule, or from the source's own columns, which are then held against the rule."""
+"""The tables of roles: by the rule, or from the source's own columns, whose counts are compared with the rule's."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bioscan1m.errors import InputError
-from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.metadata.split_settings import Splits
 from bioscan1m.metadata.split_shortfalls import NO_LABEL, TOO_FEW_FOR_PARTS, TOO_FEW_IN_PARENT
 from bioscan1m.metadata.split_tables import build_splits
+from bioscan1m.metadata.table import NO_SPLIT, NOT_CLASSIFIED
+from bioscan1m.metadata.validation import validate_metadata
 
 EXPERIMENTS = {"kinds": {"label": "kind"}, "some_kinds": {"parent": "kinds", "images": 20}}
+FURTHER_TABLES = {"roles": "parquet", "counts": "tsv", "shortfalls": "tsv"}
 IMAGES = 60
 
 
@@ -33,14 +36,21 @@ def metadata(folder: Path, **columns: list[str]) -> Path:
 
 
 def build(
-    folder: Path, source: Path, policy: str = "auto", experiments=EXPERIMENTS, previous: Sequence[Path] = ()
+    folder: Path,
+    source: Path,
+    policy: str = "auto",
+    experiments=EXPERIMENTS,
+    previous: Sequence[Path] = (),
+    group: str | None = None,
+    closed: bool = False,
 ) -> dict[str, pd.DataFrame]:
     """The tables of the experiments, of all roles, of the counts and of the shortfalls."""
     ratios = {"train": 0.7, "validation": 0.1, "test": 0.2}
     splits = {"policy": policy, "seed": 1, "ratios": ratios, "experiments": experiments, "subset": "balanced"}
+    splits |= {"group": group, "closed_subsets": closed}
     paths = [folder / f"{name}.parquet" for name in experiments]
-    written = [folder / name for name in ("roles.parquet", "counts.tsv", "shortfalls.tsv")]
-    build_splits(source, splits, paths, *written, 2, previous)
+    written = {name: folder / f"{name}.{suffix}" for name, suffix in FURTHER_TABLES.items()}
+    build_splits(source, Splits.from_config(splits), paths, **written, threads=2, previous=previous)
     tables = {name: pq.read_table(path).to_pandas() for name, path in zip(experiments, paths, strict=True)}
     tables["roles"] = pq.read_table(folder / "roles.parquet").to_pandas()
     return tables | {name: pd.read_csv(folder / f"{name}.tsv", sep="\t") for name in ("counts", "shortfalls")}
@@ -65,6 +75,20 @@ def test_the_table_of_all_roles_says_for_every_row_what_the_others_say(tmp_path)
     for name in EXPERIMENTS:
         own = tables[name].set_index("image_file")["role"]
         assert roles[name].tolist() == own.reindex(roles.index, fill_value=NO_SPLIT).tolist()
+
+
+def test_a_column_of_groups_goes_from_the_source_to_the_roles(tmp_path):
+    source = tmp_path / "metadata.tsv"
+    rows = [f"{n}.jpg\t1\t{'ant' if n % 2 else 'bee'}\tS{n // 4}" for n in range(80)]
+    source.write_text("\n".join(["image_file\tchunk_number\tkind\tsampleid", *rows]) + "\n")
+    validated, warnings = tmp_path / "validated.parquet", tmp_path / "warnings.tsv"
+    arguments = {"validated": validated, "warnings": warnings, "threads": 1}
+    with pytest.raises(InputError, match="no column plate"):
+        validate_metadata(source, None, ["kind"], [], **arguments, group="plate")
+    validate_metadata(source, None, ["kind"], [], **arguments, group="sampleid")
+    kinds = build(tmp_path, validated, "fresh", {"kinds": {"label": "kind"}}, group="sampleid")["kinds"]
+    specimens = kinds["image_file"].str.removesuffix(".jpg").astype(int) // 4
+    assert len(kinds) == 80 and (kinds.groupby(specimens)["role"].nunique() == 1).all()
 
 
 def test_a_run_without_experiments_has_rows_and_no_roles(tmp_path):

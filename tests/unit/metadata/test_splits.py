@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,11 +11,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bioscan1m.errors import InputError
-from bioscan1m.metadata.metadata import NOT_CLASSIFIED
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.published import published
 from bioscan1m.metadata.split_rule import ROLES, balanced_shares, proportional_shares, split_counts
+from bioscan1m.metadata.split_settings import Splits
 from bioscan1m.metadata.splits import NO_CLASS, NO_ROLE, Assignment, assign_roles
-from bioscan1m.published import published
+from bioscan1m.metadata.table import NOT_CLASSIFIED
 from workflow_runs import REPOSITORY
 
 RATIOS = {"train": 0.7, "validation": 0.1, "test": 0.2}
@@ -21,8 +24,13 @@ KNOWN = [0, 2, 0, 0, 0, 0, 0, 2, 0, 1]  # roles of 0.jpg to 9.jpg as one class o
 histograms = st.lists(st.integers(1, 60), min_size=1, max_size=6)
 
 
-def full_splits() -> dict:
-    return yaml.safe_load((REPOSITORY / "config.yaml").read_text())["splits"]
+def full_splits() -> Splits:
+    return Splits.from_config(yaml.safe_load((REPOSITORY / "config.yaml").read_text())["splits"])
+
+
+def splits_of(experiments: dict[str, dict], subset: str = "balanced", seed: int = 1, **settings: Any) -> Splits:
+    config = {"policy": "fresh", "seed": seed, "ratios": RATIOS, "experiments": experiments, "subset": subset}
+    return Splits.from_config(config | {"group": None, "closed_subsets": False} | settings)
 
 
 def table(families: dict[str, int], orders: dict[str, int]) -> pd.DataFrame:
@@ -34,7 +42,7 @@ def table(families: dict[str, int], orders: dict[str, int]) -> pd.DataFrame:
     return rows.sample(frac=1, random_state=1, ignore_index=True)
 
 
-def tasks(largest_classes: int, images: int, subset: str = "balanced", seed: int = 1) -> dict:
+def tasks(largest_classes: int, images: int, subset: str = "balanced", seed: int = 1, **settings: Any) -> Splits:
     """A task, one that inherits its roles, and a subset of each."""
     experiments = {
         "small_orders": {"parent": "orders", "images": images},
@@ -42,7 +50,7 @@ def tasks(largest_classes: int, images: int, subset: str = "balanced", seed: int
         "families": {"label": "family", "where": {"order": "Diptera"}, "largest_classes": largest_classes},
         "small_families": {"parent": "families", "images": images},
     }
-    return {"experiments": experiments, "ratios": RATIOS, "seed": seed, "subset": subset}
+    return splits_of(experiments, subset, seed, **settings)
 
 
 def roles_by_image(rows: pd.DataFrame, assignment: Assignment) -> dict[str, int]:
@@ -113,7 +121,7 @@ def test_promises_hold_on_any_histogram(families, orders, largest_classes, image
     )
     config = tasks(largest_classes, images, subset)
     assigned = assign_roles(rows, config)
-    assert list(assigned) == list(config["experiments"])
+    assert list(assigned) == list(config.experiments)
     in_families, in_orders = assigned["families"].roles, assigned["orders"].roles
     chosen = sorted(families, reverse=True)[:largest_classes]
     assert (in_families != NO_ROLE).sum() == sum(sum(split_counts(count, RATIOS)) for count in chosen)
@@ -149,10 +157,19 @@ def test_another_seed_gives_other_roles_and_the_same_counts():
 
 def test_known_roles_on_every_platform():
     rows = pd.DataFrame({"image_file": [f"{n}.jpg" for n in range(10)], "kind": ["ant"] * 10})
-    config = {"experiments": {"kinds": {"label": "kind"}}, "ratios": RATIOS, "seed": 1, "subset": "balanced"}
+    config = splits_of({"kinds": {"label": "kind"}})
     assert assign_roles(rows, config)["kinds"].roles.tolist() == KNOWN
     longer = pd.DataFrame({"image_file": [f"{'ä' * n}.jpg" for n in range(120)], "kind": ["bee"] * 120})
     assert assign_roles(pd.concat([rows, longer]), config)["kinds"].roles[:10].tolist() == KNOWN
+
+
+@pytest.mark.parametrize("classes", [43, 129])
+def test_any_number_of_classes_can_be_split(classes):
+    """With 43 or 129 classes the largest number of a class and role, or of a class, is 2^7."""
+    rows = table({f"family{n:03}": 10 for n in range(classes)}, {})
+    assigned = assign_roles(rows, tasks(classes, 10 * classes))
+    assert assigned["families"].counts.tolist() == [[7, 1, 2]] * classes
+    assert assigned["small_families"].counts.tolist() == [[7, 1, 2]] * classes
 
 
 def test_a_quota_above_the_parent_takes_all_of_it():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from bioscan1m.figures import save_figure
-from bioscan1m.metadata.class_distribution import draw_class_distribution
-from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED, RANKS
+from bioscan1m.foundation.figures import save_figure
+from bioscan1m.foundation.published import published
+from bioscan1m.metadata.split_rule import ROLES, split_counts
 from bioscan1m.metadata.statistics import (
     class_table,
     imbalance_table,
@@ -15,8 +16,10 @@ from bioscan1m.metadata.statistics import (
     leakage_table,
     read_metadata,
     split_table,
+    suspicion_table,
 )
-from bioscan1m.published import published
+from bioscan1m.metadata.table import NO_SPLIT, NOT_CLASSIFIED, RANKS, TAXA
+from summarise_dataset import draw_class_distribution
 
 EXPERIMENTS = {"large_diptera_family": "family", "large_insect_order": "order", "own": "genus"}
 
@@ -24,7 +27,8 @@ EXPERIMENTS = {"large_diptera_family": "family", "large_insect_order": "order", 
 @pytest.fixture
 def metadata(tmp_path) -> pd.DataFrame:
     """Ten specimens: six Phoridae, one unknown fly, three ants; the last two rows have no genus and no BIN."""
-    table = {rank: [NOT_CLASSIFIED] * 10 for rank in RANKS} | {
+    table = {rank: [NOT_CLASSIFIED] * 10 for rank in TAXA} | {
+        "name": ["Megaselia", "Phora"] * 3 + ["Diptera"] + ["Formica", "Lasius", "Formicidae"],
         "phylum": ["Arthropoda"] * 10,
         "order": ["Diptera"] * 7 + ["Hymenoptera"] * 3,
         "family": ["Phoridae"] * 6 + [NOT_CLASSIFIED] + ["Formicidae"] * 3,
@@ -41,10 +45,11 @@ def metadata(tmp_path) -> pd.DataFrame:
 
 def test_labels_per_rank(metadata):
     table = label_table(metadata).set_index("rank")
-    assert table.index.tolist() == [*RANKS, "bin"]
+    assert table.index.tolist() == [*RANKS, "name", "bin"]
     assert table.loc["genus", ["categories", "labelled_samples", "labelled_percent"]].tolist() == [2, 8, 80.0]
     assert table.loc["family", "categories"] == 2 and table.loc["class", "labelled_samples"] == 0
     assert table.loc["bin", ["categories", "labelled_samples"]].tolist() == [5, 8]
+    assert table.loc["name", ["categories", "labelled_samples", "categories_published"]].tolist() == [6, 10, 10952]
     assert table.loc["species", "categories_published"] == 8355
     assert pd.isna(table.loc["subspecies", "categories_published"])
 
@@ -70,7 +75,7 @@ def test_splits_beside_table_3(metadata):
     assert table.loc["large_insect_order", [f"{column}_published" for column in columns]].tolist() == known.tolist()
 
 
-def test_imbalance_beside_what_is_printed_and_what_follows_from_the_printed_counts(metadata):
+def test_imbalance_beside_table_2(metadata):
     table = imbalance_table(metadata, class_table(metadata, EXPERIMENTS)).set_index("classes")
     assert table.index.tolist() == ["bin", "large_diptera_family", "large_insect_order"]
     orders = table.loc["large_insect_order"]
@@ -78,8 +83,10 @@ def test_imbalance_beside_what_is_printed_and_what_follows_from_the_printed_coun
         "Diptera", 7, "Hymenoptera", 3,
     ]  # fmt: skip
     assert orders["imbalance"] == pytest.approx(7 / 3, abs=0.01)
-    assert orders["imbalance_published"] == 156856.75
-    assert orders["imbalance_published_counts"] == pytest.approx(896324 / 6, abs=0.01)
+    assert orders["training_imbalance"] == pytest.approx(4 / 1, abs=0.01)
+    assert orders["training_imbalance_published"] == 156856.75 and np.isnan(orders["imbalance_published"])
+    assert np.isnan(table.loc["bin", "training_imbalance"])
+    assert table.loc["bin", "imbalance_published"] == 12491
     assert table.loc["bin", ["categories", "imbalance"]].tolist() == [5, 4.0]
 
 
@@ -117,3 +124,31 @@ def test_no_experiments_at_all(metadata):
     assert classes.empty and split_table(classes, {}).empty and leakage_table(metadata, {}).empty
     assert list(imbalance_table(metadata, classes)["classes"]) == ["bin"]
     assert draw_class_distribution(classes, {}).get_suptitle() == "No experiment has images"
+
+
+def test_the_published_class_counts_give_both_ratios_of_table_2_to_the_cent(metadata):
+    counts = published("class_counts")
+    counts["experiment"] = counts["group_level"].map(
+        {"order": "large_insect_order", "diptera_family": "large_diptera_family"}
+    )
+    ratios = {"train": 0.7, "validation": 0.1, "test": 0.2}
+    parts = [split_counts(images, ratios) for images in counts["images"]]
+    classes = counts.assign(**{role: [part[place] for part in parts] for place, role in enumerate(ROLES)})
+    table = imbalance_table(metadata, classes).set_index("classes")
+    for name, ratio in {"large_insect_order": 156_856.75, "large_diptera_family": 1_092.61}.items():
+        assert table.loc[name, ["training_imbalance", "training_imbalance_published"]].tolist() == [ratio, ratio]
+
+
+def test_labels_in_doubt_of_ranks_and_labels_are_one_table(metadata):
+    caste = pd.Series(["worker", "Worker", "worker"] + [""] * 7, dtype="category")
+    order = metadata["order"].astype(str).replace({"Hymenoptera": "NA"}).astype("category")
+    table = suspicion_table(metadata.assign(order=order, caste=caste), ["order", "caste"])
+    assert table.columns.tolist() == ["column", "name", "images", "resembles", "its_images", "reason"]
+    assert table.values.tolist() == [
+        ["order", "NA", 3, NOT_CLASSIFIED, 0, "may stand for no label"],
+        ["caste", "Worker", 1, "worker", 2, "upper and lower case"],
+    ]
+
+
+def test_no_labels_in_doubt_are_an_empty_table(metadata):
+    assert suspicion_table(metadata, EXPERIMENTS.values()).empty

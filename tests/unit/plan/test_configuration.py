@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from bioscan1m.errors import InputError
+from bioscan1m.foundation.errors import InputError
 from bioscan1m.plan.configuration import validate_config
 
 REPOSITORY = Path(__file__).parents[3]
@@ -60,7 +60,10 @@ def test_both_shipped_configs_have_the_same_keys():
     [
         ("detecter", "detecter: unknown key; did you mean 'detector'?"),
         ("crop.ration", "crop.ration: unknown key; did you mean 'ratio'?"),
-        ("crop.zzz", "crop.zzz: unknown key; allowed here: aspect, extension, jpeg_quality, pad_value, ratio, rotate"),
+        (
+            "crop.zzz",
+            "crop.zzz: unknown key; allowed here: aspect, extension, jpeg_quality, pad_value, ratio, rotate, rounding",
+        ),
         ("classifier.training.learningrate", "did you mean 'learning_rate'?"),
         ("splits.experiments.large_insect_order.lable", "large_insect_order.lable: unknown key; did you mean 'label'?"),
         ("splits.experiments.small_insect_order.label", "small_insect_order.label: unknown key"),
@@ -82,7 +85,102 @@ def test_keys_that_yaml_does_not_read_as_text_are_named_too():
 def test_a_missing_key_is_named():
     config = full_config()
     del config["crop"]["ratio"], config["chunks"]
-    assert sorted(mistakes(config)) == ["config: 'chunks' is a required key", "crop: 'ratio' is a required key"]
+    chunks, ratio = sorted(mistakes(config))
+    assert chunks.startswith("config: 'chunks' is a required key (the manifest, a TSV")
+    assert ratio.startswith("crop: 'ratio' is a required key (by how much the tight box grows")
+
+
+def test_a_config_without_normalisation_is_told_the_choices_and_the_one_of_older_models():
+    config = full_config()
+    del config["classifier"]["backbones"]["resnet50"]["normalisation"]
+    (mistake,) = mistakes(config)
+    assert mistake.startswith("classifier.backbones.resnet50: 'normalisation' is a required key")
+    for part in ("unit", "weights", "dataset", "{mean: [0.7251, 0.7289, 0.7296], std: [0.1265, 0.1430, 0.1610]}"):
+        assert part in mistake
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["imagenet", None, 0.5, [0.5] * 3],
+)
+def test_another_normalisation_is_an_error_with_the_choices(value):
+    (mistake,) = mistakes(with_value("classifier.backbones.resnet50.normalisation", value))
+    assert (
+        mistake.startswith("classifier.backbones.resnet50.normalisation: ")
+        and "measured on the training images" in mistake
+    )
+
+
+HALVES = [0.5] * 3
+SHARE = "(a share of the largest value: divide numbers from 0 to 255 by 255)"
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"mean": HALVES}, "normalisation: 'std' is a required key (standard deviation)"),
+        ({"mean": [0.5] * 2, "std": HALVES}, "normalisation.mean: [0.5, 0.5] is too short"),
+        ({"mean": HALVES, "std": 0.5}, "normalisation.std: 0.5 is not of type 'array'"),
+        ({"mean": HALVES, "std": HALVES, "scale": 1}, "normalisation.scale: unknown key"),
+        ({"mean": HALVES, "std": [0.5, 0, 0.5]}, f"std.1: 0 is less than or equal to the minimum of 0 {SHARE}"),
+        ({"mean": [124, 0.5, 0.5], "std": HALVES}, f"mean.0: 124 is greater than the maximum of 1 {SHARE}"),
+        ({"mean": HALVES, "std": [0.5, 0.5, 58.4]}, f"std.2: 58.4 is greater than the maximum of 1 {SHARE}"),
+        ({"mean": [-0.1, 0.5, 0.5], "std": HALVES}, f"mean.0: -0.1 is less than the minimum of 0 {SHARE}"),
+    ],
+)
+def test_numbers_of_a_normalisation_are_shares_of_the_largest_value(value, message):
+    (mistake,) = mistakes(with_value("classifier.backbones.resnet50.normalisation", value))
+    assert mistake.startswith("classifier.backbones.resnet50.normalisation") and message in mistake
+
+
+def test_numbers_normalise_too():
+    numbers = {"mean": [0, 0.5, 1], "std": [0.5, 0.01, 1]}
+    validate_config(with_value("classifier.backbones.resnet50.normalisation", numbers), SCHEMA_FILE)
+
+
+def test_no_weights_cannot_state_a_normalisation():
+    config = with_value("classifier.backbones.resnet50.weights", None)
+    config["classifier"]["backbones"]["resnet50"]["normalisation"] = "weights"
+    (mistake,) = mistakes(config)
+    assert (
+        mistake.startswith("classifier.backbones.resnet50.normalisation: no weights are named") and "dataset" in mistake
+    )
+
+
+@pytest.mark.parametrize(
+    ("training", "override", "refused"),
+    [
+        ({"patience": 10}, {"patience": 10}, ["training", "overrides.large_insect_order"]),
+        ({}, {"patience": 10}, ["overrides.large_insect_order"]),
+        ({}, {"patience": 10, "epochs": 11}, ["overrides.large_insect_order"]),
+        ({}, {"epochs": 101}, ["overrides.large_insect_order"]),
+    ],
+)
+def test_a_cosine_is_not_cut_by_patience(training, override, refused):
+    config = full_config()
+    config["classifier"]["training"] |= {"learning_rate_decay": "cosine", **training}
+    config["classifier"]["overrides"] = {"large_insect_order": override}
+    found = mistakes(config)
+    assert [mistake.split(":")[0] for mistake in found] == [f"classifier.{place}" for place in refused]
+    assert all("before the learning rate has fallen to zero; set patience to" in mistake for mistake in found)
+
+
+@pytest.mark.parametrize(
+    "override", [{}, {"patience": 10, "epochs": 10}, {"patience": 1, "learning_rate_decay": "steps"}]
+)
+def test_a_cosine_that_patience_cannot_cut_is_allowed(override):
+    config = with_value("classifier.training.learning_rate_decay", "cosine")
+    config["classifier"]["overrides"] = {"large_insect_order": override}
+    validate_config(config, SCHEMA_FILE)
+
+
+def test_a_cosine_of_the_comparison_is_not_cut_either():
+    config = with_value("classifier.original_vs_cropped.enabled", True)
+    config["classifier"]["original_vs_cropped"]["experiments"] = {
+        "small_insect_order": {"learning_rate_decay": "cosine", "patience": 5}
+    }
+    (mistake,) = mistakes(config)
+    assert mistake.startswith("classifier.original_vs_cropped.experiments.small_insect_order: with a cosine")
 
 
 @pytest.mark.parametrize(
@@ -90,10 +188,27 @@ def test_a_missing_key_is_named():
     [
         ("crop.ratio", "wide", "crop.ratio: 'wide' is not of type 'number' (by how much the tight box grows"),
         ("crop.ratio", 0.9, "crop.ratio: 0.9 is less than the minimum of 1"),
+        ("chunks", None, "chunks: has no value; write a text"),
+        ("crop.ratio", None, "crop.ratio: has no value; write a number"),
+        ("splits.seed", None, "splits.seed: has no value; write a whole number"),
+        ("packages.jsonld_records", None, "packages.jsonld_records: has no value; write true or false"),
+        ("detector.validation_sets", None, "detector.validation_sets: has no value; write a list, [] if it is empty"),
+        ("detector.checkpoints", None, "detector.checkpoints: has no value; write keys below it, {} if there are none"),
+        ("resize.jpeg_quality", 96, "resize.jpeg_quality: 96 is greater than the maximum of 95 (Pillow's scale)"),
         ("crop.pad_value", 256, "crop.pad_value: 256 is greater than the maximum of 255"),
-        ("resize.jpeg_quality", 96, "96 is greater than the maximum of 95"),
-        ("unreadable_limit", None, "unreadable_limit: None is not of type 'number'"),
+        ("crop.jpeg_quality", 96, "96 is greater than the maximum of 95"),
+        ("unreadable_limit", None, "unreadable_limit: has no value; write a number"),
         ("fetch.attempts", True, "fetch.attempts: True is not of type 'integer'"),
+        ("labels.map", {"kind": {"a": 1}}, "labels.map.kind.a: 1 is not of type 'string'; YAML takes it for a number"),
+        ("labels.map", {"kind": {1: "a"}}, "labels.map.kind: 1 is not of type 'string'; YAML takes it for a number"),
+        ("labels.map", {"kind": {"a": ""}}, "labels.map.kind.a: '' should be non-empty"),
+        (
+            "inference.photographs",
+            {2024: "x"},
+            "inference.photographs: 2024 is not of type 'string'; YAML takes it for",
+        ),
+        ("labels.missing", [None], "labels.missing.0: None is not of type 'string'; YAML takes it"),
+        ("splits.experiments.large_insect_order.where", {"order": True}, "True is not of type 'string'; YAML takes it"),
         ("chunks", ["a.tsv"], "chunks: ['a.tsv'] is not of type 'string'"),
         ("detector", [], "detector: [] is not of type 'object'"),
         ("detector.detection.below_threshold", "skip", "'skip' is not one of ['best_box', 'full_frame', 'drop']"),
@@ -127,6 +242,13 @@ def test_a_wrong_value_is_named_with_what_is_allowed(key, value, message):
             "small_insect_order",
             "depends on 'small_insect_order' itself",
         ),
+        (
+            "splits.experiments.Small_insect_order",
+            {"label": "order"},
+            "'small_insect_order' in upper and lower case",
+        ),
+        ("labels.map", {"kind": {"a": "a"}}, "labels.map.kind: 'a' is read as itself; remove it"),
+        ("labels.map", {"kind": {"a": "b", "b": "c"}}, "labels.map.kind: 'a' becomes 'b', which is mapped too"),
         ("splits.ratios.test", 0.3, "splits.ratios: they sum to 1.1; they must sum to 1"),
         (
             "classifier.trials.large_insect_order",
@@ -231,7 +353,7 @@ def test_new_photographs_are_seen_by_experiments_that_are_trained():
 def test_all_mistakes_come_at_once():
     config = with_value("crop.ratio", "wide")
     config["fetch"]["attemps"] = 3
-    del config["resize"]["short_side"]
+    del config["resize"]["pixels"]
     assert len(mistakes(config)) == 3
 
 

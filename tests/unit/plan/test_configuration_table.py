@@ -1,4 +1,4 @@
-"""The table of the README says of each key what the schema says."""
+"""The table of docs/configuration.md has each key as the schema describes it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bioscan1m.plan.configuration_table import BEGIN, END, configuration_table, write_configuration_table
+from write_configuration_table import BEGIN, END, configuration_table, write_configuration_table
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = """
@@ -37,10 +37,10 @@ def test_a_row_has_meaning_what_is_allowed_and_the_value(tmp_path):
     ]
 
 
-def test_every_key_of_the_full_run_is_in_the_readme_as_the_schema_has_it():
+def test_every_key_of_the_full_run_is_in_the_documentation_as_the_schema_has_it():
     table = configuration_table(ROOT / "rules/schemas/config.schema.yaml", ROOT / "config.yaml")
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"{BEGIN}\n\n{table}\n{END}" in readme, "make docs brings it up to date"
+    page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    assert f"{BEGIN}\n\n{table}\n{END}" in page, "make docs brings it up to date"
     rows = {line.split("`")[1] for line in table.splitlines()[2:]}
     for section, keys in yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8")).items():
         for key in keys if isinstance(keys, dict) else [""]:
@@ -49,7 +49,7 @@ def test_every_key_of_the_full_run_is_in_the_readme_as_the_schema_has_it():
 
 
 def test_the_table_takes_its_place_in_a_document(tmp_path):
-    document = tmp_path / "README.md"
+    document = tmp_path / "configuration.md"
     document.write_text(f"above\n{BEGIN}\n\nold\n{END}\nbelow\n")
     for _ in range(2):
         write_configuration_table(document, "new\n")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bioscan1m.errors import InputError
+from bioscan1m.foundation.errors import InputError
 from bioscan1m.plan.manifest import COLUMNS, read_manifest, write_manifest
 
 REPOSITORY = Path(__file__).parents[3]

@@ -1,7 +1,7 @@
 """Find the insect in every image of a chunk: zip in, boxes table out, nothing unpacked.
 
-Threads read, decode and resize while the model works. A batch holds inputs of one size, so none is padded, and a box
-does not depend on the images beside it. The model works in threads of its own, with the next batch ready. On a CPU
+Threads read, decode and resize while the model works. A batch has inputs of one size, so none is padded, and a box does
+not depend on the other images of its batch. The model works in separate threads, with the next batch ready. On a CPU
 small inputs pass faster side by side, each with one thread for numerics, and large ones one after the other.
 
 Memory beside the model: at most 2 * threads + batch_size inputs made ahead, WAITING_BATCHES batches of them that fill
@@ -20,9 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bioscan1m.archives import Member, ZipReader
-from bioscan1m.crop.quality import quality_columns
-from bioscan1m.detector.boxes_table import (
+from bioscan1m.boxes.quality import quality_columns
+from bioscan1m.boxes.table import (
     BELOW_THRESHOLD,
     CORNERS,
     DETECTED,
@@ -31,18 +30,38 @@ from bioscan1m.detector.boxes_table import (
     UNREADABLE,
     write_boxes,
 )
-from bioscan1m.detector.detector import Detector, Predictions
-from bioscan1m.detector.detector_input import PreparedImage
-from bioscan1m.errors import UnreadableImage
-from bioscan1m.progress import Progress
-from bioscan1m.quarantine import Quarantine
-from bioscan1m.streams import map_in_order
+from bioscan1m.detector.model import Detector, FoundBoxes
+from bioscan1m.detector.preprocessing import PreparedImage, Preprocessor
+from bioscan1m.foundation.archives import Member, ZipReader
+from bioscan1m.foundation.errors import UnreadableImage, unless_unreadable
+from bioscan1m.foundation.progress import Progress
+from bioscan1m.foundation.quarantine import Quarantine
+from bioscan1m.foundation.streams import map_in_order
 
 logger = logging.getLogger(__name__)
 
 STAGE = "detect"
-# Inputs of other sizes may wait for their batch to fill until so many batches are held in all.
+# Inputs of different sizes wait for their batches to fill, at most so many batches in all.
 WAITING_BATCHES = 4
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Which boxes are found: the part of the config's `detector.detection` that decides it, with its names."""
+
+    image_size: dict[str, int] | None  # pixels; None is the size that the detector was trained with
+    precision: str
+    score_threshold: float  # a best score at or below it is below_threshold
+    below_threshold: str  # best_box, full_frame or drop
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How the work is spread over a machine; no box depends on it."""
+
+    batch_size: int  # images
+    decoders: int  # threads that read, decode and resize
+    passes: int  # batches that the model works on at a time
 
 
 @dataclass(frozen=True)
@@ -56,70 +75,82 @@ class Item:
 def detect_chunk(
     chunk: str | Path,
     detector: Detector,
-    detection: dict[str, Any],
-    batch_size: int,
-    threads: int,
-    passes: int,
+    *,
+    detection: Detection,
+    machine: Machine,
     unreadable_limit: float,
     boxes: str | Path,
     quarantine: str | Path,
     described: dict[str, Any],
 ) -> dict[str, int]:
-    """Write the boxes table and the table of unreadable members; return their counts.
+    """Write the boxes table and the table of unreadable members.
 
-    `detection` are those settings of the config that decide which box is found, `threads` is the number of decoders,
-    `passes` that of batches that the model works on at a time; `described` is told in the table. Raises InputError,
-    after both tables are written, where more than the fraction `unreadable_limit` of the members cannot be read.
+    Args:
+        chunk: zip of photographs.
+        detector: the detector.
+        detection: the settings that decide which box is found.
+        machine: how the work is spread over the machine.
+        unreadable_limit: largest fraction of the members that may be unreadable.
+        boxes: boxes table to write.
+        quarantine: table of unreadable members to write.
+        described: detector and settings, for the metadata of the boxes table.
+
+    Returns:
+        The numbers of members in, out and quarantined.
+
+    Raises:
+        InputError: more than `unreadable_limit` of the members cannot be read; both tables are written before.
     """
-    unreadable = Quarantine(STAGE)
+    unreadable, name = Quarantine(STAGE), Path(chunk).name
     with ZipReader(chunk) as archive:
-        table = detect_members(archive, detector, detection, batch_size, threads, passes, unreadable, Path(chunk).name)
+        progress = Progress(name, len(archive.members))
+        items = _readable(archive, detector.preprocessor, machine, unreadable=unreadable, progress=progress)
+        table = _boxes_table(archive.members, items, detector, detection=detection, machine=machine)
     write_boxes(boxes, table, described)
     unreadable.write(quarantine)
-    logger.info("%s: %s", Path(chunk).name, table["status"].value_counts().to_dict())
-    unreadable.check(len(table), unreadable_limit, Path(chunk).name)
+    logger.info("%s: %s", name, table["status"].value_counts().to_dict())
+    unreadable.check(len(table), unreadable_limit, name)
     return {"in": len(table), "out": len(table) - len(unreadable), "quarantined": len(unreadable)}
 
 
-def detect_members(
-    archive: ZipReader,
-    detector: Detector,
-    detection: dict[str, Any],
-    batch_size: int,
-    threads: int,
-    passes: int,
-    unreadable: Quarantine,
-    what: str,
+def _boxes_table(
+    members: list[Member], items: Iterable[Item], detector: Detector, detection: Detection, machine: Machine
 ) -> pd.DataFrame:
-    """One row of the boxes table for each member, in the order of the zip; unreadable ones go to the quarantine too."""
-    members = archive.members
-    rows = [{"image_file": member.image_file, "status": UNREADABLE} for member in members]
-    items = _readable(archive, members, detector, threads, batch_size, unreadable, what)
+    """One row for each member, in the order of the zip; those that are no item are unreadable."""
+    rows: list[dict[str, Any]] = [{"image_file": member.image_file, "status": UNREADABLE} for member in members]
 
-    def predict(batch: list[Item]) -> tuple[list[Item], Predictions]:
+    def predict(batch: list[Item]) -> tuple[list[Item], FoundBoxes]:
         return batch, detector.predict([item.image.pixels for item in batch])
 
-    for batch, predictions in map_in_order(predict, batches_of_one_size(items, batch_size), passes):
+    batches = batches_of_one_size(items, machine.batch_size)
+    for batch, predictions in map_in_order(predict, batches, machine.passes):
         for item, boxes, scores in zip(batch, *predictions, strict=True):
             rows[item.row] |= box_columns(item.image, boxes, scores, detection)
     table = pd.DataFrame(rows, columns=SCHEMA.names)
     return table.astype({"width": "Int32", "height": "Int32", **dict.fromkeys(FLAGS, "boolean")})
 
 
-def box_columns(
-    image: PreparedImage, boxes: np.ndarray, scores: np.ndarray, detection: dict[str, Any]
-) -> dict[str, Any]:
-    """What is known of a readable image: boxes (queries, 4) are corners in fractions of the image.
+def box_columns(image: PreparedImage, boxes: np.ndarray, scores: np.ndarray, detection: Detection) -> dict[str, Any]:
+    """The columns of the boxes table for a readable image.
 
-    The box of the highest score counts. Where its score is not above the threshold, `below_threshold` decides what is
-    cropped: this box all the same, as the released tool does, the whole frame, or nothing (no box).
+    The box is that of the highest score. Where this score is not above the threshold, `below_threshold` decides what is
+    cropped: this box all the same, as by the released tool, the whole frame, or nothing (no box).
+
+    Args:
+        image: the detector's input.
+        boxes: (queries, 4) float32, corners in fractions of the image.
+        scores: (queries,) float32.
+        detection: the settings.
+
+    Returns:
+        Column -> value; without the corners where there is no box.
     """
     size = np.array([image.width, image.height] * 2, dtype=np.float32)
     box, score = boxes[scores.argmax()], float(scores.max())
-    detected = score > detection["score_threshold"]
-    if not detected and detection["below_threshold"] == "full_frame":
+    detected = score > detection.score_threshold
+    if not detected and detection.below_threshold == "full_frame":
         box = np.array([0, 0, 1, 1], dtype=np.float32)
-    kept = detected or detection["below_threshold"] != "drop"
+    kept = detected or detection.below_threshold != "drop"
     return {
         "width": image.width,
         "height": image.height,
@@ -131,7 +162,7 @@ def box_columns(
 
 
 def batches_of_one_size(items: Iterable[Item], batch_size: int) -> Iterator[list[Item]]:
-    """The items in batches whose inputs have the same size; full ones, as long as the sizes do not vary too much."""
+    """The items in batches whose inputs have one size; full batches, unless more sizes occur than WAITING_BATCHES."""
     waiting: dict[tuple[int, ...], list[Item]] = {}
     for item in items:
         group = waiting.setdefault(item.image.pixels.shape, [])
@@ -143,25 +174,15 @@ def batches_of_one_size(items: Iterable[Item], batch_size: int) -> Iterator[list
 
 
 def _readable(
-    archive: ZipReader,
-    members: list[Member],
-    detector: Detector,
-    threads: int,
-    batch_size: int,
-    unreadable: Quarantine,
-    what: str,
+    archive: ZipReader, preprocessor: Preprocessor, machine: Machine, unreadable: Quarantine, progress: Progress
 ) -> Iterator[Item]:
-    """The readable members, prepared by `threads` threads a batch ahead; the others go to the quarantine."""
+    """The readable members, prepared a batch ahead; the others go to the quarantine."""
 
     def prepare(member: Member) -> PreparedImage | UnreadableImage:
-        data = archive.read(member)
-        try:
-            return data if isinstance(data, UnreadableImage) else detector.preprocessor.prepare(data)
-        except UnreadableImage as reason:
-            return reason
+        return unless_unreadable(preprocessor.prepare, archive.read(member))
 
-    progress = Progress(what, len(members))
-    for row, image in enumerate(map_in_order(prepare, members, threads, ahead=batch_size)):
+    members = archive.members
+    for row, image in enumerate(map_in_order(prepare, members, machine.decoders, ahead=machine.batch_size)):
         progress.advance()
         if isinstance(image, UnreadableImage):
             unreadable.add(members[row].image_file, image)

@@ -1,25 +1,27 @@
 """Image classifiers by name from torchvision or transformers, new or from pretrained weights with a new head.
 
-A backbone is described by a dict as in the config: `library` (torchvision or transformers), `name` (a model name of
-torchvision such as resnet50, or a class of transformers such as ViTForImageClassification) and `settings` (arguments
-of the model or of its configuration). Each library is imported only where one of its models is built: importing
-transformers takes seconds. Weights are read from a local folder, because compute nodes have no internet.
+Each library is imported only where one of its models is built: importing transformers takes seconds. Weights are read
+from a local folder, because compute nodes have no internet.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from bioscan1m.errors import InputError
-from bioscan1m.weights import read_weights
+from bioscan1m.experiments.settings import Backbone
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.networks.pretrained import CONFIG, MODEL
+from bioscan1m.networks.timm_vit import from_timm, timm_settings
+from bioscan1m.networks.weights import read_weights
 
-# Keys of a config.json of transformers that tell of the labels or of the file, not of the network.
+# Keys of a config.json of transformers that describe the labels or the file, not the network.
 NOT_ARCHITECTURE = {"architectures", "dtype", "id2label", "label2id", "problem_type", "transformers_version"}
 
 # Parts of pretrained weights that no classifier here has need of: the pooler of transformers, and the auxiliary heads
@@ -27,24 +29,45 @@ NOT_ARCHITECTURE = {"architectures", "dtype", "id2label", "label2id", "problem_t
 PASSED_OVER = {"pooler", "aux1", "aux2", "AuxLogits"}
 
 
-def build_classifier(backbone: dict[str, Any], classes: int, image_size: int) -> nn.Module:
-    """A classifier with new weights (drawn from torch's global generator) for images (3, image_size, image_size).
+def build_classifier(backbone: Backbone, classes: int, image_size: int) -> nn.Module:
+    """Build a classifier with new weights, drawn from torch's global generator.
 
-    Raises InputError for an unknown name, settings that the model does not take, or an image size that it cannot use.
+    Args:
+        backbone: the network.
+        classes: the number of its logits.
+        image_size: height and width of its input in pixels.
+
+    Returns:
+        The classifier, on the CPU.
+
+    Raises:
+        InputError: the name is unknown, or the model does not take the settings or the image size.
     """
-    name, settings = backbone["name"], backbone["settings"]
-    if backbone["library"] == "torchvision":
-        model = _build_torchvision(name, settings, classes)
+    if backbone.library == "torchvision":
+        model = _build_torchvision(backbone, classes)
     else:
-        model = _build_transformers(name, settings, classes, image_size)
-    _check_output(model, name, classes, image_size)
+        model = _build_transformers(backbone, classes, image_size)
+    _check_output(model, backbone.name, classes, image_size)
     return model
 
 
 def start_classifier(
-    backbone: dict[str, Any], classes: int, image_size: int, weights: str | Path | None
-) -> tuple[nn.Module, dict[str, Any]]:
-    """A classifier to be trained and its description; `weights` is a folder of pretrained ones, or None."""
+    backbone: Backbone, classes: int, image_size: int, weights: str | Path | None
+) -> tuple[nn.Module, dict[str, object]]:
+    """Build the classifier with which a training starts.
+
+    Args:
+        backbone: the network.
+        classes: the number of its logits.
+        image_size: height and width of its input in pixels.
+        weights: a folder of pretrained weights, or None to start from nothing.
+
+    Returns:
+        The classifier and its description.
+
+    Raises:
+        InputError: as `build_classifier`, or the weights cannot be read or do not fit.
+    """
     if weights is None:
         model = build_classifier(backbone, classes, image_size)
     else:
@@ -60,22 +83,28 @@ def class_logits(model: nn.Module, images: torch.Tensor) -> torch.Tensor:
     return getattr(output, "logits", output)
 
 
-def with_published_settings(backbone: dict[str, Any], folder: str | Path) -> dict[str, Any]:
+def with_published_settings(backbone: Backbone, folder: str | Path) -> Backbone:
     """The backbone with all settings that shape its network, so that it can be built again without the folder.
 
-    Pretrained weights of transformers come with their architecture in `folder/config.json`; the backbone's own settings
-    win. Those of torchvision need no more than the name. Raises InputError where the file cannot be read.
+    Pretrained weights of transformers come with their architecture in `folder/config.json`, those of timm with its name
+    there; the backbone's own settings win. Those of torchvision need no more than the name. Raises InputError where the
+    file cannot be read.
     """
-    if backbone["library"] == "torchvision":
+    if backbone.library == "torchvision":
         return backbone
-    file = Path(folder) / "config.json"
+    published = _published_config(folder)
+    known = _transformers_settings(_transformers_class(backbone.name))
+    settings = timm_settings(published, folder) or published
+    architecture = {key: value for key, value in settings.items() if key in known}
+    return replace(backbone, settings={**architecture, **backbone.settings})
+
+
+def _published_config(folder: str | Path) -> dict[str, Any]:
+    file = Path(folder) / CONFIG
     try:
-        published = json.loads(file.read_text(encoding="utf-8"))
+        return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
         raise InputError(f"{file}: no readable configuration of pretrained weights ({error}); fetch it again") from None
-    known = _transformers_settings(_transformers_class(backbone["name"]))
-    architecture = {key: value for key, value in published.items() if key in known}
-    return {**backbone, "settings": {**architecture, **backbone["settings"]}}
 
 
 def load_backbone_weights(model: nn.Module, folder: str | Path) -> None:
@@ -83,13 +112,13 @@ def load_backbone_weights(model: nn.Module, folder: str | Path) -> None:
 
     Raises InputError that names what is missing, unknown or of another shape.
     """
-    file = Path(folder) / "model.safetensors"
+    file = Path(folder) / MODEL
     published = _transformers_weights(model, file) if hasattr(model, "config") else read_weights(file)
-    own = model.state_dict()
+    own, head = model.state_dict(), head_weights(model)
     # Batch counters are absent from old files. A pooler is the head of another task, and auxiliary heads only train.
-    expected = {name for name in own if name not in head_weights(model) and not name.endswith("num_batches_tracked")}
+    expected = {name for name in own if name not in head and not name.endswith("num_batches_tracked")}
     unknown = {name for name in published if name not in own and not PASSED_OVER & set(name.split("."))}
-    _check_fit(file, own, published, expected, unknown)
+    _check_fit(file, own=own, found=published, expected=expected, unknown=unknown)
     own.update((name, published[name]) for name in expected)  # it also holds the versions of the layers
     model.load_state_dict(own)
 
@@ -100,9 +129,18 @@ def load_trained_weights(model: nn.Module, file: str | Path) -> None:
 
 
 def load_all_weights(model: nn.Module, weights: Mapping[str, torch.Tensor], source: str | Path) -> None:
-    """Load weights that must be all of the model's. Raises InputError that names `source` and what does not fit."""
+    """Load weights that must be all of the model's.
+
+    Args:
+        model: the classifier.
+        weights: tensors by name.
+        source: the file in messages.
+
+    Raises:
+        InputError: names the source, and the weights that do not fit.
+    """
     own = model.state_dict()
-    _check_fit(source, own, weights, expected=set(own), unknown=set(weights) - set(own))
+    _check_fit(source, own=own, found=weights, expected=set(own), unknown=set(weights) - set(own))
     own.update(weights)
     model.load_state_dict(own)
 
@@ -114,39 +152,50 @@ def head_layer(model: nn.Module) -> nn.Module:
 
 def head_weights(model: nn.Module) -> set[str]:
     """Names of the weights of the last layer."""
-    (name,) = (name for name, layer in model.named_modules() if layer is head_layer(model))
+    head = head_layer(model)
+    (name,) = (name for name, layer in model.named_modules() if layer is head)
     return {f"{name}.weight", f"{name}.bias"}
 
 
-def describe_model(backbone: dict[str, Any], model: nn.Module) -> dict[str, Any]:
-    """The true model behind a backbone's name in the config: library, name, settings and number of parameters."""
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    return {**{key: backbone[key] for key in ("library", "name", "settings")}, "parameters": parameters}
+def describe_model(backbone: Backbone, model: nn.Module) -> dict[str, object]:
+    """The true model behind a backbone's name in the config: library, name, settings and numbers of parameters."""
+    sizes = {"parameters": _count_parameters(model), "head_parameters": _count_parameters(head_layer(model))}
+    return {**vars(backbone), **sizes}
 
 
-def _build_torchvision(name: str, settings: dict[str, Any], classes: int) -> nn.Module:
+def _count_parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _build_torchvision(backbone: Backbone, classes: int) -> nn.Module:
     from torchvision.models import get_model
 
     try:
-        return get_model(name, weights=None, num_classes=classes, **settings)
-    except Exception as error:  # wrong settings come to light as nearly anything
-        raise InputError(f"classifier.backbones: torchvision cannot build '{name}' with {settings}: {error}") from None
+        return get_model(backbone.name, weights=None, num_classes=classes, **backbone.settings)
+    except Exception as error:  # torchvision raises nearly anything on wrong settings
+        raise _cannot_build(backbone, error) from None
 
 
-def _build_transformers(name: str, settings: dict[str, Any], classes: int, image_size: int) -> nn.Module:
-    model_class = _transformers_class(name)
+def _build_transformers(backbone: Backbone, classes: int, image_size: int) -> nn.Module:
+    model_class, settings = _transformers_class(backbone.name), backbone.settings
     known = _transformers_settings(model_class)
     if unknown := sorted(set(settings) - known):
-        raise InputError(f"classifier.backbones: {name} has no settings {unknown}; there are: {sorted(known)}")
+        raise InputError(f"classifier.backbones: {backbone.name} has no settings {unknown}; there are: {sorted(known)}")
     default = getattr(model_class.config_class(), "image_size", None)  # a number, two of them, or none at all
     sizes = {} if default is None else {"image_size": image_size if isinstance(default, int) else [image_size] * 2}
     try:
         return model_class(model_class.config_class(**{**sizes, **settings, "num_labels": classes}))
-    except Exception as error:  # wrong settings come to light as nearly anything
-        raise InputError(f"classifier.backbones: transformers cannot build '{name}' with {settings}: {error}") from None
+    except Exception as error:  # transformers raises nearly anything on wrong settings
+        raise _cannot_build(backbone, error) from None
 
 
-def _transformers_class(name: str) -> type:
+def _cannot_build(backbone: Backbone, error: Exception) -> InputError:
+    return InputError(
+        f"classifier.backbones: {backbone.library} cannot build '{backbone.name}' with {backbone.settings}: {error}"
+    )
+
+
+def _transformers_class(name: str) -> Any:
     """The class of transformers by its name. Raises InputError where it is no image classifier."""
     import transformers
 
@@ -159,13 +208,13 @@ def _transformers_class(name: str) -> type:
     return model_class
 
 
-def _transformers_settings(model_class: type) -> set[str]:
+def _transformers_settings(model_class: Any) -> set[str]:
     """The settings that shape a network of the class; transformers itself would take any misspelt one in silence."""
     return {key for key in vars(model_class.config_class()) if not key.startswith("_")} - NOT_ARCHITECTURE
 
 
 def _check_output(model: nn.Module, name: str, classes: int, image_size: int) -> None:
-    """Try one black image: networks differ in the sizes that they take, and say so only when they run."""
+    """Try one black image: networks differ in the sizes that they take, and raise only when they run."""
     model.eval()
     try:
         with torch.no_grad():
@@ -178,14 +227,18 @@ def _check_output(model: nn.Module, name: str, classes: int, image_size: int) ->
         raise InputError(f"classifier.backbones: {name} gives an output of shape {shape}, not (1, {classes})")
 
 
-def _transformers_weights(model: nn.Module, file: Path) -> dict[str, torch.Tensor]:
+def _transformers_weights(model: Any, file: Path) -> dict[str, torch.Tensor]:
     """The weights of a file under the names of the installed transformers, which renames those of older files.
+
+    Those of timm's ViT are renamed too.
 
     Weights that the model does not have, or has in another shape, come without values, for `_check_fit` to name them.
     """
     from transformers.utils import logging as transformers_logging
 
-    read_weights(file)  # says clearly what is wrong with a damaged file
+    weights = read_weights(file)  # its error names what is wrong with a damaged file
+    if timm_settings(_published_config(file.parent), file.parent):
+        return from_timm(weights)
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     loaded, report = type(model).from_pretrained(

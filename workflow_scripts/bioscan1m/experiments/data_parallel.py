@@ -1,8 +1,8 @@
 """Processes of one node that train one model together: one per GPU, or on a CPU as many as are asked for.
 
 Each has the whole model and its share of every step's images; DistributedDataParallel averages their gradients, over
-NCCL on GPUs and gloo on a CPU. The process that starts the others is one of them, so that it logs, keeps the state and
-writes the results as one that works alone. None outlives another: if one fails, its reason is logged and all end.
+NCCL on GPUs and gloo on a CPU. The process that starts the others is the first of them: it logs, saves the state and
+writes the results, as one that works alone. None outlives another: if one fails, its reason is logged and all end.
 """
 
 from __future__ import annotations
@@ -15,73 +15,37 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import torch
-from torch import distributed, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import distributed
 
-from bioscan1m.errors import InputError
+from bioscan1m.experiments.process_group import ALONE, Group
+from bioscan1m.foundation.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 FAILED = "a process that trains along failed"
 SECONDS_FOR_A_REASON = 2.0
 
 
-@dataclass(frozen=True)
-class Group:
-    """The processes that work together, as one of them sees them: which one it is, and how many they are."""
+def run_together(processes: int, work: Callable[[Group], Result]) -> Result:
+    """Run a function in several processes and return the result of this one, the first.
 
-    rank: int = 0
-    size: int = 1
+    Args:
+        processes: how many, this one included.
+        work: the function; it must be picklable.
 
-    def total(self, values: torch.Tensor) -> torch.Tensor:
-        """The element-wise sum of what each process has, on the same device."""
-        if self.size > 1:
-            values = values.clone()
-            distributed.all_reduce(values)
-        return values
-
-    def gather(self, value: Any) -> list[Any]:
-        """What each process has, in the order of their ranks; until all have come here, each waits."""
-        if self.size == 1:
-            return [value]
-        values = [None] * self.size
-        distributed.all_gather_object(values, value)
-        return values
-
-    def share(self, model: nn.Module) -> nn.Module:
-        """A wrapper of the model whose backward pass averages the gradients.
-
-        On GPUs batch norm then sees all images of a pass; on a CPU, where torch cannot do that, those of its process.
-        """
-        if self.size == 1:
-            return model
-        if next(model.parameters()).is_cuda:
-            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
-        return DistributedDataParallel(model, find_unused_parameters=True)
-
-    def align_buffers(self, model: nn.Module) -> None:
-        """Give every process the first one's buffers: the running statistics of batch norm."""
-        if self.size > 1:
-            for buffer in model.buffers():
-                distributed.broadcast(buffer, 0)
-
-
-ALONE = Group()
-
-
-def run_together(processes: int, work: Callable[..., Any], arguments: Sequence[Any]) -> Any:
-    """Run `work(group, *arguments)` in that many processes and return what this one, the first, returns.
-
-    `work` and its arguments must be picklable. Raises InputError where there are fewer GPUs than processes.
+    Raises:
+        InputError: there are fewer GPUs than processes, or another process failed.
     """
     if processes == 1:
-        return work(ALONE, *arguments)
+        return work(ALONE)
     if torch.cuda.is_available() and torch.cuda.device_count() < processes:
         raise InputError(
             f"classifier.training.processes: {processes} processes need as many GPUs, and this job has "
@@ -89,13 +53,13 @@ def run_together(processes: int, work: Callable[..., Any], arguments: Sequence[A
         )
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "store"
-        with _others(processes, store, work, arguments), _member(Group(0, processes), store) as group:
-            return work(group, *arguments)
+        with _others(processes, store, work), _member(Group(0, processes), store) as group:
+            return work(group)
 
 
 @contextmanager
 def _member(group: Group, store: Path) -> Iterator[Group]:
-    """Be one of the group while the block runs; they find each other by the file `store`."""
+    """Be one of the group while the block runs; the processes find each other by the file `store`."""
     on_gpu = torch.cuda.is_available()
     if on_gpu:
         torch.cuda.set_device(group.rank)
@@ -110,16 +74,9 @@ def _member(group: Group, store: Path) -> Iterator[Group]:
 
 
 @contextmanager
-def _others(processes: int, store: Path, work: Callable[..., Any], arguments: Sequence[Any]) -> Iterator[None]:
-    """The other processes, while the block runs; they end with it."""
-    context = multiprocessing.get_context("spawn")  # a forked process could not use a GPU
-    started = []
-    for rank in range(1, processes):
-        receiver, sender = context.Pipe(duplex=False)
-        process = context.Process(target=_be_other, args=(Group(rank, processes), store, sender, work, arguments))
-        process.start()
-        sender.close()
-        started.append((process, receiver))
+def _others(processes: int, store: Path, work: Callable[[Group], object]) -> Iterator[None]:
+    """Run the other processes while the block runs; they end with it."""
+    started = [_start(Group(rank, processes), store, work) for rank in range(1, processes)]
     done = threading.Event()
     threading.Thread(target=_watch, args=(started, done), daemon=True).start()
     try:
@@ -128,7 +85,7 @@ def _others(processes: int, store: Path, work: Callable[..., Any], arguments: Se
         raise
     except Exception:
         reasons = [_reason(failure) for _, failure in started]
-        if any(reasons):  # then the error of this process is only what came of that
+        if any(reasons):  # then the error of this process only follows from that
             raise InputError(f"{FAILED}: {next(filter(None, reasons))}") from None
         raise
     finally:
@@ -138,21 +95,27 @@ def _others(processes: int, store: Path, work: Callable[..., Any], arguments: Se
             process.join()
 
 
-def _reason(failure: Connection) -> str | None:
-    """Why a process failed, if it says so now or in a moment."""
-    try:
-        return failure.recv() if failure.poll(SECONDS_FOR_A_REASON) else None
-    except EOFError:
-        return None
+def _start(group: Group, store: Path, work: Callable[[Group], object]) -> tuple[BaseProcess, Connection]:
+    """A process of the group, and the connection on which it sends the reason if it fails."""
+    context = multiprocessing.get_context("spawn")  # a forked process could not use a GPU
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_be_other, args=(group, store, sender, work))
+    process.start()
+    sender.close()
+    return process, receiver
 
 
-def _be_other(
-    group: Group, store: Path, failure: Connection, work: Callable[..., Any], arguments: Sequence[Any]
-) -> None:
+def _be_other(group: Group, store: Path, failure: Connection, work: Callable[[Group], object]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    with sending_failure(failure), _member(group, store):
+        work(group)
+
+
+@contextmanager
+def sending_failure(failure: Connection) -> Iterator[None]:
+    """Send the reason for which the block fails to the first process, which logs it."""
     try:
-        with _member(group, store):
-            work(group, *arguments)
+        yield
     except InputError as error:
         failure.send(str(error))
         raise SystemExit(1) from None
@@ -161,17 +124,27 @@ def _be_other(
         raise
 
 
+def _reason(failure: Connection) -> str | None:
+    """Why a process failed, if it has sent the reason or does so in a moment."""
+    try:
+        return failure.recv() if failure.poll(SECONDS_FOR_A_REASON) else None
+    except EOFError:
+        return None
+
+
 def _end_with_parent() -> None:
     """End this process when the first is gone: a killed job must not leave others on the GPUs."""
-    wait([multiprocessing.parent_process().sentinel])
+    if parent := multiprocessing.parent_process():
+        wait([parent.sentinel])
     os._exit(1)
 
 
-def _watch(started: Sequence[tuple[multiprocessing.Process, Connection]], done: threading.Event) -> None:
+def _watch(started: Sequence[tuple[BaseProcess, Connection]], done: threading.Event) -> None:
     """End this process when another has failed: it would wait for that one's gradients for ever."""
     running = {process.sentinel: (process, failure) for process, failure in started}
     while running:
-        for sentinel in wait(list(running)):
+        ended = wait(list(running))
+        for sentinel in [one for one in running if one in ended]:
             process, failure = running.pop(sentinel)
             if process.exitcode and not done.is_set():
                 logger.error("%s: %s", FAILED, _reason(failure) or f"it ended with {process.exitcode}")

@@ -1,6 +1,6 @@
 """The test of a trained classifier, of an experiment the one that was selected.
 
-Each image is decoded once: the logits are kept, and every metric and figure is drawn from them.
+Each image is decoded once: every metric and figure is made from the logits.
 """
 
 from __future__ import annotations
@@ -12,15 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from bioscan1m.errors import InputError
-from bioscan1m.experiments.metrics import class_accuracy, confusion_matrix, reliability_curve, summarise
+from bioscan1m.experiments.metrics import (
+    class_accuracy,
+    classification_metrics,
+    confusion_matrix,
+    most_frequent_class,
+    reliability_curve,
+)
 from bioscan1m.experiments.predictions import Predictions
+from bioscan1m.experiments.results import Result
 from bioscan1m.experiments.trained_classifier import Skipped, load_trained
 from bioscan1m.experiments.training_data import read_split
-from bioscan1m.progress import Progress
-from bioscan1m.weights import read_recipe
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.progress import Progress
+from bioscan1m.networks.weights import read_recipe
 
 logger = logging.getLogger(__name__)
 
@@ -38,20 +43,30 @@ class Tested:
 def evaluate_model(package: str | Path, split: str | Path, file: str | Path) -> Tested:
     """Run a trained classifier on the validation and the test images of its experiment.
 
-    Raises InputError where it was trained for other classes than those of the split.
+    Args:
+        package: the HDF5 file of the images.
+        split: the table of image_file, label and role.
+        file: the model.
+
+    Returns:
+        Its predictions for both roles.
+
+    Raises:
+        InputError: it was trained for other classes than those of the split.
     """
     classes, images = read_split(split)
     if read_recipe(file)["classes"] != classes:
         raise InputError(f"{file}: trained for other classes than {split} has; train it again")
     classifier = load_trained(file)
     progress = Progress("evaluation", len(images["validation"]) + len(images["test"]))
-    evaluated = {role: classifier.predict(package, images[role], progress) for role in ("validation", "test")}
-    predictions, skipped = ({role: pair[part] for role, pair in evaluated.items()} for part in (0, 1))
-    return Tested(classifier.recipe, classes[majority_class(images["train"].labels)], predictions, skipped)
+    predictions, skipped = {}, {}
+    for role in ("validation", "test"):
+        predictions[role], skipped[role] = classifier.predict(package, images[role], progress)
+    return Tested(classifier.recipe, classes[most_frequent_class(images["train"].labels)], predictions, skipped)
 
 
-def describe_test(tested: Tested, top_k: Sequence[int]) -> dict[str, Any]:
-    """What test.json says: the trial, its true model, counts, metrics, accuracies by class and confusion matrix."""
+def describe_test(tested: Tested, top_k: Sequence[int]) -> Result:
+    """The contents of test.json: trial, true model, counts, metrics, accuracies by class and confusion matrix."""
     test, trial = tested.predictions["test"], tested.recipe["trial"]
     matrix = confusion_matrix(test.truth, test.logits)
     by_class = zip(test.classes, matrix.sum(axis=1).tolist(), class_accuracy(matrix), strict=True)
@@ -62,20 +77,15 @@ def describe_test(tested: Tested, top_k: Sequence[int]) -> dict[str, Any]:
         "images": {role: len(predictions.truth) for role, predictions in tested.predictions.items()},
         "skipped": tested.skipped,
         "majority": describe_majority(tested.majority, test),
-        "metrics": summarise(test.truth, test.logits, top_k),
+        "metrics": classification_metrics(test.truth, test.logits, top_k),
         "per_class": [{"class": name, "images": images, "accuracy": share} for name, images, share in by_class],
         "confusion_matrix": matrix.tolist(),
         "reliability_curve": reliability_curve(test.truth, test.logits),
     }
 
 
-def majority_class(labels: np.ndarray) -> int:
-    """The most frequent class, the first of those that are equally frequent."""
-    return int(np.bincount(labels).argmax())
-
-
-def describe_majority(majority: str, predictions: Predictions) -> dict[str, Any]:
-    """The baseline: how often it would be right to say the most frequent class of the training images."""
+def describe_majority(majority: str, predictions: Predictions) -> dict[str, object]:
+    """The baseline: the share of images whose class is the most frequent one of the training images."""
     return {"class": majority, "share": float((predictions.truth == predictions.classes.index(majority)).mean())}
 
 
@@ -95,14 +105,14 @@ def find_selected(models: Sequence[str | Path], selection: str | Path | None) ->
     raise InputError(f"no model of the selected trial {selected} among {', '.join(map(str, models))}; train it first")
 
 
-def count_images(described: dict[str, Any]) -> dict[str, int]:
+def images_by_role(described: Result) -> dict[str, int]:
     """Images in, out and skipped over all roles of a validation.json or test.json."""
     out, skipped = sum(described["images"].values()), sum(map(len, described["skipped"].values()))
     return {"in": out + skipped, "out": out, "skipped": skipped}
 
 
-def warn_of_absences(described: dict[str, Any]) -> None:
-    """Say in the log what a validation.json or test.json names in full: images left out, classes not learned."""
+def warn_of_absences(described: Result) -> None:
+    """Log a summary of what a validation.json or test.json lists: images left out, classes not learned."""
     for role, skipped in described["skipped"].items():
         if skipped:
             first = skipped[0]

@@ -9,17 +9,22 @@ class that comes first in the list of classes wins.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
 CALIBRATION_BINS = 15  # Guo et al. 2017
 
 
-def summarise(truth: np.ndarray, logits: np.ndarray, top_k: Iterable[int] = ()) -> dict[str, float]:
-    """Top-k accuracies (k = 1 is always among them) and F1 scores, micro and macro, and the calibration error.
+def classification_metrics(truth: np.ndarray, logits: np.ndarray, top_k: Iterable[int] = ()) -> dict[str, float]:
+    """Compute accuracies and F1 scores, micro and macro, and the calibration error.
 
-    `truth` (N,) are class indices, `logits` (N, classes) finite floats; N is at least 1.
+    Args:
+        truth: (N,) class indices; N is at least 1.
+        logits: (N, classes) finite floats.
+        top_k: the k of the accuracies; 1 is always among them.
+
+    Returns:
+        Metrics by name, from 0 to 1.
     """
     ks = sorted({1, *top_k})
     matrix = confusion_matrix(truth, logits)
@@ -27,6 +32,11 @@ def summarise(truth: np.ndarray, logits: np.ndarray, top_k: Iterable[int] = ()) 
     macro = {f"macro_top{k}": macro_top_k_accuracy(truth, logits, k) for k in ks}
     f1 = {"micro_f1": micro_f1(matrix), "macro_f1": macro_f1(matrix)}
     return {**micro, **macro, **f1, "calibration_error": expected_calibration_error(truth, logits)}
+
+
+def most_frequent_class(labels: np.ndarray) -> int:
+    """The index of the most frequent class, the first of those that are equally frequent."""
+    return int(np.bincount(labels).argmax())
 
 
 def ranks(truth: np.ndarray, logits: np.ndarray) -> np.ndarray:
@@ -83,7 +93,7 @@ def expected_calibration_error(truth: np.ndarray, logits: np.ndarray) -> float:
     return sum(row["images"] * abs(row["accuracy"] - row["confidence"]) for row in bins) / len(truth)
 
 
-def reliability_curve(truth: np.ndarray, logits: np.ndarray) -> list[dict[str, Any]]:
+def reliability_curve(truth: np.ndarray, logits: np.ndarray) -> list[dict[str, float]]:
     """Per bin of confidence that has images: number of images, mean confidence and accuracy of the prediction.
 
     The bins are equally wide, and each holds its upper edge (Guo et al. 2017).

@@ -3,46 +3,41 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import nn
 
-from bioscan1m.experiments.data_parallel import Group
+from bioscan1m.experiments.process_group import Group
+from bioscan1m.experiments.settings import TrainingSettings
 
 # Looking at a loss waits for the device, so it is done once in so many steps.
 STEPS_BETWEEN_CHECKS = 100
 
 
-def make_optimizer(model: nn.Module, training: dict[str, Any]) -> torch.optim.Optimizer:
+def make_optimizer(model: nn.Module, training: TrainingSettings) -> torch.optim.Optimizer:
     """SGD with Nesterov momentum (table 4, released code) or AdamW (A7.3.3)."""
-    if training["optimizer"] == "adamw":
-        return torch.optim.AdamW(
-            model.parameters(), lr=training["learning_rate"], weight_decay=training["weight_decay"]
-        )
-    return torch.optim.SGD(
-        model.parameters(),
-        lr=training["learning_rate"],
-        momentum=training["momentum"],
-        nesterov=training["momentum"] > 0,
-        weight_decay=training["weight_decay"],
-    )
+    rate, decay = training.learning_rate, training.weight_decay
+    if training.optimizer == "adamw":
+        return torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay)
+    momentum = training.momentum
+    return torch.optim.SGD(model.parameters(), lr=rate, momentum=momentum, nesterov=momentum > 0, weight_decay=decay)
 
 
-def learning_rate(training: dict[str, Any], epoch: int) -> float:
+def learning_rate(training: TrainingSettings, epoch: int) -> float:
     """The rate of an epoch, counted from 1: by steps as released (x 0.1 after epochs 20 and 25), or half a cosine."""
     done = epoch - 1
-    if training["learning_rate_decay"] == "cosine":
-        return training["learning_rate"] * (1 + math.cos(math.pi * done / training["epochs"])) / 2
-    steps = sum(done >= step for step in training["learning_rate_steps"])
-    return training["learning_rate"] * training["learning_rate_factor"] ** steps
+    if training.learning_rate_decay == "cosine":
+        return training.learning_rate * (1 + math.cos(math.pi * done / training.epochs)) / 2
+    steps = sum(done >= step for step in training.learning_rate_steps)
+    return training.learning_rate * training.learning_rate_factor**steps
 
 
 class EpochLoss:
     """The losses of an epoch's steps over all processes; they stay on the device until they are looked at."""
 
     def __init__(self, group: Group) -> None:
-        self._group, self._unseen = group, []
+        self._group = group
+        self._unseen: list[torch.Tensor] = []
         self._steps, self._images, self._sum = 0, 0, 0.0
 
     def add(self, loss_sum: torch.Tensor, images: int) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from bioscan1m.metadata.metadata import ROWS_PER_GROUP
-from bioscan1m.tables import read_parquet, write_parquet
+from bioscan1m.foundation.tables import read_parquet, write_parquet
+from bioscan1m.metadata.table import ROWS_PER_GROUP
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""The outcome of a training, and the files that say it: weights, history, speed and validation."""
+"""The outcome of a training, and its files: weights, history, speed and validation."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,16 +10,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from bioscan1m.atomic import write_text
-from bioscan1m.experiments.batches import DATASET_CHANNELS, Channels
-from bioscan1m.experiments.evaluation import describe_majority, majority_class
-from bioscan1m.experiments.metrics import summarise
+from bioscan1m.experiments.evaluation import describe_majority
+from bioscan1m.experiments.metrics import classification_metrics, most_frequent_class
 from bioscan1m.experiments.predictions import Predictions
+from bioscan1m.experiments.results import Result
+from bioscan1m.experiments.settings import TrialSettings
 from bioscan1m.experiments.trained_classifier import Skipped
 from bioscan1m.experiments.training_data import LabelledImages
-from bioscan1m.weights import write_weights
+from bioscan1m.networks.channels import Channels
+from bioscan1m.networks.weights import write_weights
 
+# By epoch, of history.tsv and speed.tsv, with so many significant digits.
+DIGITS = 8
 HISTORY_COLUMNS = ("epoch", "learning_rate", "train_loss", "validation_loss", "micro_top1", "macro_top1")
+# In a separate file: no two runs have the same times, all else of a trial is the same to the byte.
 SPEED_COLUMNS = ("epoch", "train_seconds", "train_images_per_second", "validation_images_per_second")
 
 
@@ -27,8 +31,8 @@ SPEED_COLUMNS = ("epoch", "train_seconds", "train_images_per_second", "validatio
 class Trained:
     """The outcome of a trial: weights and validation predictions of the best epoch, and the history of all epochs."""
 
-    trial: dict[str, Any]
-    model: dict[str, Any]  # the true model: library, name, settings, parameters
+    trial: TrialSettings
+    model: Mapping[str, object]  # the true model: library, name, settings, parameters
     training_images: LabelledImages
     history: list[dict[str, float]]
     speed: list[dict[str, float]]
@@ -36,11 +40,12 @@ class Trained:
     weights: dict[str, torch.Tensor]
     validation: Predictions
     skipped: dict[str, Skipped]  # by role
+    last_metrics: dict[str, float]  # of the validation images after the last epoch
 
 
-def describe_validation(trained: Trained) -> dict[str, Any]:
-    """What validation.json says: the trial, its true model, counts, and the metrics of the best epoch."""
-    trial, validation = trained.trial, trained.validation
+def describe_validation(trained: Trained) -> Result:
+    """The contents of validation.json: the trial, its true model, counts, metrics of the best and of the last epoch."""
+    trial, validation = trained.trial.recorded, trained.validation
     classes, labels = validation.classes, trained.training_images.labels
     return {
         **{key: trial[key] for key in ("experiment", "backbone", "loss", "seed")},
@@ -53,44 +58,44 @@ def describe_validation(trained: Trained) -> dict[str, Any]:
             "validation": len(validation.truth),
         },
         "skipped": trained.skipped,
-        "majority": describe_majority(classes[majority_class(labels)], validation),
+        "majority": describe_majority(classes[most_frequent_class(labels)], validation),
         "epochs": len(trained.history),
         "best_epoch": trained.best_epoch,
-        "metrics": summarise(validation.truth, validation.logits),
+        "metrics": classification_metrics(validation.truth, validation.logits),
+        "last_epoch_metrics": trained.last_metrics,
     }
 
 
 def write_model(path: str | Path, trained: Trained, digests: dict[str, str]) -> None:
-    """Write the best epoch's weights with their recipe, to which the digests of code and data belong."""
-    recipe = describe_recipe(trained.validation.classes, trained.trial, trained.model, DATASET_CHANNELS)
+    """Write the best epoch's weights with their recipe.
+
+    Args:
+        path: the model's file.
+        trained: the outcome of the training.
+        digests: of code and data, which belong to the recipe.
+    """
+    trial = trained.trial
+    recipe = describe_recipe(trained.validation.classes, trial.recorded, trained.model, trial.channels)
     write_weights(path, trained.weights, recipe | digests)
 
 
 def describe_recipe(
-    classes: Sequence[str], trial: dict[str, Any], model: dict[str, Any], channels: Channels
-) -> dict[str, Any]:
-    """What a model's file says of it: its classes in the order of the logits, its trial, what it is, what it sees."""
-    return {"classes": classes, "trial": trial, "model": model, "channels": channels._asdict()}
+    classes: Sequence[str], trial: Mapping[str, Any], model: Mapping[str, object], channels: Channels
+) -> dict[str, object]:
+    """The metadata of a model's file.
 
+    Args:
+        classes: in the order of the logits.
+        trial: its plain values, as in the rule's parameter.
+        model: the true model, as `describe_model` returns it.
+        channels: those that it was trained on.
 
-def write_history(path: str | Path, history: Sequence[dict[str, float]]) -> None:
-    """Write one row per epoch as TSV: what it learned, which is the same for every run of the trial."""
-    _write_rows(path, HISTORY_COLUMNS, history)
-
-
-def write_speed(path: str | Path, speed: Sequence[dict[str, float]]) -> None:
-    """Write one row per epoch as TSV: how fast it was.
-
-    In a file of its own, since no two runs have the same times: all others of a trial are the same to the byte.
+    Returns:
+        One value per key of the metadata.
     """
-    _write_rows(path, SPEED_COLUMNS, speed)
+    return {"classes": classes, "trial": trial, "model": model, "channels": channels._asdict()}
 
 
 def untrained_classes(classes: Sequence[str], labels: np.ndarray) -> list[int]:
     """Classes that no training image has: they can be tested, but never be found."""
     return np.flatnonzero(np.bincount(labels, minlength=len(classes)) == 0).tolist()
-
-
-def _write_rows(path: str | Path, columns: Sequence[str], rows: Sequence[dict[str, float]]) -> None:
-    lines = [columns, *([f"{row[column]:.8g}" for column in columns] for row in rows)]
-    write_text(path, "".join("\t".join(line) + "\n" for line in lines))

@@ -1,8 +1,7 @@
-"""A classifier read back from its file, and what it says of images; each image is decoded once."""
+"""A classifier read back from its file, and its predictions; each image is decoded once."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,16 +11,19 @@ import numpy as np
 import torch
 from torch import nn
 
-from bioscan1m.device import prepare_device, to_device
-from bioscan1m.device_memory import too_little_memory, within_memory
-from bioscan1m.errors import InputError
-from bioscan1m.experiments.batches import Batches, Channels
+from bioscan1m.experiments.batches import Batches
 from bioscan1m.experiments.classifiers import build_classifier, load_trained_weights
-from bioscan1m.experiments.passes import BatchLogits, Computation
+from bioscan1m.experiments.cuda_graphs import Computation
+from bioscan1m.experiments.passes import BatchLogits
 from bioscan1m.experiments.predictions import Predictions
+from bioscan1m.experiments.settings import Backbone, BatchSettings, settings_of
 from bioscan1m.experiments.training_data import LabelledImages
-from bioscan1m.progress import Progress
-from bioscan1m.weights import read_recipe
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.progress import Progress
+from bioscan1m.networks.channels import CHANNELS_BEFORE, Channels
+from bioscan1m.networks.device import prepare_device, to_device
+from bioscan1m.networks.device_memory import too_little_memory, within_memory
+from bioscan1m.networks.weights import read_recipe
 
 # image_file and reason of each image that could not be used
 Skipped = list[dict[str, str]]
@@ -44,19 +46,34 @@ class TrainedClassifier:
         """Names of the classes in the order of the logits."""
         return self.recipe["classes"]
 
-    def predict(self, package: str | Path, images: LabelledImages, progress: Progress) -> tuple[Predictions, Skipped]:
-        """As the function `predict`, on images of a package, with the settings of its training.
+    @property
+    def channels(self) -> Channels:
+        """Those that it was trained on; the config of the run that uses it has no say in them."""
+        stated = self.recipe.get("channels", CHANNELS_BEFORE._asdict())
+        return Channels(tuple(stated["mean"]), tuple(stated["std"]))
 
-        Raises InputError also where a batch is too large for the memory.
+    def predict(self, package: str | Path, images: LabelledImages, progress: Progress) -> tuple[Predictions, Skipped]:
+        """As the function `predict`, with the batches of its training.
+
+        Args:
+            package: the HDF5 file.
+            images: those to predict.
+            progress: advances with each image.
+
+        Returns:
+            Predictions for all images that can be read, in their order, and the others with their reasons.
+
+        Raises:
+            InputError: not one image can be read, or a batch is too large for the memory.
         """
-        batches = Batches(package, images, self._training | {"cache_images": False})  # one pass: nothing to keep
+        batches = Batches(package, images, self._settings)
 
         def look() -> tuple[Predictions, Skipped]:
             with torch.no_grad():
                 logits = Computation(self._logits(), batches.shape)
-            return predict(logits, batches, images, self.classes, progress)
+            return predict(logits, batches, self.classes, progress)
 
-        return within_memory(look, lambda: self._too_little_memory(*batches.shape[:2]))
+        return within_memory(look, self._too_little_memory)
 
     def look_at(self, package: str | Path, image_files: Sequence[str]) -> tuple[Predictions, Skipped]:
         """The same for images without labels, whose true classes in the predictions mean nothing."""
@@ -64,29 +81,37 @@ class TrainedClassifier:
         return self.predict(package, images, Progress(self.experiment, len(images)))
 
     @property
-    def _training(self) -> dict[str, Any]:
-        return self.recipe["trial"]["training"]
+    def _settings(self) -> BatchSettings:
+        uncached = {"cache_images": False}  # each image is needed once
+        return settings_of(BatchSettings, self.recipe["trial"]["training"] | uncached)
 
     def _logits(self) -> BatchLogits:
-        channels = Channels(*(tuple(self.recipe["channels"][name]) for name in Channels._fields))
-        return BatchLogits(self.model, channels, self._training["precision"]).eval()
+        return BatchLogits(self.model, self.channels, self._settings.precision).eval()
 
-    def _too_little_memory(self, images: int, crop: int) -> InputError:
+    def _too_little_memory(self) -> InputError:
         logits, device = self._logits(), next(self.model.parameters()).device
+        settings = self._settings
+        images, *pixels = settings.pass_shape
 
         @torch.no_grad()
         def run(images: int) -> None:
-            logits(torch.zeros(images, crop, crop, 3, dtype=torch.uint8, device=device))
+            logits(torch.zeros(images, *pixels, dtype=torch.uint8, device=device))
 
         def advice(fitting: int) -> str:
-            passes = math.ceil(self._training["batch_size"] / (self._training["processes"] * fitting))
             return (
                 f"use it where more memory is free, or set classifier.overrides.{self.experiment}.accumulation in the "
-                f"config to {passes}, which makes the models of {self.experiment} again, for as small passes"
+                f"config to {settings.accumulation_for(fitting)}, which makes the models of {self.experiment} again, "
+                "for as small passes"
             )
 
-        what = f"the classifier of {self.experiment} by {self.recipe['trial']['backbone']}"
-        return too_little_memory(what, images, f"{crop}", run, advice, "backbone or crop")
+        return too_little_memory(
+            what=f"the classifier of {self.experiment} by {self.recipe['trial']['backbone']}",
+            images=images,
+            pixels=f"{settings.crop}",
+            run=run,
+            advice=advice,
+            smaller="backbone or crop",
+        )
 
 
 def load_trained(file: str | Path) -> TrainedClassifier:
@@ -97,19 +122,30 @@ def load_trained(file: str | Path) -> TrainedClassifier:
     recipe = read_recipe(file)
     training = recipe["trial"]["training"]
     device = prepare_device(training["threads"], seed=0)  # nothing is drawn
-    model = build_classifier(recipe["model"], len(recipe["classes"]), training["crop"])
+    model = build_classifier(settings_of(Backbone, recipe["model"]), len(recipe["classes"]), training["crop"])
     load_trained_weights(model, file)
     return TrainedClassifier(recipe, to_device(model, device))
 
 
 @torch.no_grad()
 def predict(
-    logits_of: Computation, batches: Batches, images: LabelledImages, classes: list[str], progress: Progress
+    logits_of: Computation, batches: Batches, classes: list[str], progress: Progress
 ) -> tuple[Predictions, Skipped]:
-    """Predictions for all images that can be read, in their order, and the others with their reasons.
+    """Predict the classes of images.
 
-    Raises InputError where not one image can be read.
+    Args:
+        logits_of: computes the logits of a batch.
+        batches: the images, in order.
+        classes: the names of the classes, in the order of the logits.
+        progress: advances with each image.
+
+    Returns:
+        Predictions for all images that can be read, in their order, and the others with their reasons.
+
+    Raises:
+        InputError: not one image can be read.
     """
+    images = batches.images
     device = next(logits_of.compute.eval().parameters()).device
     indices, logits, skipped = [], [], []
     for batch in batches:

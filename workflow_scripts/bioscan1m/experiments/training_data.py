@@ -9,20 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from bioscan1m.errors import InputError, UnreadableImage
-from bioscan1m.experiments.data_parallel import Group
-from bioscan1m.images import decode, resize_shorter_side
-from bioscan1m.memory import shared_zeros
-from bioscan1m.package.packages import ImagePackage
-from bioscan1m.progress import Progress
-from bioscan1m.tables import read_parquet
+from bioscan1m.experiments.process_group import Group
+from bioscan1m.experiments.settings import BatchSettings
+from bioscan1m.experiments.shared_arrays import shared_zeros
+from bioscan1m.foundation.errors import InputError, UnreadableImage
+from bioscan1m.foundation.images import decode, resize_shorter_side
+from bioscan1m.foundation.progress import Progress
+from bioscan1m.foundation.tables import read_parquet
+from bioscan1m.package.images import ImagePackage
 
 
 @dataclass(frozen=True)
@@ -70,22 +70,31 @@ def _of_role(table: pa.Table, labels: np.ndarray, role: str) -> LabelledImages:
 class PackageImages:
     """Images of a package, cropped for the network.
 
-    With `cache_images` every image is decoded once, at the start, and kept at `short_side`.
+    With `cache_images` every image is decoded once, at the start, and stays in memory at `short_side`.
     """
 
-    def __init__(self, package: str | Path, images: LabelledImages, training: dict[str, Any]) -> None:
-        """`training` is the config's."""
-        if training["crop"] > training["short_side"]:
+    def __init__(self, package: str | Path, images: LabelledImages, settings: BatchSettings) -> None:
+        """Open the package, and with `cache_images` decode all images.
+
+        Args:
+            package: the HDF5 file.
+            images: those of one role.
+            settings: short_side and crop in pixels, and cache_images.
+
+        Raises:
+            InputError: the crop is larger than the images, or the package cannot be opened.
+        """
+        if settings.crop > settings.short_side:
             raise InputError(
-                f"classifier.training.crop: {training['crop']} pixels do not fit into short_side = "
-                f"{training['short_side']}; make crop smaller or short_side larger"
+                f"classifier.training.crop: {settings.crop} pixels do not fit into short_side = "
+                f"{settings.short_side}; make crop smaller or short_side larger"
             )
         self._package, self._images = ImagePackage(package), images
         len(self._package)  # one that cannot be opened is an error here, and not in a worker
         # Where each image lies in the package, once that is known; what one worker finds out serves the others too.
         self._places = shared_zeros((len(images), 2), np.int64)
-        self._short_side, self._crop = training["short_side"], training["crop"]
-        self._cache = self._decode_all() if training["cache_images"] else None
+        self._short_side, self._crop = settings.short_side, settings.crop
+        self._cache = self._decode_all() if settings.cache_images else None
 
     def cropped(self, index: int, where: Where) -> Image.Image | UnreadableImage:
         """A square of `crop` pixels of an image, by its place in the LabelledImages; or why there is none."""
@@ -121,15 +130,23 @@ class PackageImages:
 
 
 def central_crop(image: Image.Image, size: int) -> Image.Image:
-    """The central square of `size` pixels."""
-    left, top = (image.width - size) // 2, (image.height - size) // 2
+    """The central square of `size` pixels, rounded as by torchvision."""
+    left, top = round((image.width - size) / 2), round((image.height - size) / 2)
     return image.crop((left, top, left + size, top + size))
 
 
 def crop_and_flip(image: Image.Image, size: int, left: float, top: float, mirrored: float) -> Image.Image:
-    """A square of `size` pixels whose place is a share of the room to its left and above it.
+    """Crop a square, and mirror it left to right or not.
 
-    It is mirrored left to right where `mirrored` is below a half. All three are at least 0 and less than 1.
+    Args:
+        image: at least as large as the square.
+        size: of the square, in pixels.
+        left: the share of the room beside the square that is left of it, at least 0 and less than 1.
+        top: the same above it.
+        mirrored: at least 0 and less than 1; the square is mirrored below a half.
+
+    Returns:
+        The square.
     """
     x, y = int(left * (image.width - size + 1)), int(top * (image.height - size + 1))
     cropped = image.crop((x, y, x + size, y + size))

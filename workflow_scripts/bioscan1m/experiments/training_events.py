@@ -7,8 +7,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from bioscan1m.atomic import write_aside
-from bioscan1m.errors import InputError
+from bioscan1m.foundation.atomic import write_aside
+from bioscan1m.foundation.errors import InputError
 
 
 def check_tensorboard() -> None:

@@ -6,16 +6,19 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
 from bioscan1m.experiments.losses import focal_loss
-from bioscan1m.experiments.metrics import macro_top_k_accuracy, top_k_accuracy
+from bioscan1m.experiments.metrics import classification_metrics, macro_top_k_accuracy, top_k_accuracy
 from bioscan1m.experiments.predictions import Predictions
+from bioscan1m.experiments.settings import TrainingSettings
 from bioscan1m.experiments.trained_classifier import Skipped
+from bioscan1m.networks.training_state import State
 
 logger = logging.getLogger(__name__)
+
+LAST_EPOCH_TOP_K = (1, 5)  # as in table A6
 
 
 @dataclass
@@ -40,37 +43,52 @@ class TrainingHistory:
     speed: list[dict[str, float]] = field(default_factory=list)
     skipped: dict[str, Skipped] = field(default_factory=dict)
     best: Best | None = None
+    last_metrics: dict[str, float] = field(default_factory=dict)  # of the validation images after the last epoch
 
     def __len__(self) -> int:
         return len(self.learned)
 
-    def is_over(self, training: dict[str, Any]) -> bool:
-        """Whether all epochs are done, or `patience` of them have brought none that is better."""
-        done = len(self)
-        return done >= training["epochs"] or bool(done and done - self.best.epoch >= training["patience"])
+    def is_over(self, training: TrainingSettings) -> bool:
+        """Whether all epochs are done, or `patience` of them since the last step of the rate brought none better."""
+        best = self.best.epoch if self.best else len(self)
+        waited = len(self) - max(best, training.last_step)
+        return len(self) >= training.epochs or waited >= training.patience
 
     def add(
         self, row: dict[str, float], validation: Predictions, weights: Callable[[], dict[str, torch.Tensor]]
     ) -> None:
-        """Note the row of an epoch, and its weights if it is the best so far."""
+        """Add an epoch, and take over its weights if it is the best so far.
+
+        Args:
+            row: of `describe_epoch`.
+            validation: the predictions for the validation images.
+            weights: copies the weights.
+        """
         self.learned.append(row)
+        self.last_metrics = classification_metrics(validation.truth, validation.logits, LAST_EPOCH_TOP_K)
         if self.best is None or _merit(row) > _merit(self.learned[self.best.epoch - 1]):
             truth, logits = torch.from_numpy(validation.truth), torch.from_numpy(validation.logits)
-            self.best = Best(len(self), weights(), validation.image_files, truth, logits)
+            self.best = Best(
+                epoch=len(self),
+                weights=weights(),
+                image_files=validation.image_files,
+                truth=truth,
+                logits=logits,
+            )
 
     def log(self, epochs: int) -> None:
-        """Say how the last epoch went."""
+        """Log the last epoch's row and speed, of `epochs` epochs."""
         row, speed = self.learned[-1], self.speed[-1]["train_images_per_second"]
         described = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
         logger.info("epoch %d of %d: %s, %.1f images/s", row["epoch"], epochs, described, speed)
 
-    def state(self) -> dict[str, Any]:
-        """Plain values and tensors, to be kept."""
-        return {name: getattr(self, name) for name in ("learned", "speed", "skipped")} | {"best": vars(self.best)}
+    def state(self) -> State:
+        """Plain values and tensors, to be saved."""
+        return {**vars(self), "best": vars(self.best)}
 
     @classmethod
-    def of_state(cls, state: dict[str, Any]) -> TrainingHistory:
-        """The history that was kept as `state`."""
+    def of_state(cls, state: State) -> TrainingHistory:
+        """The history of which this is the `state`."""
         return cls(**{**state, "best": Best(**state["best"])})
 
 
@@ -81,7 +99,21 @@ def _merit(row: dict[str, float]) -> tuple[float, float]:
 def describe_epoch(
     epoch: int, rate: float, train_loss: float, validation: Predictions, gamma: float
 ) -> dict[str, float]:
-    """A row of the history. Raises FloatingPointError where the validation loss is no number."""
+    """Make the row of an epoch.
+
+    Args:
+        epoch: counted from 1.
+        rate: the learning rate.
+        train_loss: the mean over the training images.
+        validation: the predictions for the validation images.
+        gamma: of the focal loss.
+
+    Returns:
+        Values by the columns of history.tsv.
+
+    Raises:
+        FloatingPointError: the validation loss is no number.
+    """
     truth, logits = validation.truth, validation.logits
     row = {
         "epoch": epoch,

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import requests
 
-from bioscan1m.errors import InputError
-from bioscan1m.fetch.sources import local_path, without_secrets
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.sources import local_path, without_secrets
 
 # A broken connection costs the block that was being read, so blocks are small.
 BLOCK_BYTES = 2**16
@@ -39,9 +39,8 @@ class TransferError(Exception):
 class Stream:
     """The bytes of a source from `offset` on: the offset that was asked for, or 0 where the source cannot skip.
 
-    `total` is the size of the whole source in bytes, None where it is unknown. `version` changes when the source does;
-    None where the source does not tell. `checksum` is that of the whole source, as chunks.tsv writes it; None where the
-    source states none.
+    `total` is the size of the whole source in bytes. `version` changes when the source does. `checksum` is that of the
+    whole source, as chunks.tsv writes it. Each is None where the source does not state it.
     """
 
     blocks: Iterable[bytes]
@@ -58,7 +57,7 @@ def open_local(source: str, offset: int, timeout: float) -> Iterator[Stream]:  #
     It is copied, not linked: a link would change with a source that is written to in place, and nobody would notice.
     """
     path = local_path(source)
-    if not path.is_file():
+    if path is None or not path.is_file():
         raise InputError(f"{path}: no such file; a relative path starts at the folder of the run, {Path.cwd()}")
     with path.open("rb") as file:
         status = path.stat()
@@ -126,7 +125,7 @@ def page_title(text: str) -> str:
 
 
 def is_web_page(response: requests.Response) -> bool:
-    """Whether an answer says of itself that it is HTML: none of our files is."""
+    """Whether the type of an answer is HTML: none of our files is."""
     return response.headers.get("Content-Type", "").lower().startswith("text/html")
 
 
@@ -135,12 +134,10 @@ def _trouble_of_proxy(error: requests.exceptions.ProxyError, url: str) -> Transf
     refused = REFUSED_BY_PROXY.search(str(_root(error)))
     if refused is None:
         return TransferError(_reason(error))
-    told = (
-        PROXY_LOGIN
-        if int(refused[1]) == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
-        else (f"the proxy answered {refused[1]}; ask those who run it whether it lets this server through")
-    )
-    return InputError(f"{without_secrets(url)}: {told}")
+    remedy = f"the proxy answered {refused[1]}; ask those who run it whether it lets this server through"
+    if int(refused[1]) == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        remedy = PROXY_LOGIN
+    return InputError(f"{without_secrets(url)}: {remedy}")
 
 
 def _explain_refusal(response: requests.Response) -> str:
@@ -163,14 +160,15 @@ def _explain_web_page(response: requests.Response, url: str) -> str:
 def _read_answer(response: requests.Response, offset: int) -> Stream | None:
     """The stream that an answer holds; None where its range does not go on at `offset`."""
     version = response.headers.get("ETag") or response.headers.get("Last-Modified")
+    about = {"version": version, "checksum": _stated_checksum(response)}
     blocks = _blocks(response)
     if response.status_code == HTTPStatus.OK:
-        return Stream(blocks, 0, _content_length(response), version, _stated_checksum(response))
+        return Stream(blocks, 0, _content_length(response), **about)
     start, total = _content_range(response)
     if response.status_code == HTTPStatus.PARTIAL_CONTENT and start == offset:
-        return Stream(blocks, offset, total, version, _stated_checksum(response))
+        return Stream(blocks, offset, total, **about)
     if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and total == offset:
-        return Stream((), offset, total, version, _stated_checksum(response))  # nothing is missing
+        return Stream((), offset, total, **about)  # nothing is missing
     return None
 
 
@@ -190,7 +188,7 @@ def _pause(response: requests.Response) -> float:
 
 
 def _content_length(response: requests.Response) -> int | None:
-    """Bytes of the body; None where the server does not say, or says it of a compressed form."""
+    """Bytes of the body; None where the server does not state them, or states those of a compressed form."""
     length = response.headers.get("Content-Length", "")
     plain = response.headers.get("Content-Encoding", "identity") == "identity"
     return int(length) if plain and length.isdigit() else None

@@ -14,8 +14,8 @@ import requests
 from gdown.download import get_url_from_gdrive_confirmation
 from gdown.exceptions import DownloadError, FileURLRetrievalError
 
-from bioscan1m.errors import InputError
 from bioscan1m.fetch.downloads import Stream, TransferError, get, is_web_page, open_with_session, page_title
+from bioscan1m.foundation.errors import InputError
 
 DRIVE = "https://drive.google.com/uc"
 # Drive gives an unknown client a viewer's page, not the file.
@@ -73,4 +73,4 @@ def _list_folder(folder: str, timeout: float) -> dict[str, str]:
             f"gdrive-folder:{folder}: Google Drive does not list this folder; check its id, and that it is shared with "
             "anyone who has the link"
         ) from None
-    return {file.path: file.id for file in files}
+    return {file.path: file.id for file in files if not isinstance(file, str)}  # str: what has been downloaded

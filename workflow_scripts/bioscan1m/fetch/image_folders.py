@@ -4,41 +4,72 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable
-from pathlib import Path, PurePath
+from pathlib import Path
 
-from bioscan1m.archives import ZipWriter
-from bioscan1m.errors import InputError
-from bioscan1m.progress import Progress
+from bioscan1m.foundation.archives import ZipWriter
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.image_keys import THIS_FOLDER, clean_path, common_folder, in_folder, needed_key_folder
+from bioscan1m.foundation.image_names import is_photograph
+from bioscan1m.foundation.progress import Progress
+from bioscan1m.foundation.sources import Source, local_path, local_source
 
 logger = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
-
-
-def is_image_name(name: str | PurePath) -> bool:
-    """Whether a file is an image by its suffix."""
-    return PurePath(name).suffix.lower() in IMAGE_SUFFIXES
+NAMED = 20  # files in one message
 
 
 def list_images(folder: str | Path) -> list[str]:
     """Paths of all images at any depth of a folder, relative to it, with / between folders, sorted.
 
-    Other files are counted in the log; hidden files and folders are passed over. Raises InputError where there is no
-    image, or two of the same name in different folders: an image is known by its name without folders.
+    Files that are no photographs by their names are counted in the log. Raises InputError where there is no image,
+    where names are no text in UTF-8, as those from old disks, or where two files have one path once a backslash is read
+    as the end of a folder's name, as it is in zips.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
     paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    files = sorted(path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts))
-    images = [name for name in files if is_image_name(name)]
+    files = sorted(path.as_posix() for path in paths)
+    images = [name for name in files if is_photograph(name)]
     if not images:
-        raise InputError(f"{folder}: no image in this folder; looked for {' '.join(IMAGE_SUFFIXES)}")
+        raise InputError(f"{folder}: no image in this folder; by their names none of its {len(files)} files is one")
     if len(files) > len(images):
-        logger.info("%s: %d files are no images by their suffix and are left out", folder, len(files) - len(images))
-    check_unique_names(f"{folder}/{name}" for name in images)
+        logger.info("%s: %d files are no photographs by their names and are left out", folder, len(files) - len(images))
+    if other := [ascii(name) for name in images if not _is_text(name)]:
+        raise InputError(
+            f"{folder}: {len(other)} file names are not in UTF-8: {', '.join(other[:NAMED])}; rename them, as by "
+            "convmv -f cp1252 -t utf8"
+        )
+    _refuse_equal_paths(folder, images)
     return images
+
+
+def _refuse_equal_paths(folder: Path, images: list[str]) -> None:
+    first: dict[str, str] = {}
+    equal = [(name, other) for name in images if (other := first.setdefault(clean_path(name), name)) != name]
+    if equal:
+        named = "; ".join(f"{other} and {name}" for name, other in equal[:NAMED])
+        raise InputError(
+            f"{folder}: {len(equal)} images have the path of another, for a backslash in a name ends that of a folder: "
+            f"{named}; rename one of each"
+        )
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name has no byte that Python could not decode."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def with_local_state(source: Source) -> dict[str, object]:
+    """A source with what it is on this machine now, so that a change is noticed, also one to an older file.
+
+    A file has its size; a folder of images has a digest of the names, sizes and times of change of all images in it.
+    """
+    path = local_path(source["source"])
+    if path is not None and path.is_dir():
+        return {**source, "listing": listing_digest(path)}
+    sizes = [Path(file).stat().st_size for file in local_source(source) if Path(file).is_file()]
+    return {**source, **({"local_bytes": sizes[0]} if sizes else {})}
 
 
 def listing_digest(folder: str | Path) -> str:
@@ -50,20 +81,26 @@ def listing_digest(folder: str | Path) -> str:
     return digest.hexdigest()
 
 
-def check_unique_names(paths: Iterable[str]) -> None:
-    """Raise InputError that names both paths where two have the same last part."""
-    seen: dict[str, str] = {}
-    for path in paths:
-        name = PurePath(path).name
-        if name in seen:
-            raise InputError(f"two images have the same name: {seen[name]} and {path}; rename one or leave one out")
-        seen[name] = path
+def pack_images(folder: str | Path, images: list[str], path: str | Path, key_folder: str | None = None) -> None:
+    """Write images of a folder to a zip, bytes unchanged; the same files give the same zip.
 
-
-def pack_images(folder: str | Path, images: list[str], path: str | Path) -> None:
-    """Write images of a folder, given as paths relative to it, to a zip, bytes unchanged; same files, same zip."""
+    Args:
+        folder: The folder.
+        images: Their paths relative to it, with / between folders.
+        path: The zip to write; its members have these paths.
+        key_folder: The folder below which the paths are the keys of the images, `.` where it has no name; None where
+            their file names are.
+    """
     progress = Progress(Path(path).name, len(images))
-    with ZipWriter(path) as archive:
+    with ZipWriter(path, _key_folder_of_zip(images, key_folder)) as archive:
         for name in images:
             archive.add(name, (Path(folder) / name).read_bytes())
             progress.advance()
+
+
+def _key_folder_of_zip(images: list[str], key_folder: str | None) -> str | None:
+    """The key folder under which a zip of these images gives them keys by all of their paths."""
+    if key_folder is None:
+        return None
+    paths = [clean_path(image) for image in images]
+    return needed_key_folder(paths, in_folder(key_folder, common_folder(paths)) or THIS_FOLDER)

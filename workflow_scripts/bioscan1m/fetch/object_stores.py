@@ -17,15 +17,15 @@ from typing import IO, Any
 import requests
 from fsspec.core import url_to_fs
 
-from bioscan1m.errors import InputError
 from bioscan1m.fetch.downloads import BLOCK_BYTES, Stream, TransferError
-from bioscan1m.fetch.sources import scheme_of
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.sources import scheme_of
 
 GOOGLE_STORAGE = "https://storage.googleapis.com"
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs"}
 # Of one request: little is lost when it breaks off, and there are not so many requests that they take the time.
 REQUEST_BYTES = 2**24
-# It logs what it raises as well, with a traceback; we tell that in one line.
+# It logs what it raises as well, with a traceback; here one line is enough.
 logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
 
 
@@ -42,7 +42,9 @@ def open_object(source: str, offset: int, timeout: float) -> Iterator[Stream]:
         start = offset if offset <= found["size"] else 0
         file.seek(start)
         version = found.get("ETag") or found.get("etag")
-        yield Stream(_blocks(file, source), start, found["size"], version, _stated_checksum(found))
+        yield Stream(
+            _blocks(file, source), start, total=found["size"], version=version, checksum=_stated_checksum(found)
+        )
 
 
 def _settings(source: str, timeout: float) -> dict[str, object]:
@@ -94,7 +96,7 @@ def _troubles_of(source: str) -> Iterator[None]:
 
 
 def _is_refusal(error: Exception) -> bool:
-    """Whether another login is wanted: s3fs and gcsfs say it in many ways, and are not installed everywhere."""
+    """Whether another login is wanted: s3fs and gcsfs have many errors for it, and are not installed everywhere."""
     return (
         isinstance(error, PermissionError)
         or "Credentials" in type(error).__name__

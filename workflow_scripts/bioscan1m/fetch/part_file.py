@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bioscan1m.atomic import flush, write_json
-from bioscan1m.disk_troubles import naming
-from bioscan1m.errors import InputError
-from bioscan1m.fetch.sources import parse_checksum
+from bioscan1m.foundation.atomic import flush, write_json
+from bioscan1m.foundation.disk_errors import naming
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.sources import parse_checksum
 
 
 class PartFile:

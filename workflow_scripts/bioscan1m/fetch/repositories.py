@@ -10,8 +10,8 @@ from urllib.parse import quote, unquote
 
 import requests
 
-from bioscan1m.errors import InputError
 from bioscan1m.fetch.downloads import Stream, TransferError, get, open_http, open_with_session
+from bioscan1m.foundation.errors import InputError
 
 ZENODO = "https://zenodo.org"
 # As fsspec and the hub's own client write an address.

@@ -4,7 +4,7 @@ How badly a class fits an image is 1 minus the probability that the classifier g
 calibration images of a class the level's share fits no worse than the class's threshold; an image's set holds every
 class that fits it no worse than that. Since each class has a threshold of its own (Mondrian: Vovk et al. 2005, 4.5),
 the sets hold the true class in at least the level's share of the images of every class, rare ones too, as long as
-calibration and new images are drawn alike. A class with too few calibration images to say so is in every set.
+calibration and new images are drawn alike. A class with too few calibration images for that is in every set.
 """
 
 from __future__ import annotations
@@ -42,4 +42,4 @@ def _threshold(misfits: np.ndarray, level: float) -> float:
 
 
 def _rank(images: int, level: float) -> int:
-    return math.ceil(round((images + 1) * level, 9))  # 9 decimals: 0.95 * 20 is 19, whatever binary fractions say
+    return math.ceil(round((images + 1) * level, 9))  # 9 decimals: 0.95 * 20 is 19, which binary fractions miss

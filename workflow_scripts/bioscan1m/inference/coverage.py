@@ -1,8 +1,8 @@
 """How often prediction sets hold the true class, and how large they are: on the test images, by class and in all.
 
-All shares are percentages. The sets are calibrated on the validation images, which the test images never meet; but the
-validation images have also chosen the epoch and the trial, so that the sets may be a little too small. What the test
-images say is therefore part of the result.
+All shares are percentages. The sets are calibrated on the validation images, of which none is a test image; but epoch
+and trial were chosen on the validation images too, so that the sets may be a little too small. The coverage of the test
+images is therefore part of the result.
 """
 
 from __future__ import annotations
@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from bioscan1m.experiments.predictions import Predictions
+from bioscan1m.foundation.tables import write_parquet
 from bioscan1m.inference.conformal import class_thresholds, prediction_sets
-from bioscan1m.tables import write_parquet
 
 CLASS_COLUMNS = [
     "experiment",
@@ -77,7 +76,17 @@ class ExperimentSets:
 def form_test_sets(
     experiment: str, calibration: Predictions, test: Predictions, levels: Sequence[float]
 ) -> ExperimentSets:
-    """Calibrate and form the sets of one experiment; `levels` are shares, as 0.95."""
+    """Calibrate and form the sets of one experiment.
+
+    Args:
+        experiment: its name.
+        calibration: the predictions for the validation images.
+        test: those for the test images.
+        levels: shares, as 0.95.
+
+    Returns:
+        The sets of the test images at each level.
+    """
     return ExperimentSets(experiment, calibration, test, [form_sets(calibration, test.logits, one) for one in levels])
 
 
@@ -108,7 +117,7 @@ def write_sets(path: str | Path, sets: ExperimentSets) -> None:
 
 
 def class_coverage(experiments: Sequence[ExperimentSets]) -> pd.DataFrame:
-    """One row for each experiment, level and class: how it was calibrated, and what its test images say.
+    """One row for each experiment, level and class: how it was calibrated, and its coverage.
 
     A class belongs into a set from `least_probability` on: 0 where it is in every set, because it has too few
     calibration images.
@@ -137,7 +146,7 @@ def summarise_coverage(experiments: Sequence[ExperimentSets], by_class: pd.DataF
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
 
 
-def _describe_class(sets: ExperimentSets, one: LevelSets, place: int) -> dict[str, Any]:
+def _describe_class(sets: ExperimentSets, one: LevelSets, place: int) -> dict[str, object]:
     own = sets.test.truth == place
     return {
         "calibration_images": int((sets.calibration.truth == place).sum()),
@@ -148,7 +157,7 @@ def _describe_class(sets: ExperimentSets, one: LevelSets, place: int) -> dict[st
     }
 
 
-def _describe_level(sets: ExperimentSets, one: LevelSets, classes: pd.DataFrame) -> dict[str, Any]:
+def _describe_level(sets: ExperimentSets, one: LevelSets, classes: pd.DataFrame) -> dict[str, object]:
     return {
         "classes": len(classes),
         "classes_in_every_set": int((classes["in_every_set"] == "yes").sum()),

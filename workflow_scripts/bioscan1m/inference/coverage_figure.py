@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bioscan1m.experiments.experiment_figures import COLOURS
-from bioscan1m.figures import FULL_WIDTH
+from bioscan1m.experiments.figures import COLOURS
+from bioscan1m.foundation.figures import FULL_WIDTH
 from bioscan1m.inference.coverage import ExperimentSets, LevelSets
 
 
@@ -56,6 +56,6 @@ def _draw_sizes(axes: Axes, levels: Sequence[LevelSets]) -> None:
     for place, (sets, colour) in enumerate(zip(levels, COLOURS, strict=False)):
         shares = 100 * np.bincount(sets.sizes, minlength=classes + 1) / len(sets.sizes)
         axes.bar(np.arange(classes + 1) - 0.4 + (place + 0.5) * width, shares, width, color=colour)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="x", integer=True)
     axes.set(xlabel=f"classes in the set, of {classes}", ylabel="share of test images, %", xlim=(-0.6, classes + 0.6))
     axes.spines[["top", "right"]].set_visible(False)

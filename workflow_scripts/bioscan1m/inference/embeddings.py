@@ -1,6 +1,6 @@
 """Embeddings of images, for search and clustering: what a classifier's last layer makes its logits from.
 
-Images that look alike to the classifier have embeddings of a small angle, also those of classes that it does not know.
+Images that look alike to the classifier have embeddings of a small angle, also images of other classes than its own.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from matplotlib.figure import Figure
 
 from bioscan1m.experiments.classifiers import head_layer
 from bioscan1m.experiments.trained_classifier import Skipped, TrainedClassifier
-from bioscan1m.gallery import IMAGES_PER_ROW, draw_gallery
-from bioscan1m.tables import write_parquet
+from bioscan1m.foundation.gallery import IMAGES_PER_ROW, draw_gallery, name_above
+from bioscan1m.foundation.tables import write_parquet
 
 QUERIES = 8  # of the figure
 
@@ -32,16 +32,25 @@ class Embeddings:
 
 
 def embed(classifier: TrainedClassifier, package: str | Path, image_files: Sequence[str]) -> tuple[Embeddings, Skipped]:
-    """The embeddings of those images of the package that can be read, in their order, and the others with reasons.
+    """Embed images of a package, each of which is decoded once.
 
-    Each image is decoded once. Raises InputError where no image can be read.
+    Args:
+        classifier: whose last layer's input the embeddings are.
+        package: the HDF5 file.
+        image_files: the images.
+
+    Returns:
+        The embeddings of those that can be read, in their order, and the others with reasons.
+
+    Raises:
+        InputError: no image can be read.
     """
     vectors: list[np.ndarray] = []
 
-    def keep(_: torch.nn.Module, inputs: tuple[torch.Tensor]) -> None:
+    def collect(_: torch.nn.Module, inputs: tuple[torch.Tensor]) -> None:
         vectors.append(_pooled(inputs[0]).float().cpu().numpy())
 
-    hook = head_layer(classifier.model).register_forward_pre_hook(keep)
+    hook = head_layer(classifier.model).register_forward_pre_hook(collect)
     try:
         predictions, skipped = classifier.look_at(package, image_files)
     finally:
@@ -86,8 +95,10 @@ def show_nearest(embeddings: Embeddings, split: pd.DataFrame, package: Mapping[s
             places, cosines = nearest(known, embeddings.vectors[query], IMAGES_PER_ROW - 1)
             shown = described.loc[[query, *training[places]]]
             seconds = ["the test image", *(f"{cosine:.3f}" for cosine in cosines)]
-            texts = [f"{name}\n{second}" for name, second in zip(shown["label"], seconds, strict=True)]
-            rows[label] = [(package[name], text) for name, text in zip(shown["image_file"], texts, strict=True)]
+            rows[label] = [
+                (package[name], f"{name_above(name)}\n{of_class}\n{second}")
+                for name, of_class, second in zip(shown["image_file"], shown["label"], seconds, strict=True)
+            ]
     return draw_gallery(rows)
 
 

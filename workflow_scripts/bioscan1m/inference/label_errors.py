@@ -1,4 +1,4 @@
-"""Probable label errors among held-out images: labels that a classifier which has not seen the image speaks against.
+"""Probable label errors among held-out images: labels that a classifier doubts that has not seen the image.
 
 Listed is every image that the classifier gives another class than its label, the one with the widest margin between the
 two probabilities first (cleanlab's normalized_margin). Those are marked that confident learning (Northcutt et al. 2021)
@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,7 @@ from matplotlib.figure import Figure
 
 from bioscan1m.experiments.metrics import probabilities
 from bioscan1m.experiments.predictions import Predictions
-from bioscan1m.gallery import IMAGES_PER_ROW, draw_gallery
+from bioscan1m.foundation.gallery import IMAGES_PER_ROW, draw_gallery, name_above
 
 COLUMNS = [
     "experiment",
@@ -86,7 +85,7 @@ def show_label_errors(errors: pd.DataFrame, package: Mapping[str, bytes], experi
         rows[f"{experiment}: {len(own):,} doubtful {labels}, {confident:,} of them errors by confident learning"] = [
             (
                 package[row.image_file],
-                f"labelled {row.label}\nlooks like {row.suggested_label}\n"
+                f"{name_above(row.image_file)}\nlabelled {row.label}\nlooks like {row.suggested_label}\n"
                 f"{row.label_probability:.0f} % against {row.suggested_probability:.0f} %",
             )
             for row in own.head(IMAGES_PER_ROW).itertuples()
@@ -98,7 +97,7 @@ def ranked_errors(labels: np.ndarray, chances: np.ndarray) -> tuple[np.ndarray, 
     """The places of probable errors, the most probable first, and whether confident learning takes each for one.
 
     `labels` (images,) are class indices, `chances` (images, classes) probabilities of a classifier that has not seen
-    the images. Where all labels are of one class, nothing can be said and nothing is listed.
+    the images. Where all labels are of one class, there is no measure and nothing is listed.
     """
     if len(np.unique(labels)) < 2:
         return np.empty(0, np.int64), np.empty(0, bool)
@@ -115,14 +114,24 @@ def ranked_errors(labels: np.ndarray, chances: np.ndarray) -> tuple[np.ndarray, 
 
 
 def change_labels(labels: np.ndarray, classes: int, changed: int, random: np.random.Generator) -> np.ndarray:
-    """The labels with so many of them, drawn at random, turned into one of the other classes."""
+    """Change labels at random.
+
+    Args:
+        labels: (images,) class indices.
+        classes: their number.
+        changed: how many labels become one of the other classes.
+        random: draws them.
+
+    Returns:
+        The changed labels (images,).
+    """
     places = random.choice(len(labels), size=changed, replace=False)
     wrong = labels.copy()
     wrong[places] = (labels[places] + random.integers(1, classes, size=changed)) % classes
     return wrong
 
 
-def _describe_errors(experiment: str, held_out: HeldOut) -> Iterator[dict[str, Any]]:
+def _describe_errors(experiment: str, held_out: HeldOut) -> Iterator[dict[str, object]]:
     labels, chances = _labels_and_probabilities(held_out)
     images = [(name, role) for role, predictions in held_out.items() for name in predictions.image_files]
     classes, suggested = next(iter(held_out.values())).classes, chances.argmax(axis=1)

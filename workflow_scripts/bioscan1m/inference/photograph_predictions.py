@@ -1,7 +1,7 @@
-"""What the selected classifiers say of new photographs: one table with a row for each, and a figure to look at.
+"""The predictions of the selected classifiers for new photographs: a table with a row for each, and a figure.
 
-A classifier knows only the classes of its experiment: one of Diptera families finds a family for a beetle too. The
-prediction set and the deepest safe rank say how far to rely on a prediction for images like those of the dataset.
+A classifier has only the classes of its experiment: one of Diptera families finds a family for a beetle too. The
+prediction set and the deepest safe rank show how reliable a prediction is for images like those of the dataset.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bioscan1m.detector.boxes_table import CORNERS, UNREADABLE, read_boxes
+from bioscan1m.boxes.table import BLANK, CORNERS, UNREADABLE, read_boxes
 from bioscan1m.experiments.metrics import probabilities
 from bioscan1m.experiments.predictions import Predictions
-from bioscan1m.gallery import IMAGES_PER_ROW, draw_gallery
+from bioscan1m.foundation.gallery import IMAGES_PER_ROW, draw_gallery, name_above
+from bioscan1m.foundation.quarantine import read_quarantine
 from bioscan1m.inference.coverage import form_sets, name_members
 from bioscan1m.metadata.taxonomy import Rank, deepest_safe
-from bioscan1m.quarantine import read_rows
 
 BOX_COLUMNS = ["image_file", "status", *CORNERS, "score"]
 ROWS = 4  # of the figure
-NAME_LENGTH = 22  # letters of a file name above its image
+NEARLY_EQUAL = "blank: nearly all pixels are equal"
 
 
 def list_photographs(
@@ -33,9 +33,11 @@ def list_photographs(
     `boxes` is the boxes table, in the order of the photographs; none where nothing was cropped: then all that is known
     of a photograph is whether it is in the package. `quarantine` are the tables of what could not be used.
     """
-    problems = {image_file: reason for path in quarantine for image_file, _, reason in read_rows(path)}
+    problems = {image_file: reason for path in quarantine for image_file, _, reason in read_quarantine(path)}
     if boxes:
-        table = pd.concat(map(read_boxes, boxes))[BOX_COLUMNS]
+        read = pd.concat(map(read_boxes, boxes))
+        problems |= dict.fromkeys(read.loc[read[BLANK].astype("boolean").fillna(False), "image_file"], NEARLY_EQUAL)
+        table = read[BOX_COLUMNS]
     else:
         names = sorted({*package, *problems})
         table = pd.DataFrame({"image_file": names, "status": [None if n in package else UNREADABLE for n in names]})
@@ -45,12 +47,19 @@ def list_photographs(
 def prediction_columns(
     experiment: str, predictions: Predictions, calibration: Predictions, ranks: Sequence[Rank], level: float
 ) -> pd.DataFrame:
-    """The columns of one experiment, with image_file as the index.
+    """Make the columns of one experiment.
 
-    `predictions` are those of the photographs, `calibration` those of the validation images. The columns are named by
-    the experiment: the most probable class, its probability in percent (`_confidence`), the prediction set at the
-    level (as `_set_95`, the most probable class first), the deepest rank at which a taxon has that probability and
-    the taxon (`_rank_95` and `_taxon_95`, empty where no rank has).
+    Args:
+        experiment: its name, with which the names of the columns begin.
+        predictions: for the photographs.
+        calibration: the predictions for the validation images.
+        ranks: those of the classes, the coarsest first.
+        level: a share, as 0.95.
+
+    Returns:
+        By image_file the most probable class, its probability in percent (`_confidence`), the prediction set at the
+        level (as `_set_95`, the most probable class first), the deepest rank at which a taxon has that probability, and
+        the taxon (`_rank_95` and `_taxon_95`, empty where no rank has).
     """
     chances = probabilities(predictions.logits)
     safe = deepest_safe(chances, ranks, level)
@@ -84,6 +93,6 @@ def show_predictions(table: pd.DataFrame, package: Mapping[str, bytes], experime
 
 
 def _describe(row: pd.Series, experiments: Sequence[str]) -> str:
-    name = row["image_file"]
-    named = name if len(name) <= NAME_LENGTH else f"{name[:NAME_LENGTH]}…"
-    return "\n".join([named, *(f"{row[one]} {row[f'{one}_confidence']:.0f} %" for one in experiments)])
+    return "\n".join(
+        [name_above(row["image_file"]), *(f"{row[one]} {row[f'{one}_confidence']:.0f} %" for one in experiments)]
+    )

@@ -1,7 +1,7 @@
-"""What the test images say of each rank: how often its most probable taxon is right, and how deep one can safely go.
+"""Accuracy at each rank on the test images: how often its most probable taxon is right, and how often it is safe.
 
 All shares are percentages. Where all classes are in one taxon, as the families of Diptera are in one order, that rank
-is right by construction; the number of taxa tells.
+is right by construction, which its number of taxa shows.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +16,8 @@ import pyarrow as pa
 
 from bioscan1m.experiments.metrics import probabilities
 from bioscan1m.experiments.predictions import Predictions
+from bioscan1m.foundation.tables import write_parquet
 from bioscan1m.metadata.taxonomy import Rank, deepest_safe
-from bioscan1m.tables import write_parquet
 
 COLUMNS = ["experiment", "level", "rank", "taxa", "accuracy", "deepest_safe", "accuracy_there"]
 NO_RANK = "none"
@@ -70,7 +69,7 @@ def write_ranked(path: str | Path, tested: RankedTest, levels: Sequence[float]) 
     write_parquet(path, pa.table(columns))
 
 
-def _describe_level(tested: RankedTest, level: float) -> list[dict[str, Any]]:
+def _describe_level(tested: RankedTest, level: float) -> list[dict[str, object]]:
     chances, truth = probabilities(tested.test.logits), tested.test.truth
     safe = deepest_safe(chances, tested.ranks, level)
     given = np.array([name or NO_RANK for name in safe.rank])

@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from bioscan1m.errors import InputError
 from bioscan1m.experiments.evaluation import find_selected
 from bioscan1m.experiments.trained_classifier import TrainedClassifier, load_trained
-from bioscan1m.weights import read_recipe
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.networks.weights import read_recipe
 
 
 def load_selected(selection: str | Path, models: Sequence[str | Path]) -> TrainedClassifier:

@@ -1,4 +1,4 @@
-"""Images that are of little use for training: what the boxes table and the classifiers say against each.
+"""Images that are of little use for training: what the boxes table and the classifiers find wrong with each.
 
 Findings are reasons to look at an image, no verdicts. An image with several comes first.
 """
@@ -6,17 +6,16 @@ Findings are reasons to look at an image, no verdicts. An image with several com
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import islice
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bioscan1m.detector.boxes_table import BELOW_THRESHOLD, UNREADABLE
+from bioscan1m.boxes.table import BELOW_THRESHOLD, BLANK, UNREADABLE
 from bioscan1m.experiments.metrics import probabilities
 from bioscan1m.experiments.predictions import Predictions
-from bioscan1m.gallery import IMAGES_PER_ROW, draw_gallery
+from bioscan1m.foundation.gallery import IMAGES_PER_ROW, draw_gallery, first_shown
 
 COLUMNS = ["image_file", "findings", "score", "second_score", "box_share", "sharpness", "confidence"]
 # Sharpness spreads over factors, so it is compared as a logarithm; at 3 robust standard deviations below the median
@@ -30,37 +29,47 @@ UNSURE = 50.0  # percent: where no class is more probable than all others togeth
 def list_unusable(boxes: pd.DataFrame, held_out: Iterable[Predictions]) -> pd.DataFrame:
     """One row for each image with a finding, the images with most findings first, then the lowest score.
 
-    `boxes` is the boxes table, `held_out` are predictions for images outside of training, of one or more experiments.
-    `findings` are joined by commas: unreadable; no_insect (the detector's best score is not above the threshold);
-    cut_off (the box touches the border); several_insects (a second box is nearly as sure); tiny; blurred (far less
-    sharp within the box than most); unsure (the surest classifier gives no class half of the probability). `confidence`
-    is that probability in percent, empty for an image that no classifier was held from.
+    Args:
+        boxes: the boxes table.
+        held_out: predictions for images outside of training, of one or more experiments.
+
+    Returns:
+        `findings`, joined by commas: unreadable; blank (nearly all pixels are equal); no_insect (the detector's best
+        score is not above the threshold); cut_off (the box touches the border); several_insects (a second box is nearly
+        as sure); tiny; blurred (far less sharp within the box than most); unsure (the surest classifier gives no class
+        half of the probability). `confidence` is that probability in percent, empty for an image that was in all
+        trainings.
     """
     table = boxes.reset_index(drop=True)
     table["confidence"] = table["image_file"].map(highest_confidence(held_out))
-    readable = table["status"] != UNREADABLE
-    findings = pd.DataFrame(
-        {
-            "unreadable": ~readable,
-            "no_insect": table["status"] == BELOW_THRESHOLD,
-            "cut_off": _is_true(table["touches_border"]),
-            "several_insects": _is_true(table["ambiguous"]),
-            "tiny": _is_true(table["tiny"]),
-            "blurred": readable & is_blurred(table["sharpness"]),
-            "unsure": table["confidence"] < UNSURE,
-        }
-    )
+    findings = quality_findings(table).assign(unsure=table["confidence"] < UNSURE)
     table["findings"] = [",".join(findings.columns[row]) for row in findings.to_numpy()]
     table["number"] = findings.sum(axis=1)
     found = table[table["number"] > 0].sort_values(["number", "score"], ascending=[False, True], kind="stable")
     return found[COLUMNS].reset_index(drop=True)
 
 
+def quality_findings(boxes: pd.DataFrame) -> pd.DataFrame:
+    """What is wrong with each image by the boxes table alone, whatever a classifier makes of it: a flag per finding."""
+    readable = boxes["status"] != UNREADABLE
+    return pd.DataFrame(
+        {
+            "unreadable": ~readable,
+            "blank": _is_true(boxes[BLANK]),
+            "no_insect": boxes["status"] == BELOW_THRESHOLD,
+            "cut_off": _is_true(boxes["touches_border"]),
+            "several_insects": _is_true(boxes["ambiguous"]),
+            "tiny": _is_true(boxes["tiny"]),
+            "blurred": readable & is_blurred(boxes["sharpness"]),
+        }
+    )
+
+
 def show_unusable(unusable: pd.DataFrame, photographs: Mapping[str, bytes]) -> Figure:
     """The first of the list in ROWS rows, with what was found; those that are not in the package cannot be shown."""
-    shown = islice((row for row in unusable.itertuples() if row.image_file in photographs), ROWS * IMAGES_PER_ROW)
-    images = [(photographs[row.image_file], _describe(row)) for row in shown]
-    return draw_gallery({f"{len(unusable):,} images with a finding": images})
+    images = ((row.image_file, _describe(row)) for row in unusable.itertuples())
+    shown = first_shown(images, [photographs], ROWS * IMAGES_PER_ROW)
+    return draw_gallery({f"{len(unusable):,} images with a finding": shown})
 
 
 def is_blurred(sharpness: pd.Series) -> pd.Series:
@@ -82,7 +91,8 @@ def highest_confidence(held_out: Iterable[Predictions]) -> pd.Series:
 
 def _describe(row: Any) -> str:
     sure = "" if pd.isna(row.confidence) else f"\nclassifier {row.confidence:.0f} %"
-    return row.findings.replace(",", "\n").replace("_", " ") + f"\ndetector {100 * row.score:.0f} %{sure}"
+    findings = row.findings.replace(",", "\n").replace("_", " ")
+    return f"{findings}\ndetector {100 * row.score:.0f} %{sure}"
 
 
 def _is_true(flags: pd.Series) -> pd.Series:

@@ -7,9 +7,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bioscan1m.foundation.image_keys import LONGEST_KEY
+
 BYTES_PER_WORD = 8
-# Bytes of a file name: NAME_MAX of Linux's file systems. To hash far longer ones would take too much memory.
-LONGEST_NAME = 255
 
 
 def hash_names(names: pa.ChunkedArray | pd.Series) -> np.ndarray:
@@ -18,12 +18,15 @@ def hash_names(names: pa.ChunkedArray | pd.Series) -> np.ndarray:
     Takes memory for as many bytes per name as the longest one has.
     """
     (column,) = pa.table({"names": names}).columns
-    return np.concatenate([np.zeros(0, np.uint64), *map(_hash_chunk, column.chunks)])
+    return np.concatenate([np.zeros(0, np.uint64), *(_hash_chunk(chunk) for chunk in column.chunks if len(chunk))])
 
 
 def all_differ(names: pa.ChunkedArray) -> bool:
-    """Whether they are known to be all different, as names are whose hashes differ; numbers sort faster than names."""
-    if (pc.max(pc.binary_length(names)).as_py() or 0) > LONGEST_NAME:
+    """Whether they are known to be all different, as names are whose hashes differ; numbers sort faster than names.
+
+    To hash names that are far longer than a key can be would take too much memory.
+    """
+    if (pc.max(pc.binary_length(names)).as_py() or 0) > LONGEST_KEY:
         return False
     hashes = np.sort(hash_names(names))
     return not (hashes[1:] == hashes[:-1]).any()

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
 ROLES = ("train", "validation", "test")
-
-
-def task_of(name: str, experiments: dict[str, Any]) -> dict[str, Any]:
-    """The task that an experiment belongs to: its own, or that of the parent it is drawn from."""
-    experiment = experiments[name]
-    return task_of(experiment["parent"], experiments) if "parent" in experiment else experiment
+NO_ROLE = -1  # in arrays of places in ROLES
+NO_CLASS = -1  # in arrays of places in a list of classes
 
 
 def split_counts(images: int, ratios: dict[str, float]) -> tuple[int, int, int]:

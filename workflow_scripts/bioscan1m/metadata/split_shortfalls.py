@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from bioscan1m.metadata.split_rule import ROLES, split_counts
-from bioscan1m.metadata.splits import NO_ROLE, Assignment
+from bioscan1m.metadata.split_settings import Splits, SplitSubset
+from bioscan1m.metadata.splits import NO_CLASS, NO_ROLE, Assignment
 
 TOO_FEW_FOR_PARTS = "too few images for three parts: the class is left out"
+TOO_FEW_GROUPS = "fewer groups than roles: the class is left out"
+NO_GROUP_FOR_ROLE = "none in this role: no group could be moved there without emptying another class's"
 TOO_FEW_IN_PARENT = "the parent has fewer images than wanted: all of them are drawn"
+LEFT = "still in the experiment, of those that the previous releases had"
 NO_LABEL = "a role in the source but no label: the rows are left out"
 
 
@@ -33,18 +37,24 @@ class Shortfall(NamedTuple):
 
 
 def find_shortfalls(
-    assigned: dict[str, Assignment], splits: dict[str, Any], source_roles: pd.DataFrame | None = None
+    assigned: dict[str, Assignment], splits: Splits, source_roles: pd.DataFrame | None = None
 ) -> list[Shortfall]:
-    """All of them, by experiment; `source_roles` are the columns of the source where the roles were taken from it."""
+    """All shortfalls, by experiment.
+
+    Args:
+        assigned: The assignment of each experiment.
+        splits: The experiments and the ratios.
+        source_roles: The columns of roles that the source has, where these were taken; None where the rule was applied.
+    """
     found: list[Shortfall] = []
     for name, assignment in assigned.items():
-        experiment = splits["experiments"][name]
-        if "parent" in experiment:
-            quotas = split_counts(experiment["images"], splits["ratios"])
-            available = assigned[experiment["parent"]].counts.sum(axis=0)
+        experiment = splits.experiments[name]
+        if isinstance(experiment, SplitSubset):
+            quotas = split_counts(experiment.images, splits.ratios)
+            available = assigned[experiment.parent].counts.sum(axis=0)
             found += _parts_below_quota(name, assignment.counts.sum(axis=0), quotas, available)
         else:
-            found += _classes_left_out(name, assignment)
+            found += _classes_left_out(name, assignment, splits)
         if source_roles is not None:
             found += _roles_without_label(name, assignment, source_roles[name])
     return found
@@ -56,10 +66,16 @@ def shortfall_table(shortfalls: list[Shortfall]) -> pd.DataFrame:
     return table[["experiment", "class", "role", "images", "wanted", "shortfall"]].astype({"wanted": "Int64"})
 
 
-def _classes_left_out(name: str, assignment: Assignment) -> Iterator[Shortfall]:
-    images = np.bincount(assignment.labels + 1, minlength=len(assignment.classes) + 1)[1:]
-    for place in np.flatnonzero((images > 0) & ~assignment.counts.any(axis=1)):
-        yield Shortfall(name, TOO_FEW_FOR_PARTS, int(images[place]), of_class=str(assignment.classes[place]))
+def _classes_left_out(name: str, assignment: Assignment, splits: Splits) -> Iterator[Shortfall]:
+    labels = assignment.labels[assignment.labels != NO_CLASS]
+    images = np.bincount(labels, minlength=len(assignment.classes)).tolist()
+    for of_class, number, counts in zip(assignment.classes, images, assignment.counts, strict=True):
+        if number and not counts.any():
+            enough = splits.group and any(split_counts(number, splits.ratios))
+            yield Shortfall(name, TOO_FEW_GROUPS if enough else TOO_FEW_FOR_PARTS, number, of_class=str(of_class))
+        elif number and splits.group:
+            for role in np.array(ROLES)[counts == 0]:
+                yield Shortfall(name, NO_GROUP_FOR_ROLE, 0, of_class=str(of_class), role=str(role))
 
 
 def _parts_below_quota(

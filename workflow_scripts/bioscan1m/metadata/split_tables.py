@@ -1,31 +1,33 @@
 """From the validated metadata to one table of roles per experiment, by the policy of the config.
 
-`fresh` applies the rule of splits.py. `published` takes the roles that the source has and holds their counts against
-the rule. `auto` is `published` where the source has a column for every experiment, else `fresh`. `extend` applies the
-rule to what previous releases leave open: no image of them changes its role.
+`fresh` applies the rule of splits.py. `published` takes the roles that the source has and compares their counts with
+those of the rule. `auto` is `published` where the source has a column for every experiment, else `fresh`. `extend`
+applies the rule to what previous releases leave open: no image of them moves between training, validation and test; it
+may leave a subset.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import replace
 from itertools import chain, product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bioscan1m.errors import InputError
-from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED, SOURCE_COLUMNS, read_header, read_tsv, write_strings
-from bioscan1m.metadata.split_rule import ROLES, task_of
-from bioscan1m.metadata.split_shortfalls import Shortfall, find_shortfalls, shortfall_table
-from bioscan1m.metadata.splits import NO_ROLE, Assignment, Roles, assign_roles, label_places
-from bioscan1m.streams import map_in_order
-from bioscan1m.tables import read_parquet, write_table
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.streams import map_in_order
+from bioscan1m.foundation.tables import read_parquet, write_table
+from bioscan1m.metadata.split_groups import Groups
+from bioscan1m.metadata.split_rule import NO_ROLE, ROLES
+from bioscan1m.metadata.split_settings import Splits
+from bioscan1m.metadata.split_shortfalls import LEFT, Shortfall, find_shortfalls, shortfall_table
+from bioscan1m.metadata.splits import Assignment, Roles, assign_roles, label_places
+from bioscan1m.metadata.table import NO_SPLIT, NOT_CLASSIFIED, SOURCE_COLUMNS, read_header, read_tsv, write_strings
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +36,7 @@ ROLE_PLACES = {**{role: place for place, role in enumerate(ROLES)}, NO_SPLIT: NO
 
 def build_splits(
     metadata: str | Path,
-    splits: dict[str, Any],
+    splits: Splits,
     tables: list[str | Path],
     roles: str | Path,
     counts: str | Path,
@@ -42,54 +44,65 @@ def build_splits(
     threads: int,
     previous: Sequence[str | Path] = (),
 ) -> dict[str, int]:
-    """Write one table per experiment, in the order of the config, and those of all roles, counts and shortfalls.
+    """Give every row its role in every experiment, and write the tables of them.
 
-    `previous` are the metadata TSVs of the releases that the policy `extend` builds on, newest first.
+    Args:
+        metadata: The validated metadata, Parquet.
+        splits: The policy, the experiments and how their classes are split.
+        tables: The files of the experiments, in the order of `splits`. Each gets the columns image_file, chunk_number,
+            label and role, and the rows that have a role, in the order of the metadata.
+        roles: The file that gets image_file, one column of roles per experiment, and every row of the metadata.
+        counts: The file that gets the images of each class and role, beside those that the rule gives.
+        shortfalls: The file that gets what the rule could not give.
+        threads: The number of experiments assigned, and of files written, at the same time.
+        previous: The metadata TSVs of the releases that the policy `extend` builds on, newest first.
 
-    A table has the columns image_file, chunk_number, label and role, and the rows that have a role, in the order of the
-    metadata; that of all roles has image_file, a column per experiment, and every row of the metadata. Returns counts
-    of rows. Raises InputError where an experiment has the name of a metadata column, or the source lacks the published
-    columns or has other words in them.
+    Returns:
+        The count of rows, and of those that have a role in any experiment.
+
+    Raises:
+        InputError: An experiment has the name of a metadata column, or the source or a release lacks the columns of
+            roles or has other words in them.
     """
-    experiments = splits["experiments"]
-    if clashes := [name for name in experiments if name in {*SOURCE_COLUMNS, *_task_columns(experiments)}]:
-        raise InputError(f"splits.experiments: {', '.join(clashes)} is a column of the metadata; choose another name")
+    _refuse_names_of_columns(splits)
     published = _takes_published(metadata, splits)
-    table = _read(metadata, experiments, published)
+    table = _read(metadata, splits, published)
     frame = table.to_pandas()
-    by_rule = assign_roles(frame, splits, threads=threads)
+    left: list[Shortfall] = []
+    by_rule = assign_roles(frame, replace(splits, group=None), threads=threads)
     if published:
-        assigned = published_roles(frame, experiments, str(metadata))
-    elif splits["policy"] == "extend":
-        had = {str(file): previous_roles(frame["image_file"], list(experiments), file) for file in previous}
-        assigned = assign_roles(frame, splits, had, threads)
-        _log_changes(list(had.values()), assigned)
+        assigned = published_roles(frame, splits, metadata)
+    elif splits.policy == "extend":
+        assigned, left = _extend(frame, splits, previous, threads)
     else:
-        assigned = by_rule
-    names = table.select(["image_file", "chunk_number"]).combine_chunks()
-
-    tables_of = {
-        path: partial(_roles_table, names, assigned[name]) for name, path in zip(experiments, tables, strict=True)
-    }
-    tables_of[roles] = partial(_all_roles, names["image_file"], assigned)
-    list(map_in_order(lambda path: write_strings(path, tables_of[path]()), tables_of, threads))
+        assigned = assign_roles(frame, splits, threads=threads) if splits.group else by_rule
+    _write_roles(table.select(["image_file", "chunk_number"]), assigned, tables, roles=roles, threads=threads)
     compared = compare_counts(assigned, by_rule)
-    fallen_short = find_shortfalls(assigned, splits, frame[list(experiments)] if published else None)
+    fallen_short = find_shortfalls(assigned, splits, frame[list(splits.experiments)] if published else None) + left
     _log(assigned, compared, fallen_short)
     write_table(counts, compared)
     write_table(shortfalls, shortfall_table(fallen_short))
-    return {"in": len(frame), "out": int(_has_any_role(assigned).sum())}
+    has_role = np.any([assignment.roles != NO_ROLE for assignment in assigned.values()], axis=0)
+    return {"in": len(frame), "out": int(has_role.sum())}
 
 
-def published_roles(frame: pd.DataFrame, experiments: dict[str, Any], source: str) -> dict[str, Assignment]:
-    """The roles that the source's own columns give; a row without a label has none."""
+def published_roles(frame: pd.DataFrame, splits: Splits, source: str | Path) -> dict[str, Assignment]:
+    """The roles that the columns of the source give; a row without a label has none.
+
+    Args:
+        frame: The rows, with the columns of the experiments and of their labels.
+        splits: The experiments.
+        source: The file that the rows come from, for messages.
+    """
     assigned = {}
-    for name in experiments:
+    for name in splits.experiments:
         roles = _role_places(frame[name], name, source)
-        labels = frame[task_of(name, experiments)["label"]]
+        labels = frame[splits.task_of(name).label]
         chosen = (roles != NO_ROLE) & (labels != NOT_CLASSIFIED)
         classes, places = label_places(labels.where(chosen))
         assigned[name] = Assignment(classes, places, np.where(chosen, roles, NO_ROLE))
+        if splits.group:
+            Groups(frame, splits.group).roles(assigned[name].roles, f"the column {name} of the source")
     return assigned
 
 
@@ -108,7 +121,16 @@ def _role_places(words: pd.Series, name: str, source: str | Path) -> np.ndarray:
 def previous_roles(image_files: pd.Series, experiments: list[str], previous: str | Path) -> Roles:
     """The roles that these images had in a previous release.
 
-    An experiment of which the release has no column is new; an image that it does not have is new too.
+    Args:
+        image_files: The images of the N rows.
+        experiments: The names of the experiments.
+        previous: The metadata TSV of the release.
+
+    Returns:
+        The roles (N,) in each experiment of which the release has a column; NO_ROLE for an image that it does not have.
+
+    Raises:
+        InputError: The release has an image twice, or a word that is no role.
     """
     known = [name for name in experiments if name in read_header(previous)]
     release = read_tsv(previous, ["image_file", *known]).to_pandas()
@@ -119,8 +141,11 @@ def previous_roles(image_files: pd.Series, experiments: list[str], previous: str
     if gone.any():
         logger.warning("%s: %d images of the previous release have no row any more", previous, gone.sum())
     places = pd.Index(release["image_file"]).get_indexer(image_files)
-    roles = {name: np.append(_role_places(release[name], name, previous), NO_ROLE) for name in known}
-    return {name: of_release[places] for name, of_release in roles.items()}  # an image that is new is at place -1
+    in_release = places >= 0
+    roles = {name: np.full(len(image_files), NO_ROLE) for name in known}
+    for name in known:
+        roles[name][in_release] = _role_places(release[name], name, previous)[places[in_release]]
+    return roles
 
 
 def compare_counts(assigned: dict[str, Assignment], by_rule: dict[str, Assignment]) -> pd.DataFrame:
@@ -136,26 +161,58 @@ def compare_counts(assigned: dict[str, Assignment], by_rule: dict[str, Assignmen
     )
 
 
-def _takes_published(metadata: str | Path, splits: dict[str, Any]) -> bool:
+def _refuse_names_of_columns(splits: Splits) -> None:
+    if clashes := [name for name in splits.experiments if name in {*SOURCE_COLUMNS, *_task_columns(splits)}]:
+        raise InputError(f"splits.experiments: {', '.join(clashes)} is a column of the metadata; choose another name")
+
+
+def _takes_published(metadata: str | Path, splits: Splits) -> bool:
     names = pq.read_schema(metadata).names
-    missing = [name for name in splits["experiments"] if name not in names]
-    if splits["policy"] == "published" and missing:
+    missing = [name for name in splits.experiments if name not in names]
+    if splits.policy == "published" and missing:
         raise InputError(
             f"splits.policy is published, but the source has no column {', '.join(missing)}; set it to fresh or auto"
         )
-    published = splits["policy"] in ("auto", "published") and not missing
-    logger.info("policy %s: %s", splits["policy"], "the columns of the source" if published else "split by the rule")
+    published = splits.policy in ("auto", "published") and not missing
+    logger.info("policy %s: %s", splits.policy, "the columns of the source" if published else "split by the rule")
     return published
 
 
-def _task_columns(experiments: dict[str, Any]) -> list[str]:
-    tasks = [task_of(name, experiments) for name in experiments]
-    return [column for task in tasks for column in (task["label"], *task.get("where", {}))]
+def _task_columns(splits: Splits) -> list[str]:
+    return [column for name in splits.experiments for column in splits.task_of(name).columns]
 
 
-def _read(metadata: str | Path, experiments: dict[str, Any], published: bool) -> pa.Table:
-    columns = ["image_file", "chunk_number", *_task_columns(experiments), *(experiments if published else ())]
-    return read_parquet(metadata, columns=list(dict.fromkeys(columns)))
+def _read(metadata: str | Path, splits: Splits, published: bool) -> pa.Table:
+    columns = ["image_file", "chunk_number", *_task_columns(splits), *(splits.experiments if published else ())]
+    return read_parquet(metadata, columns=list(dict.fromkeys([*columns, *filter(None, [splits.group])])))
+
+
+def _extend(
+    frame: pd.DataFrame, splits: Splits, previous: Sequence[str | Path], threads: int
+) -> tuple[dict[str, Assignment], list[Shortfall]]:
+    """The roles by the rule, where the rows of the previous releases retain theirs; and how many lost theirs."""
+    had = {str(file): previous_roles(frame["image_file"], list(splits.experiments), file) for file in previous}
+    assigned = assign_roles(frame, splits, had, threads)
+    return assigned, _left(list(had.values()), assigned)
+
+
+def _write_roles(
+    names: pa.Table,
+    assigned: dict[str, Assignment],
+    tables: list[str | Path],
+    *,
+    roles: str | Path,
+    threads: int,
+) -> None:
+    """Write the table of each experiment and that of all roles; `names` has image_file and chunk_number of all rows."""
+    names = names.combine_chunks()
+    assignments = dict(zip(tables, assigned.values(), strict=True))
+
+    def write(path: str | Path) -> None:
+        of_one = assignments.get(path)
+        write_strings(path, _roles_table(names, of_one) if of_one else _all_roles(names["image_file"], assigned))
+
+    list(map_in_order(write, [*tables, roles], threads))
 
 
 def _roles_table(names: pa.Table, assignment: Assignment) -> pa.Table:
@@ -168,8 +225,10 @@ def _roles_table(names: pa.Table, assignment: Assignment) -> pa.Table:
 
 def _all_roles(image_files: pa.ChunkedArray, assigned: dict[str, Assignment]) -> pa.Table:
     """The role of each row in each experiment, no_split where it has none."""
-    words = [*ROLES, NO_SPLIT]  # NO_ROLE, which is -1, is the last place
-    columns = {name: _words(one.roles % len(words), words) for name, one in assigned.items()}
+    columns = {
+        name: _words(np.where(one.roles == NO_ROLE, len(ROLES), one.roles), [*ROLES, NO_SPLIT])
+        for name, one in assigned.items()
+    }
     return pa.table({"image_file": image_files, **columns})
 
 
@@ -180,27 +239,26 @@ def _words(places: np.ndarray, words: Sequence[str] | np.ndarray) -> pa.Dictiona
 
 def _count(assigned: dict[str, Assignment]) -> pd.Series:
     """Images by experiment, class and role, for classes that have any."""
-    images = {}
+    images: dict[tuple[str, str, str], int] = {}
     for name, assignment in assigned.items():
-        counts = assignment.counts
-        kept = counts.any(axis=1)
-        groups = product([name], assignment.classes[kept], ROLES)
-        images |= zip(groups, counts[kept].ravel().tolist(), strict=True)
-    groups = pd.MultiIndex.from_tuples(images, names=["experiment", "class", "role"])
-    return pd.Series(images.values(), groups, dtype=np.int64)
+        has_images = assignment.counts.any(axis=1)
+        groups = product([name], assignment.classes[has_images], ROLES)
+        images |= zip(groups, assignment.counts[has_images].ravel().tolist(), strict=True)
+    index = pd.MultiIndex.from_tuples(images, names=["experiment", "class", "role"])
+    return pd.Series(images.values(), index, dtype=np.int64)
 
 
-def _has_any_role(assigned: dict[str, Assignment]) -> np.ndarray:
-    return np.any([assignment.roles != NO_ROLE for assignment in assigned.values()], axis=0)
-
-
-def _log_changes(had: list[Roles], assigned: dict[str, Assignment]) -> None:
-    """What became of the roles of the previous releases: none of them changes to another one."""
+def _left(had: list[Roles], assigned: dict[str, Assignment]) -> list[Shortfall]:
+    """How many images of the previous releases have left each experiment, of how many."""
+    found = []
     for name in dict.fromkeys(chain.from_iterable(had)):
         before = np.any([roles[name] != NO_ROLE for roles in had if name in roles], axis=0)
         now = assigned[name].roles != NO_ROLE
-        kept, left, joined = (before & now).sum(), (before & ~now).sum(), (~before & now).sum()
-        logger.info("%s: %d images keep their role, %d leave, %d join", name, kept, left, joined)
+        retained, left = int((before & now).sum()), int((before & ~now).sum())
+        logger.info("%s: %d images keep their role, %d leave, %d join", name, retained, left, (~before & now).sum())
+        if left:
+            found.append(Shortfall(name, LEFT, retained, retained + left))
+    return found
 
 
 def _log(assigned: dict[str, Assignment], compared: pd.DataFrame, shortfalls: list[Shortfall]) -> None:

@@ -5,14 +5,17 @@ The published figures stand in columns that end in `_published`; they are empty 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from bioscan1m.metadata.metadata import NO_SPLIT, NOT_CLASSIFIED, RANKS, read_tsv
+from bioscan1m.foundation.published import published
 from bioscan1m.metadata.split_rule import ROLES
-from bioscan1m.published import published
+from bioscan1m.metadata.suspicions import find_suspicions
+from bioscan1m.metadata.table import NO_SPLIT, NOT_CLASSIFIED, RANKS, TAXA, read_tsv
 
 IDENTIFIERS = {"bin": "uri", "sampleid": "sampleid"}
 UNKNOWN = ("", NOT_CLASSIFIED)
@@ -23,17 +26,21 @@ PUBLISHED_CLASSES = {"order": "large_insect_order", "diptera_family": "large_dip
 
 def read_metadata(path: str | Path, experiments: dict[str, str]) -> pd.DataFrame:
     """The columns of the final metadata that the statistics need; `experiments` maps each to its column of labels."""
-    columns = [*IDENTIFIERS.values(), *RANKS, *experiments.values(), *experiments]
+    columns = [*IDENTIFIERS.values(), *TAXA, *experiments.values(), *experiments]
     return read_tsv(path, list(dict.fromkeys(columns))).to_pandas(strings_to_categorical=True)
 
 
+SUSPICIONS = ["column", "name", "images", "resembles", "its_images", "reason"]
 LEAKAGE = ["experiment", "identifier", "in_train_and_test", "test_images", "of_these_shared", "shared_percent"]
 
 
 def label_table(metadata: pd.DataFrame) -> pd.DataFrame:
-    """Table 1: per rank, and for BINs, the number of names and of labelled samples, and their share in percent."""
+    """Table 1: per rank, and for BINs, the number of names and of labelled samples, and their share in percent.
+
+    `name` is the finest taxon that is known of a sample, whatever its rank (3.1.1).
+    """
     rows = []
-    for rank, column in {**{rank: rank for rank in RANKS}, "bin": IDENTIFIERS["bin"]}.items():
+    for rank, column in {**{rank: rank for rank in (*RANKS, "name")}, "bin": IDENTIFIERS["bin"]}.items():
         counts = _known(metadata[column])
         samples = counts.sum()
         share = round(100 * samples / len(metadata), 1)
@@ -50,20 +57,37 @@ def class_table(metadata: pd.DataFrame, experiments: dict[str, str]) -> pd.DataF
     return _beside_published(pd.concat(counts), known[["experiment", "class", "images"]], ["experiment", "class"])
 
 
+def largest_experiments(classes: pd.DataFrame, experiments: dict[str, str]) -> list[str]:
+    """For each column of labels, the experiment with most images, where one has any; `classes` is the class table."""
+    images = classes.groupby("experiment", sort=False)["images"].sum()
+    labels = pd.Series({name: label for name, label in experiments.items() if name in images}, dtype=object)
+    return [images[members.index].idxmax() for _, members in labels.groupby(labels, sort=False)]
+
+
 def imbalance_table(metadata: pd.DataFrame, classes: pd.DataFrame) -> pd.DataFrame:
     """Table 2: the largest class, the smallest class and their ratio, for BINs and for each experiment.
 
-    `classes` is the class table. Two printed ratios do not follow from the counts that the paper prints, so the ratio
-    of those counts stands there too, in `imbalance_published_counts`.
+    The ratio that the paper prints for an experiment is that of its training images (627,427 / 4 for the orders), so it
+    stands beside `training_imbalance`; that for BINs is of all images.
+
+    Args:
+        metadata: of `read_metadata`.
+        classes: of `class_table`.
+
+    Returns:
+        One row for the BINs and one per experiment that has images.
     """
     groups = {"bin": _known(metadata[IDENTIFIERS["bin"]])}
-    groups |= {name: table.set_index("class")["images"] for name, table in classes.groupby("experiment", sort=False)}
+    tables = dict(iter(classes.groupby("experiment", sort=False)))
+    groups |= {name: table.set_index("class")["images"] for name, table in tables.items()}
     rows = [{"classes": name, **_imbalance(images)} for name, images in groups.items() if len(images)]
     ratios = pd.DataFrame(rows, columns=["classes", *IMBALANCE])
+    training = {name: _ratio(table["train"]) for name, table in tables.items()}
     printed = published("table2_imbalance").set_index("classes")["imbalance"]
-    counted = published("class_counts").groupby("group_level")["images"].agg(lambda images: images.max() / images.min())
-    ratios["imbalance_published"] = ratios["classes"].map(printed)
-    ratios["imbalance_published_counts"] = ratios["classes"].map(counted.rename(PUBLISHED_CLASSES)).round(2)
+    of_bins = ratios["classes"] == "bin"
+    ratios["imbalance_published"] = ratios["classes"].map(printed).where(of_bins)
+    ratios["training_imbalance"] = ratios["classes"].map(training).astype(float)
+    ratios["training_imbalance_published"] = ratios["classes"].map(printed).mask(of_bins)
     return ratios
 
 
@@ -93,6 +117,16 @@ def leakage_table(metadata: pd.DataFrame, experiments: dict[str, str]) -> pd.Dat
     return pd.DataFrame(rows, columns=LEAKAGE)
 
 
+def suspicion_table(metadata: pd.DataFrame, labels: Iterable[str]) -> pd.DataFrame:
+    """The labels in doubt of all ranks and of these columns of labels, one row for each name."""
+    rows = [
+        (column, *astuple(suspicion))
+        for column in dict.fromkeys([*RANKS, *labels])
+        for suspicion in find_suspicions(metadata[column].astype("category").value_counts().to_dict())
+    ]
+    return pd.DataFrame(rows, columns=SUSPICIONS)
+
+
 def _known(labels: pd.Series) -> pd.Series:
     """Images per name, without those that have none."""
     counts = labels.astype("category").cat.remove_unused_categories().value_counts()
@@ -116,7 +150,13 @@ def _imbalance(images: pd.Series) -> dict[str, object]:
         "smallest": smallest,
         "smallest_images": images.min(),
     }
-    return {"categories": len(images), **extremes, "imbalance": round(images.max() / images.min(), 2)}
+    return {"categories": len(images), **extremes, "imbalance": _ratio(images)}
+
+
+def _ratio(images: pd.Series) -> float | None:
+    """The largest of these counts over the smallest that is not 0; None where all are."""
+    counts = images[images > 0]
+    return round(counts.max() / counts.min(), 2) if len(counts) else None
 
 
 def _beside_published(table: pd.DataFrame, known: pd.DataFrame, keys: str | list[str]) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""From fine to coarse: what a classifier of families says of orders, and how deep a prediction can be trusted.
+"""From fine to coarse: what a classifier of families predicts of orders, and how deep a prediction can be trusted.
 
 The probability of a taxon is the sum of those of the classes in it. So a classifier that wavers between two families of
 one order is sure of the order, and a prediction can be given at the deepest rank at which it is still sure enough.
@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bioscan1m.metadata.metadata import NOT_CLASSIFIED, RANKS
-from bioscan1m.tables import read_parquet
+from bioscan1m.foundation.tables import read_parquet
+from bioscan1m.metadata.table import NOT_CLASSIFIED, RANKS
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +38,14 @@ class Rank:
 def read_ranks(metadata: str | Path, label: str, classes: Sequence[str]) -> list[Rank]:
     """The ranks of the classes, the coarsest first, the classes themselves last.
 
-    `label` is the metadata column of the classes. Where it is no rank there is none above it. Of the coarser columns
-    those are ranks that name a taxon for every class; a class whose rows differ belongs where most of them say.
+    Args:
+        metadata: The validated metadata, Parquet.
+        label: Its column of the classes. Where it is no rank, there is none above it.
+        classes: The names of the classes.
+
+    Returns:
+        Of the coarser columns those that have a taxon for every class. Where the rows of a class differ, the most
+        frequent taxon counts.
     """
     above = RANKS[: RANKS.index(label)] if label in RANKS else ()
     own = Rank(label, list(classes), np.arange(len(classes)))

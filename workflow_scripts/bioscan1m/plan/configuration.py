@@ -1,4 +1,4 @@
-"""The config is checked before any job starts: an unknown key or wrong value is an error that says what is allowed."""
+"""The config is checked before any job starts: an unknown key or wrong value is an error with what is allowed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from bioscan1m.errors import InputError
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.metadata.split_settings import SplitExperiments, Splits, SplitTask
+
+# What is to be written where a key has nothing behind it, by the type of the schema.
+IN_WORDS = {
+    **{"string": "a text", "number": "a number", "integer": "a whole number", "boolean": "true or false"},
+    **{"array": "a list, [] if it is empty", "object": "keys below it, {} if there are none"},
+}
 
 
 def validate_config(config: dict[str, Any], schema_file: str | Path) -> None:
@@ -39,13 +46,43 @@ def _explain(error: ValidationError) -> Iterator[str]:
     if error.validator == "additionalProperties":
         for name in sorted(map(str, set(error.instance) - set(error.schema.get("properties", {})))):
             yield _unknown_key(f"{key}.{name}".lstrip("."), name, list(error.schema.get("properties", {})))
+    elif error.validator == "oneOf" and (nearest := _of_the_form_meant(error)):
+        for inner in nearest:
+            yield from _explain(inner)
+    elif error.validator == "type" and _is_left_empty(error):
+        yield f"{key}: has no value; write {IN_WORDS[error.validator_value]}"
+    elif (
+        error.validator == "type" and error.validator_value == "string" and not isinstance(error.instance, dict | list)
+    ):
+        yield f"{key}: {error.message}; YAML takes it for a number, a date or a truth value unless it stands in quotes"
     elif error.validator == "required":
-        yield f"{key or 'config'}: {error.message.replace(' property', ' key')}"
+        (name,) = (name for name in error.schema["required"] if error.message.startswith(repr(name)))
+        meaning = error.schema.get("properties", {}).get(name, {}).get("description")
+        yield f"{key or 'config'}: {error.message.replace(' property', ' key')}" + (f" ({meaning})" if meaning else "")
     elif error.validator == "type" and re.fullmatch(r"[+-]?\d+[eE][+-]?\d+", str(error.instance)):
         yield f"{key}: {error.message}; YAML takes a number with an exponent only with a point, as in 1.0e-3"
     else:
         described = error.schema.get("description")
         yield f"{key}: {error.message}" + (f" ({described})" if described else "")
+
+
+def _is_left_empty(error: ValidationError) -> bool:
+    """Whether a key has nothing behind it; an entry of a list has, such as a null that is meant as a text."""
+    return error.instance is None and isinstance(error.path[-1], str) and str(error.validator_value) in IN_WORDS
+
+
+def _of_the_form_meant(error: ValidationError) -> list[ValidationError]:
+    """Of a value that may have several forms, the mistakes in the one form of its type; none where it is not clear."""
+    forms: dict[object, list[ValidationError]] = {}
+    for inner in error.context or []:
+        forms.setdefault(inner.schema_path[0], []).append(inner)
+    of_another = {
+        form
+        for form, mistakes in forms.items()
+        if any(not inner.path and inner.validator in ("type", "enum") for inner in mistakes)
+    }
+    meant = [mistakes for form, mistakes in forms.items() if form not in of_another]
+    return meant[0] if len(meant) == 1 else []
 
 
 def _unknown_key(key: str, name: str, allowed: list[str]) -> str:
@@ -55,16 +92,21 @@ def _unknown_key(key: str, name: str, allowed: list[str]) -> str:
 
 
 def _wrong_names(config: dict[str, Any]) -> Iterator[str]:
-    """What no schema can say: names that must stand elsewhere in the config and do not, shares that are no whole."""
+    """What no schema can check: names that must stand elsewhere in the config and do not, shares that are no whole."""
     yield from _wrong_entry(config["entry"], config["classifier"])
     yield from _wrong_detector_names(config["detector"])
-    yield from _wrong_split_names(config["splits"]["experiments"])
+    yield from _names_mapped_twice(config.get("labels", {}).get("map", {}))
+    splits = Splits.from_config(config["splits"])
+    experiments = list(splits.experiments)
+    yield from _wrong_split_names(splits.experiments)
     yield from _wrong_previous_release(config["splits"])
-    if not math.isclose(sum(config["splits"]["ratios"].values()), 1):
-        yield f"splits.ratios: they sum to {sum(config['splits']['ratios'].values()):g}; they must sum to 1"
-    yield from _wrong_trial_names(config["classifier"], list(config["splits"]["experiments"]))
-    yield from _wrong_checkpoint_names(config["classifier"], list(config["splits"]["experiments"]))
-    yield from _wrong_comparison_names(config["classifier"], list(config["splits"]["experiments"]))
+    if not math.isclose(total := sum(splits.ratios.values()), 1):
+        yield f"splits.ratios: they sum to {total:g}; they must sum to 1"
+    yield from _wrong_trial_names(config["classifier"], experiments)
+    yield from _wrong_checkpoint_names(config["classifier"], experiments)
+    yield from _wrong_comparison_names(config["classifier"], experiments)
+    yield from _wrong_normalisations(config["classifier"]["backbones"])
+    yield from _wrong_patience(config["classifier"])
     for experiment in config["inference"]["experiments"] or []:
         if experiment not in config["classifier"]["trials"]:
             yield f"inference.experiments: no experiment '{experiment}' under classifier.trials"
@@ -82,6 +124,16 @@ def _wrong_entry(entry: dict[str, Any], classifier: dict[str, Any]) -> Iterator[
         yield f"classifier.original_vs_cropped.enabled: it needs photographs, but entry.from is {start}"
 
 
+def _names_mapped_twice(labels: dict[str, dict[str, str]]) -> Iterator[str]:
+    """All names of a column are read as others at the same time, so that one which becomes a third is a mistake."""
+    for column, names in labels.items():
+        for name, other in names.items():
+            if other == name:
+                yield f"labels.map.{column}: '{name}' is read as itself; remove it"
+            elif other in names:
+                yield f"labels.map.{column}: '{name}' becomes '{other}', which is mapped too; name the last one"
+
+
 def _wrong_detector_names(detector: dict[str, Any]) -> Iterator[str]:
     detectors = [*detector["checkpoints"], *detector["training_sets"]]
     for name in sorted(set(detector["checkpoints"]) & set(detector["training_sets"])):
@@ -97,16 +149,20 @@ def _wrong_detector_names(detector: dict[str, Any]) -> Iterator[str]:
         yield f"detector.fine_tuning.monitor: no image set '{monitor}'; there are: {list(detector['image_sets'])}"
 
 
-def _wrong_split_names(experiments: dict[str, Any]) -> Iterator[str]:
-    columns = {name for task in experiments.values() for name in (task.get("label"), *task.get("where", {}))}
+def _wrong_split_names(experiments: SplitExperiments) -> Iterator[str]:
+    columns = {column for one in experiments.values() if isinstance(one, SplitTask) for column in one.columns}
+    first: dict[str, str] = {}
     for name, experiment in experiments.items():
+        if (other := first.setdefault(name.casefold(), name)) != name:
+            yield f"splits.experiments.{name}: its name differs from '{other}' in upper and lower case alone; rename it"
         if name in columns:
             yield f"splits.experiments.{name}: a column of the metadata has this name; choose another, as by_{name}"
-        for key in sorted({"parent", "roles_from"} & set(experiment)):
-            if experiment[key] not in experiments:
-                yield f"splits.experiments.{name}.{key}: no experiment '{experiment[key]}', only: {list(experiments)}"
-            elif _comes_back(name, experiments):
-                yield f"splits.experiments.{name}.{key}: '{experiment[key]}' depends on '{name}' itself"
+        source = experiment.builds_on
+        key = f"splits.experiments.{name}.{'roles_from' if isinstance(experiment, SplitTask) else 'parent'}"
+        if source is not None and source not in experiments:
+            yield f"{key}: no experiment '{source}', only: {list(experiments)}"
+        elif source is not None and _comes_back(name, experiments):
+            yield f"{key}: '{source}' depends on '{name}' itself"
 
 
 def _wrong_previous_release(splits: dict[str, Any]) -> Iterator[str]:
@@ -118,12 +174,13 @@ def _wrong_previous_release(splits: dict[str, Any]) -> Iterator[str]:
             yield f"splits.previous: '{release}' lies under results/; copy the release to another place"
 
 
-def _comes_back(name: str, experiments: dict[str, Any]) -> bool:
-    """Whether the experiments that `name` is made from, one from the other, include itself."""
-    seen, at = set(), name
+def _comes_back(name: str, experiments: SplitExperiments) -> bool:
+    """Whether the experiments that `name` builds on, one on the other, include itself."""
+    seen: set[str] = set()
+    at: str | None = name
     while at in experiments and at not in seen:
         seen.add(at)
-        at = experiments[at].get("parent") or experiments[at].get("roles_from")
+        at = experiments[at].builds_on
     return at == name
 
 
@@ -165,3 +222,31 @@ def _wrong_trial_names(classifier: dict[str, Any], experiments: list[str]) -> It
             yield f"classifier.trials.{experiment}: no trial '{name}'; backbones and losses allow: {trials}"
         if experiment not in classifier["seeds"]:
             yield f"classifier.seeds: no seeds for the experiment '{experiment}' of classifier.trials"
+
+
+def _wrong_normalisations(backbones: dict[str, Any]) -> Iterator[str]:
+    for name, backbone in backbones.items():
+        if backbone["weights"] is None and backbone["normalisation"] == "weights":
+            yield (
+                f"classifier.backbones.{name}.normalisation: no weights are named that it could be taken from; choose "
+                "dataset, unit or numbers"
+            )
+
+
+def _wrong_patience(classifier: dict[str, Any]) -> Iterator[str]:
+    """A cosine ends with the last epoch: a training that stops before has not seen its low rates."""
+    training, overrides = classifier["training"], classifier["overrides"]
+    compared = classifier.get("original_vs_cropped", {"enabled": False})
+    own = compared["experiments"] if compared["enabled"] else {}
+    places = {
+        **({"training": training} if set(classifier["trials"]) - set(overrides) else {}),
+        **{f"overrides.{name}": training | other for name, other in overrides.items()},
+        **{f"original_vs_cropped.experiments.{name}": training | overrides.get(name, {}) | own[name] for name in own},
+    }
+    for place, settings in places.items():
+        patience, epochs = settings["patience"], settings["epochs"]
+        if settings["learning_rate_decay"] == "cosine" and patience < epochs:
+            yield (
+                f"classifier.{place}: with a cosine, a patience of {patience} could end the {epochs} epochs before the "
+                f"learning rate has fallen to zero; set patience to {epochs}, or epochs to {patience} or fewer"
+            )

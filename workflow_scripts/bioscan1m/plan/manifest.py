@@ -6,28 +6,27 @@ It is read each time the Snakefile is parsed, once per cluster job, so it must r
 from __future__ import annotations
 
 import csv
-import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from bioscan1m.atomic import write_text
-from bioscan1m.errors import InputError
-from bioscan1m.fetch.sources import parse_checksum, scheme_of
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.image_keys import KEY_FOLDER, THIS_FOLDER, clean_path
+from bioscan1m.foundation.sources import Source, parse_checksum, scheme_of
+from bioscan1m.foundation.tsv import write_rows
 
 COLUMNS = ("chunk", "source", "bytes", "checksum")
 # Chunk names stand in file names and are a wildcard of the rules.
 CHUNK_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def read_manifest(path: str | Path) -> dict[str, dict[str, Any]]:
-    """Chunk name -> {"source": str, "bytes": int or None, "checksum": str or None}, in the order of the file.
+def read_manifest(path: str | Path) -> dict[str, Source]:
+    """The source of each chunk by its name, in the order of the file.
 
-    Tab-separated UTF-8 with a header; further columns are ignored. Raises InputError that names file, row (the header
-    is row 1) and column, and says what is allowed.
+    Tab-separated UTF-8 with a header; the column `key_folder` may be absent, and further ones are ignored. Raises
+    InputError that names file, row (the header is row 1) and column, and what is allowed.
     """
-    chunks: dict[str, dict[str, Any]] = {}
+    chunks: dict[str, Source] = {}
     rows_of_chunks: dict[str, int] = {}
     for row, cells in _rows(path):
         name = cells["chunk"]
@@ -43,13 +42,11 @@ def read_manifest(path: str | Path) -> dict[str, dict[str, Any]]:
     return chunks
 
 
-def write_manifest(path: str | Path, chunks: Mapping[str, Mapping[str, Any]]) -> None:
+def write_manifest(path: str | Path, chunks: Mapping[str, Source]) -> None:
     """Write what `read_manifest` reads; None becomes an empty cell."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, delimiter="\t", lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([name, *(facts[column] for column in COLUMNS[1:])] for name, facts in chunks.items())
-    write_text(path, buffer.getvalue())
+    columns = (*COLUMNS, *([KEY_FOLDER] if any(KEY_FOLDER in facts for facts in chunks.values()) else []))
+    rows = ([{"chunk": name, **facts}.get(column) for column in columns] for name, facts in chunks.items())
+    write_rows(path, columns, rows)
 
 
 def _rows(path: str | Path) -> list[tuple[int, dict[str, str]]]:
@@ -66,10 +63,10 @@ def _rows(path: str | Path) -> list[tuple[int, dict[str, str]]]:
     for row, cells in rows:
         if "too many" in cells:
             raise InputError(f"{path}, row {row}: more cells than the header has columns ({', '.join(COLUMNS)})")
-    return [(row, {column: cells[column].strip() for column in COLUMNS}) for row, cells in rows]
+    return [(row, {column: cells.get(column, "").strip() for column in (*COLUMNS, KEY_FOLDER)}) for row, cells in rows]
 
 
-def _check_header(path: str | Path, header: list[str]) -> None:
+def _check_header(path: str | Path, header: Sequence[str]) -> None:
     missing = [column for column in COLUMNS if column not in header]
     if missing:
         raise InputError(
@@ -78,7 +75,7 @@ def _check_header(path: str | Path, header: list[str]) -> None:
         )
 
 
-def _parse(cells: dict[str, str]) -> dict[str, Any]:
+def _parse(cells: dict[str, str]) -> Source:
     """The facts of one row. Raises InputError that names the column."""
     if not CHUNK_NAME.fullmatch(cells["chunk"]):
         raise InputError(f"column chunk: '{cells['chunk']}' is no chunk name; letters, digits, _ and - are allowed")
@@ -88,11 +85,21 @@ def _parse(cells: dict[str, str]) -> dict[str, Any]:
         raise InputError(f"column source: {error}") from None
     if not re.fullmatch(r"[1-9][0-9]*|", cells["bytes"], re.ASCII):
         raise InputError(f"column bytes: '{cells['bytes']}' is no size; a whole number above 0 or nothing is allowed")
-    return {
+    facts: Source = {
         "source": cells["source"],
         "bytes": int(cells["bytes"]) if cells["bytes"] else None,
         "checksum": _parse_checksum(cells["checksum"]),
     }
+    return facts if not cells[KEY_FOLDER] else {**facts, "key_folder": _parse_key_folder(cells[KEY_FOLDER])}
+
+
+def _parse_key_folder(cell: str) -> str:
+    if cell != THIS_FOLDER and (clean_path(cell) != cell or any(part.startswith(".") for part in cell.split("/"))):
+        raise InputError(
+            f"column {KEY_FOLDER}: '{cell}' is no folder; allowed are `.`, or names with / between them of which none "
+            "begins with a dot"
+        )
+    return cell
 
 
 def _parse_checksum(cell: str) -> str | None:

@@ -1,0 +1,72 @@
+"""The command answers for a folder and for single files, and names bad input in place of a traceback."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from audit_run import audit_paths, audit_run
+from bioscan1m.audit.findings import read_sound_records
+from bioscan1m.foundation.digests import describe_files
+from bioscan1m.jobs.code_digest import code_digest
+from bioscan1m.jobs.ledger import LEDGER, seal
+from bioscan1m.jobs.records import RECORDS, write_record
+
+CHUNK, CROPPED = "data/chunks/Teil 1.zip", "results/cropped/Käfer 1.zip"
+
+
+def run_job(rule: str, inputs: list[str], output: str, data: str, **parameters: object) -> None:
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
+    Path(output).write_text(data)
+    content = {"rule": rule, "inputs": describe_files(inputs), "outputs": describe_files([output])}
+    said = {"parameters": parameters, "code": code_digest(rule), "ended": f"2026-01-0{len(data)}"}
+    write_record(Path(RECORDS) / rule / "1.json", content | said)
+
+
+@pytest.fixture(autouse=True)
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A chunk that was fetched twice and cropped once."""
+    monkeypatch.chdir(tmp_path)
+    source = {"source": "gdrive:abc", "checksum": None}
+    for data in ("old", "newer"):
+        run_job("fetch_chunk", [], CHUNK, data, source=source)
+        seal(LEDGER, read_sound_records("."), "2026-02-01")
+    run_job("crop_chunk", [CHUNK], CROPPED, "crops")
+    return tmp_path
+
+
+def test_a_file_is_followed_back_to_its_source_and_its_first_fetch(capsys, run):
+    assert audit_paths(run, [CROPPED, str(run / CHUNK)], "json") == 0
+    crops, chunk = json.loads(capsys.readouterr().out)
+    assert (crops["state"], crops["rule"]) == ("intact", "crop_chunk")
+    assert crops["jobs"] == {"crop_chunk": 1, "fetch_chunk": 1}
+    assert [file["path"] for file in crops["inputs"]] == [CHUNK] and chunk["path"] == CHUNK
+    (source,) = crops["sources"]
+    assert source["source"] == "gdrive:abc" and source["sha256"] == json.loads(first_sealed())["outputs"][0]["sha256"]
+    assert audit_paths(run, [CROPPED]) == 0
+    assert "source data/chunks/Teil 1.zip of gdrive:abc, checksum none published; sha256:" in capsys.readouterr().out
+
+
+def first_sealed() -> str:
+    """The text of the record that was sealed first."""
+    return json.loads(Path(LEDGER).read_text().splitlines()[0])["content"]
+
+
+def test_an_unknown_path_is_named_with_what_is_near(capsys, run):
+    assert audit_paths(run, ["results/cropped/Käfer 2.zip"]) == 1
+    assert f"no such file, and no record of one; near: {CROPPED}" in capsys.readouterr().err
+
+
+def test_a_folder_without_records_is_no_run(capsys, tmp_path):
+    assert audit_run(tmp_path / "data") == 2
+    assert "has no folder results/provenance/records" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["text", "tsv", "json"])
+def test_the_status_and_every_form_name_what_is_at_fault(form, capsys, run):
+    assert audit_run(run, form=form) == 0
+    Path(CROPPED).unlink()
+    assert audit_run(run, share=0.0, form=form) == 1
+    assert CROPPED in capsys.readouterr().out

@@ -1,0 +1,1 @@
+"""Bounding boxes: their geometry, their table and their quality."""

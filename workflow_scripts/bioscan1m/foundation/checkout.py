@@ -1,0 +1,18 @@
+"""The checkout of this project: its folders, and its workflow run by Snakemake."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def run_snakemake(folder: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run the workflow with the working directory `folder`; `stdout` of the result has its errors too."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", "Snakefile", "--directory", str(folder), *arguments]
+    return subprocess.run(
+        command, cwd=REPOSITORY, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )

@@ -1,0 +1,75 @@
+"""Excel workbooks (.xlsx) as rows of text: the first sheet that has any."""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bioscan1m.foundation.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+REMEDY = "open the file in Excel or LibreOffice and save it there, or save it as CSV"
+
+Sheet = list[tuple[Any, ...]]  # rows of openpyxl's cells
+
+
+def cells_of_workbook(path: Path, data: bytes) -> tuple[list[tuple[int, list[str]]], list[str], str]:
+    """The rows of the first sheet with any.
+
+    Args:
+        path: the file, for messages.
+        data: its bytes.
+
+    Returns:
+        The rows with their numbers, the faults of cells whose formula has no value, and the name of the sheet in words.
+
+    Raises:
+        InputError: the data are no workbook, or an empty one.
+    """
+    formulas = {title: rows for title, rows in _sheets(path, data, values=False).items() if _has_cells(rows)}
+    if not formulas:
+        raise InputError(f"{path}: the workbook is empty")
+    title = next(iter(formulas))
+    if len(formulas) > 1:
+        logger.warning("%s: only the sheet %s is read, of %s", path, title, ", ".join(formulas))
+    rows = _sheets(path, data, values=True)[title]
+    faults = [f"cell {cell}: the formula there has no value in the file" for cell in _unknown(formulas[title], rows)]
+    faults[:1] = [f"{fault}; {REMEDY}" for fault in faults[:1]]
+    cells = [(number, [_text(cell.value) for cell in row]) for number, row in enumerate(rows, 1)]
+    return cells, faults, f"Excel, sheet {title}"
+
+
+def _sheets(path: Path, data: bytes, *, values: bool) -> dict[str, Sheet]:
+    """The rows of all sheets by their titles; of a formula its value, as a program has computed it, or itself."""
+    try:
+        from openpyxl import load_workbook
+    except ImportError:
+        raise InputError(f"{path}: .xlsx is read where openpyxl is installed; install it, or save as CSV") from None
+    try:
+        workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=values)
+        return {sheet.title: list(sheet.iter_rows()) for sheet in workbook.worksheets}
+    except Exception as error:  # openpyxl raises nearly anything on a damaged file
+        raise InputError(f"{path}: no Excel workbook ({error})") from None
+
+
+def _has_cells(rows: Sheet) -> bool:
+    return any(cell.value not in (None, "") for row in rows for cell in row)
+
+
+def _unknown(formulas: Sheet, values: Sheet) -> Iterator[str]:
+    """The cells of a sheet, such as C2, whose formula has no value; an empty text is one."""
+    for row, row_of_values in zip(formulas, values, strict=True):
+        for cell, known in zip(row, row_of_values, strict=True):
+            if cell.data_type == "f" and known.value is None and known.data_type == "n":
+                yield cell.coordinate
+
+
+def _text(value: object) -> str:
+    """A cell as it is shown: whole numbers without a point, nothing for an empty one."""
+    if value is None:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -1,0 +1,1 @@
+"""What every network needs: a device, memory, weights and the state of an unfinished training."""

@@ -1,0 +1,53 @@
+"""The state of an unfinished training, saved after each epoch, so that a job that was killed continues from there.
+
+On the CPU the result is that of a training that was not killed, to the bit; on a GPU as far as its algorithms allow.
+
+The file lies beside the model that is being trained and is no output of the rule: Snakemake removes outputs before an
+attempt. It has the recipe of its training; with another recipe it is ignored. It is removed in the end.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bioscan1m.foundation.atomic import write_aside
+
+logger = logging.getLogger(__name__)
+
+# Tensors and plain values (state dicts, numbers, lists) by name.
+State = dict[str, Any]
+
+
+class TrainingState:
+    """The file of one training's state; `recipe` is a text that is equal where a training would go the same way."""
+
+    def __init__(self, path: str | Path, recipe: str) -> None:
+        self._path, self._recipe = Path(path), recipe
+
+    def save(self, state: State) -> None:
+        """Write a state, which replaces an earlier one at once."""
+        # To a file that Python opened: by its path torch would not name the reason of the disk's error.
+        with write_aside(self._path) as part, part.open("wb") as file:
+            torch.save({"recipe": self._recipe, "state": state}, file)
+
+    def load(self) -> State | None:
+        """The last state, with tensors on the CPU; None where there is none of this recipe that can be read."""
+        if not self._path.exists():
+            return None
+        try:
+            saved = torch.load(self._path, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch raises nearly anything on damaged data
+            logger.warning("%s: cannot be read (%s); training begins anew", self._path, error)
+            return None
+        if not isinstance(saved, dict) or saved.get("recipe") != self._recipe:
+            logger.info("%s: of a training with other data, settings or code; training begins anew", self._path)
+            return None
+        return saved["state"]
+
+    def remove(self) -> None:
+        """Remove the file: the training is done and its results are written."""
+        self._path.unlink(missing_ok=True)
