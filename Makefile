@@ -46,8 +46,8 @@ predict: $(RUN_READY)
 trace: $(RUN_READY)
 	@$(BIN)/python workflow_scripts/trace_image.py "$(IMAGE)" --run "$(RUN)"
 
-# The tests of a file share what they set up, so they stay in one process.
-PYTEST := $(BIN)/pytest --dist loadfile --numprocesses auto --maxprocesses 4
+# The tests of a file share what they set up, so they stay in one process; the files that take longest come first.
+PYTEST := $(BIN)/pytest --dist loadfile --no-loadscope-reorder --numprocesses auto --maxprocesses 4
 
 test: $(DEV_READY) lint
 	$(PYTEST)

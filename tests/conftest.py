@@ -17,6 +17,11 @@ settings.register_profile("any machine", deadline=None)
 settings.load_profile("any machine")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that run Snakemake, minutes each, come first, so that no process is left with one of them at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Each test begins with one thread of torch, however many one before it asked for."""
