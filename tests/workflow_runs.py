@@ -124,8 +124,8 @@ def small_config() -> dict[str, Any]:
 
 
 def smallest_run(folder: Path) -> Path:
-    """One experiment with one trial, so that every rule runs once; jobs of a cluster read copies of images."""
-    config = small_config() | {"scratch": "$SLURM_TMPDIR"}
+    """One experiment with one trial, so that every rule runs once; on a cluster with copies of images, on the CPU."""
+    config = small_config() | {"scratch": "$SLURM_TMPDIR", "cpu_instead_of_gpu": True}
     classifier = config["classifier"]
     classifier["trials"], classifier["seeds"] = {EXPERIMENT: ["resnet50_ce"]}, {EXPERIMENT: [1]}
     classifier["original_vs_cropped"]["enabled"] = False

@@ -47,6 +47,7 @@ def snakemake(**params: object) -> SimpleNamespace:
         params=Params(fromdict={"crop": {"ratio": 1.4}, "code": "crop_chunk:0123456789abcdef"} | params),
         wildcards=Wildcards(fromdict={"chunk": "7"}),
         log=Log(toclone=[str(LOG)]),
+        config={},
     )
 
 

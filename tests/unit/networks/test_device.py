@@ -1,4 +1,4 @@
-"""A job's cores are filled with passes on a CPU, and a GPU has one at a time."""
+"""Where networks run, by which precision, and how many passes at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from bioscan1m.networks.device import mixed_precision, passes_at_a_time, prepare_device
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.gpu_allocation import ALLOCATIONS, allowing_cpu
+from bioscan1m.networks.device import computes_bfloat16, mixed_precision, passes_at_a_time, prepare_device
 
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 # What the jobs import; a tensor that one of these made would come before the choice of pages.
@@ -58,6 +60,41 @@ def test_the_same_seed_draws_the_same_numbers():
         prepare_device(threads=1, seed=5)
         drawn.append(torch.rand(3))
     assert torch.equal(*drawn) and torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """Set what a scheduler sets."""
+    for name in ALLOCATIONS:
+        monkeypatch.delenv(name, raising=False)
+    return monkeypatch.setenv
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+@pytest.mark.parametrize("name", ALLOCATIONS)
+def test_a_job_that_was_given_a_gpu_and_sees_none_stops_unless_the_cpu_is_allowed(given, name, caplog):
+    given(name, "0")
+    with pytest.raises(InputError, match=rf"gave this job a GPU \({name}=0\).*cpu_instead_of_gpu: true"):
+        prepare_device(threads=1, seed=0)
+    with allowing_cpu(True), caplog.at_level("INFO"):
+        assert prepare_device(threads=1, seed=0).type == "cpu"
+    assert "device: the CPU, 1 threads" in caplog.text
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+@pytest.mark.parametrize("hidden", ["", "-1", "NoDevFiles"])
+def test_a_job_without_a_gpu_computes_on_the_cpu(given, hidden):
+    given("CUDA_VISIBLE_DEVICES", hidden)
+    assert prepare_device(threads=1, seed=0).type == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "native"),
+    [("P100", False), ("V100", False), ("T4", False), ("A100", True), ("RTX 3090", True), ("H100", True)],
+)
+def test_bfloat16_is_for_gpus_that_compute_it(gpu, native):
+    capability = {"P100": (6, 0), "V100": (7, 0), "T4": (7, 5), "A100": (8, 0), "RTX 3090": (8, 6), "H100": (9, 0)}
+    assert computes_bfloat16(capability[gpu]) == native
 
 
 @pytest.mark.skipif(

@@ -14,6 +14,7 @@ from typing import Any
 from bioscan1m.foundation.digests import describe_files
 from bioscan1m.foundation.disk_errors import advice_on_disk
 from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.gpu_allocation import allowing_cpu
 from bioscan1m.foundation.image_reading import Reading, reading_images
 from bioscan1m.foundation.recipe_hook import writing_by_recipe
 from bioscan1m.foundation.sources import without_secrets
@@ -47,7 +48,8 @@ def job(snakemake: Any) -> Iterator[JobRecord]:
     try:
         with describing_inputs(list(snakemake.input)) as described_inputs:
             images = Reading(**snakemake.params.get("images", {}))
-            with _recipe_in_files(snakemake, described_inputs), reading_images(images):
+            cpu = allowing_cpu(snakemake.config.get("cpu_instead_of_gpu", False))
+            with _recipe_in_files(snakemake, described_inputs), reading_images(images), cpu:
                 yield added
             record = _record(snakemake, added, described_inputs()) | began | {"ended": now()}
             write_record(snakemake.output.record, record)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 import numpy as np
 import torch
+
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.gpu_allocation import cpu_allowed, gpu_allocation
+
+logger = logging.getLogger(__name__)
+
+BFLOAT16_SINCE = (8, 0)  # compute capability: Ampere; older GPUs only emulate it, slower than float32
 
 
 def prepare_device(threads: int, seed: int, deterministic: bool = False) -> torch.device:
@@ -23,16 +31,41 @@ def prepare_device(threads: int, seed: int, deterministic: bool = False) -> torc
         deterministic: only deterministic algorithms, on a GPU too.
 
     Returns:
-        The GPU if there is one, else the CPU.
+        The GPU if there is one, else the CPU. Which it is goes to the log.
+
+    Raises:
+        InputError: the scheduler gave the job a GPU that PyTorch does not see, and the config does not allow the CPU.
     """
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when the GPU is first used
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = _choose_device()
     torch.use_deterministic_algorithms(deterministic or device.type == "cpu", warn_only=device.type == "cuda")
     return device
+
+
+def _choose_device() -> torch.device:
+    if torch.cuda.is_available():
+        capability = torch.cuda.get_device_capability()
+        slow = "" if computes_bfloat16(capability) else "; precision auto is float32, for it has no bfloat16"
+        version = ".".join(map(str, capability))
+        logger.info("device: the GPU %s, compute capability %s%s", torch.cuda.get_device_name(), version, slow)
+        return torch.device("cuda")
+    if (allocation := gpu_allocation()) and not cpu_allowed():
+        raise InputError(
+            f"the scheduler gave this job a GPU ({allocation}), but PyTorch {torch.__version__} sees none: its "
+            "build is for the CPU, or the driver of the node is too old (docs/installation.md). "
+            "With cpu_instead_of_gpu: true in the config the job computes on the CPU"
+        )
+    logger.info("device: the CPU, %d threads", torch.get_num_threads())
+    return torch.device("cpu")
+
+
+def computes_bfloat16(capability: tuple[int, int]) -> bool:
+    """Whether a GPU of this compute capability computes bfloat16 natively."""
+    return capability >= BFLOAT16_SINCE
 
 
 def seed_of(*numbers: int) -> int:
@@ -56,6 +89,7 @@ def memory_format(device: torch.device) -> torch.memory_format:
 
 
 def mixed_precision(device: torch.device, precision: str = "auto") -> torch.autocast:
-    """bfloat16 for operations that tolerate it, if `precision` is bfloat16, or if it is auto on a GPU; else float32."""
-    half = precision == "bfloat16" or (precision == "auto" and device.type == "cuda")
+    """bfloat16 where it suffices, if `precision` is bfloat16, or auto on a GPU that has it; else float32."""
+    native = device.type == "cuda" and computes_bfloat16(torch.cuda.get_device_capability(device))
+    half = precision == "bfloat16" or (precision == "auto" and native)
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=half)
