@@ -57,6 +57,9 @@ PACKAGE = config["classifier"]["package"]
 # No parameter where nothing is stated, so that a run made before the key was there is as it was.
 READING = {"images": config["images"]} if any(v is not None for v in config.get("images", {}).values()) else {}
 PAPER = {} if config.get("paper_figures", True) else {"paper_figures": False}
+LONGEST_JOB = config.get("longest_job_hours")
+# Where jobs are short, a training takes many, as long as each saves a state; else as many as the profile allows.
+TRAINING_RETRIES = 50 if LONGEST_JOB else None
 UNMAPPED = {"missing": None, "map": {}}
 RELABELLING = {"relabelling": config["labels"]} if config.get("labels", UNMAPPED) != UNMAPPED else {}
 
@@ -90,10 +93,24 @@ def signed(function: Callable) -> Callable:
 def per_attempt(**amounts: int) -> dict[str, Callable]:
     """Resources that grow with each attempt, so that a job killed for want of one gets more the next time."""
 
-    def growing(amount):
-        return signed(lambda wildcards, attempt: amount * attempt)
+    def growing(name, amount):
+        return signed(lambda wildcards, attempt: at_most(name, amount * attempt))
 
-    return {name: growing(amount) for name, amount in amounts.items()}
+    return {name: growing(name, amount) for name, amount in amounts.items()}
+
+
+def per_attempt_of_training(runtime: int, **amounts: int) -> dict[str, Any]:
+    """As per_attempt, but with the same time for each attempt, which goes on from the state that the last one left."""
+    return {
+        **per_attempt(**amounts),
+        "runtime": at_most("runtime", runtime),
+        "attempt": signed(lambda wildcards, attempt: attempt),
+    }
+
+
+def at_most(resource: str, amount: int) -> int:
+    """An amount of a resource, in minutes the longest that a job may take on this cluster (longest_job_hours)."""
+    return min(amount, 60 * LONGEST_JOB) if resource == "runtime" and LONGEST_JOB else amount
 
 
 def unwatched(*inputs: str, **values: Any) -> dict[str, Callable]:

@@ -67,11 +67,12 @@ rule fine_tune_detector:
         "benchmarks/fine_tune_detector/{detector}.jsonl"
     wildcard_constraints:
         detector="|".join(map(re.escape, PLAN.trained_detectors)) or "$.",
+    retries: TRAINING_RETRIES
     conda:
         "../envs/torch.yaml"
     threads: config["detector"]["fine_tuning"]["threads"]
     resources:
-        **per_attempt(mem_mb=32_000, runtime=180),
+        **per_attempt_of_training(mem_mb=32_000, runtime=180),
         gpu=1,
     params:
         **unwatched("base", "config", "channels"),

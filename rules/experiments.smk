@@ -93,11 +93,12 @@ rule train_classifier:
         "logs/train_classifier/{experiment}/{backbone}_{loss}_seed{seed}.log",
     benchmark:
         "benchmarks/train_classifier/{experiment}/{backbone}_{loss}_seed{seed}.jsonl"
+    retries: TRAINING_RETRIES
     conda:
         "../envs/torch.yaml"
     threads: training_threads
     resources:
-        **per_attempt(mem_mb=32_000, runtime=1_440),
+        **per_attempt_of_training(mem_mb=32_000, runtime=1_440),
         gpu=training_setting("processes"),
     params:
         **unwatched("package", "split", "weights", workers=training_setting("workers"), scratch=config["scratch"]),

@@ -30,6 +30,7 @@ if __name__ == "__main__":
         digests = [file_digest(path) for path in inputs]
         recipe = json.dumps([params.fine_tuning, params.image_size, params.code, digests, device.type, software()])
         state = TrainingState(params.state, recipe)
+        state.begin_attempt(snakemake.resources.attempt)
         history = fine_tune(
             model,
             examples,

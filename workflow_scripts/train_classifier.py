@@ -31,6 +31,7 @@ if __name__ == "__main__":
         digests = [data, *map(file_digest, inputs.get("weights_digest", []))]
         recipe = json.dumps([params.trial, trial.channels, params.code, digests, torch.cuda.is_available(), software()])
         state = TrainingState(params.state, recipe)
+        state.begin_attempt(snakemake.resources.attempt)
         with staged([inputs.package], params.scratch) as (package,):
             trained = train(package=package, split=inputs.split, weights=weights, trial=trial, state=state)
         write_model(outputs.model, trained, {"code": params.code, "data": data})

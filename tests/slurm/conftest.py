@@ -25,8 +25,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="session")
 def site(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A site that asks the queue, as one without accounting has to."""
-    return make_site(cluster, tmp_path_factory.mktemp("site"), **{"slurm-status-command": "squeue"})
+    """A site with the profile as it is."""
+    return make_site(cluster, tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture(scope="session")

@@ -52,6 +52,7 @@ def commands() -> list[str]:
 PLANNED = {
     "snakemake all --directory runs/mine --profile profiles/demo --resources gpu=1 downloads=4",
     "snakemake --profile slurm",
+    "snakemake --profile slurm --workflow-profile site",
     "snakemake --profile slurm dataset",
 }
 # The demo takes minutes: test_demo.py; `.ci/run` is the tests.
@@ -60,8 +61,8 @@ ELSEWHERE = {
     *(f"make demo TORCH{choice}" for choice in ("_INDEX=ADDRESS", "=cpu TORCH_INDEX=ADDRESS", "=cuda")),
     *("make demo TORCH=cuda TORCH_INDEX=ADDRESS", "make lock", "make lock TORCH_INDEX=ADDRESS"),
 }
-# Named, but not part of a checkout: the list of partitions is made on the user's cluster.
-NOT_COMMITTED = {"profiles/slurm/partitions.yaml", "config/mine.yaml"}
+# Named, but not part of a checkout: what users make of it.
+NOT_COMMITTED = {"profiles/site/profile.yaml", "config/mine.yaml"}
 ALL_TARGETS = "dataset detector splits experiments inference audit all embeddings"
 # The commands within the text, and what of them runs here: what takes long is planned, what waits for a reader looks
 # once, what needs a cluster says what it can do. The benchmarks run in test_benchmark_suites.py.
@@ -90,7 +91,6 @@ IN_THE_TEXT = {
     "snakemake experiments": "snakemake experiments --dry-run --config entry='{from: cropped_256}'",
     "pip install s3fs": "pip install --dry-run --no-index s3fs",
     "python workflow_scripts/accept_update.py runs/demo": "python workflow_scripts/accept_update.py runs/demo",
-    "generate-slurm-partition-config -o profiles/slurm/partitions.yaml": "generate-slurm-partition-config --help",
     "tensorboard --logdir results/experiments": "cd runs/demo && tensorboard --logdir results/experiments --inspect",
     "trace_image.py --picture trace.png": (
         "cd workflow_scripts && python trace_image.py --picture trace.png BIOUG73200-A01.jpg --run ../runs/demo"

@@ -12,6 +12,7 @@ import pytest
 import torch
 from harmful import Harmful
 
+from bioscan1m.foundation.errors import InputError
 from bioscan1m.networks.training_state import TrainingState
 
 SCRIPTS = Path(__file__).parents[3] / "workflow_scripts"
@@ -32,6 +33,30 @@ def test_what_is_saved_is_loaded(tmp_path):
 def test_a_state_of_another_recipe_is_passed_over(tmp_path):
     TrainingState(tmp_path / "state", "one").save({"epoch": 1})
     assert TrainingState(tmp_path / "state", "two").load() is None
+
+
+def test_attempts_go_on_while_each_saves_a_state(tmp_path):
+    state = TrainingState(tmp_path / "state", "recipe")
+    for attempt in range(1, 9):
+        state.begin_attempt(attempt)
+        state.save({"epoch": attempt})
+    state.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_attempts_end_where_one_saved_nothing_but_a_new_call_may_try_again(tmp_path):
+    state = TrainingState(tmp_path / "state", "recipe")
+    state.begin_attempt(1)
+    state.begin_attempt(2)  # with more memory
+    for attempt in (3, 4, 50):
+        with pytest.raises(InputError, match=f"attempt {attempt - 1} ended before it saved an epoch.*`runtime`"):
+            state.begin_attempt(attempt)
+    state.begin_attempt(1)
+    state.save({"epoch": 1})
+    state.begin_attempt(2)
+    state.begin_attempt(1)  # the head was started again
+    state.save({"epoch": 2})
+    state.begin_attempt(3)
 
 
 @pytest.mark.parametrize("keep", [0, 10, 500])

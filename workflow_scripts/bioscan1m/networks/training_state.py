@@ -2,6 +2,8 @@
 
 On the CPU the result is that of a training that was not killed, to the bit; on a GPU as far as its algorithms allow.
 
+On a cluster with short jobs a training takes many attempts. One that ended before it saved a state ends those after it.
+
 The file lies beside the model that is being trained and is no output of the rule: Snakemake removes outputs before an
 attempt. It has the recipe of its training; with another recipe it is ignored. It is removed in the end.
 """
@@ -14,9 +16,12 @@ from typing import Any
 
 import torch
 
-from bioscan1m.foundation.atomic import write_aside
+from bioscan1m.foundation.atomic import write_aside, write_text
+from bioscan1m.foundation.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+FREE_ATTEMPTS = 2  # of a call: the second has more memory, which may be what the first lacked
 
 # Tensors and plain values (state dicts, numbers, lists) by name.
 State = dict[str, Any]
@@ -27,6 +32,21 @@ class TrainingState:
 
     def __init__(self, path: str | Path, recipe: str) -> None:
         self._path, self._recipe = Path(path), recipe
+        self._marker = self._path.with_name(f"{self._path.name}.attempt")
+
+    def begin_attempt(self, attempt: int) -> None:
+        """Note what is saved as an attempt begins, which is the first, second, ... of a call of Snakemake.
+
+        Raises InputError from the third on where the attempt before saved nothing, so that this one would not either.
+        """
+        saved = str(self._path.stat().st_mtime_ns if self._path.exists() else 0)
+        if attempt > FREE_ATTEMPTS and self._marker.exists() and self._marker.read_text() == saved:
+            raise InputError(
+                f"{self._path}: attempt {attempt - 1} ended before it saved an epoch, so no other is made. Either the "
+                "time of the job is too short for one epoch: give this rule more `runtime` under `set-resources` in "
+                "the profile. Or the job fails: its log and that of the scheduler have the reason"
+            )
+        write_text(self._marker, saved)
 
     def save(self, state: State) -> None:
         """Write a state, which replaces an earlier one at once."""
@@ -49,5 +69,6 @@ class TrainingState:
         return saved["state"]
 
     def remove(self) -> None:
-        """Remove the file: the training is done and its results are written."""
+        """Remove the files: the training is done and its results are written."""
         self._path.unlink(missing_ok=True)
+        self._marker.unlink(missing_ok=True)
