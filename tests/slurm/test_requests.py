@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import subprocess
 import sys
@@ -50,7 +51,7 @@ FETCH_RULES = {
 }
 
 
-def lay_out_sources(run: Path) -> None:
+def lay_out_sources(run: Path, longest_job_hours: int | None) -> None:
     """The full config on one chunk, with a detector to fine-tune and new photographs; every source is a file here."""
     with zipfile.ZipFile(run / "photographs.zip", "w") as archive:
         archive.writestr("well.jpg", b"pixels")
@@ -60,6 +61,7 @@ def lay_out_sources(run: Path) -> None:
     (run / "chunks.tsv").write_text("chunk\tsource\tbytes\tchecksum\n1\tphotographs.zip\t\t\n")
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     photographs, boxes = ({"source": name, "checksum": None} for name in ("photographs.zip", "boxes.json"))
+    config["longest_job_hours"] = longest_job_hours
     config["metadata"] = {"source": "metadata.tsv", "checksum": None}
     detector, classifier = config["detector"], config["classifier"]
     detector |= {"training_sets": ["wells"], "validation_sets": ["wells"]}
@@ -96,18 +98,19 @@ def benchmarks(outputs: list[str]) -> list[str]:
 class StandInRun:
     """A run through the stand-ins: its folder, the outputs of its rules, and the requests by rule and attempt."""
 
+    longest_job: float  # minutes
     folder: Path
     outputs: dict[str, list[str]]
     requests: dict[str, list[str]]
 
 
-@pytest.fixture(scope="module")
-def stand_in_run(tmp_path_factory: pytest.TempPathFactory) -> StandInRun:
+@pytest.fixture(scope="module", params=[None, 2], ids=["any time", "jobs of two hours"])
+def stand_in_run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> StandInRun:
     """All fetching, for real, and all jobs on a GPU; what lies between them is laid out as empty files."""
     folder = tmp_path_factory.mktemp("requests")
     run, site = folder / "run", folder / "site"
     run.mkdir()
-    lay_out_sources(run)
+    lay_out_sources(run, request.param)
     outputs = outputs_by_rule(run)
     rules = sorted(GPU_REQUESTS.keys() | FETCH_RULES)
     for path in (run / path for rule in outputs.keys() - rules for path in outputs[rule]):
@@ -120,18 +123,16 @@ def stand_in_run(tmp_path_factory: pytest.TempPathFactory) -> StandInRun:
     environment = stand_in_slurm.install(folder / "commands", files)
     targets = [path for rule in rules for path in outputs[rule]]
     succeeds_on_the_cluster(site, run, *targets, "--allowed-rules", *rules, environment=environment)
-    return StandInRun(run, outputs, stand_in_slurm.requests(folder / "commands"))
+    return StandInRun(60 * (request.param or math.inf), run, outputs, stand_in_slurm.requests(folder / "commands"))
 
 
 def test_gpu_rules_ask_for_a_gpu_its_partition_and_more_at_the_second_attempt(stand_in_run: StandInRun) -> None:
-    assert stand_in_run.requests == {
-        rule: [
-            f"-p gpu -t {minutes * (1 if rule in GO_ON else attempt)} --mem {megabytes * attempt} "
-            f"--cpus-per-task={cores} --gpus=1"
-            for attempt in (1, 2)
-        ]
-        for rule, (minutes, megabytes, cores) in GPU_REQUESTS.items()
-    }
+    def request(rule: str, attempt: int) -> str:
+        minutes, megabytes, cores = GPU_REQUESTS[rule]
+        minutes = min(minutes * (1 if rule in GO_ON else attempt), stand_in_run.longest_job)
+        return f"-p gpu -t {minutes} --mem {megabytes * attempt} --cpus-per-task={cores} --gpus=1"
+
+    assert stand_in_run.requests == {rule: [request(rule, 1), request(rule, 2)] for rule in GPU_REQUESTS}
 
 
 def test_fetching_asks_the_cluster_for_nothing(stand_in_run: StandInRun) -> None:
@@ -149,3 +150,12 @@ def test_no_other_rule_asks_for_a_gpu() -> None:
         if rule and ("gpu=" in block or rule["base"] in asking):
             asking.add(rule["name"])
     assert asking == GPU_REQUESTS.keys()
+
+
+def test_the_profile_of_a_site_has_what_it_would_replace_otherwise() -> None:
+    general, site = (
+        yaml.safe_load((REPOSITORY / f"profiles/{name}/profile.yaml").read_text()) for name in ("slurm", "site-example")
+    )
+    assert site.keys() <= general.keys()
+    for key in site:
+        assert site[key].items() >= general[key].items()
