@@ -14,7 +14,7 @@ SIDE_BY_SIDE := --max-threads 1 --prioritize results/experiments/large_insect_or
 # Each job starts Python: without compiled modules it would compile the library anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo predict trace test test-slow bench bench-gpu docs lint format lock test-lowest clean-demo
+.PHONY: demo predict preflight trace test test-slow bench bench-gpu docs lint format lock test-lowest clean-demo
 
 demo: $(RUN_READY)
 	$(BIN)/python workflow_scripts/make_demo_data.py --out $(DEMO) --config tests/demo/config.yaml
@@ -41,6 +41,10 @@ predict: $(RUN_READY)
 	$(BIN)/snakemake --snakefile Snakefile --directory "$$run" --profile profiles/demo predict \
 	    --config "inference={photographs: $$photographs}" --allowed-rules $(PREDICTING) && \
 	echo "The table: $$run/results/predictions/$$name/predictions.tsv; predictions.png is beside it"
+
+# What a run needs of this machine, checked: make preflight RUN=FOLDER (docs/cluster.md has the command for a node).
+preflight: $(RUN_READY)
+	@$(BIN)/python workflow_scripts/preflight.py "$(RUN)"
 
 # Where does one image come from, and where did it go? `make trace IMAGE=BIOUG73200-A01.jpg`, of the demo or of RUN.
 trace: $(RUN_READY)

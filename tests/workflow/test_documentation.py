@@ -58,6 +58,7 @@ PLANNED = {
 # The demo takes minutes: test_demo.py; `.ci/run` is the tests.
 ELSEWHERE = {
     *("make demo", "make test"),
+    "srun --gpus=1 --time=10 .venv/bin/python workflow_scripts/preflight.py --gpu",  # test_preflight.py
     *(f"make demo TORCH{choice}" for choice in ("_INDEX=ADDRESS", "=cpu TORCH_INDEX=ADDRESS", "=cuda")),
     *("make demo TORCH=cuda TORCH_INDEX=ADDRESS", "make lock", "make lock TORCH_INDEX=ADDRESS"),
 }

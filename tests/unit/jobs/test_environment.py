@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -58,6 +59,17 @@ def test_source_state_of_a_clean_and_of_a_changed_checkout(repository):
     assert source_state() == {"commit": commit, "dirty": False}
     (repository / "code.py").write_text("a = 2\n")
     assert source_state() == {"commit": commit, "dirty": True}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_source_state_of_a_checkout_of_somebody_else(repository):
+    git(repository, "init", "--quiet")
+    git(repository, "commit", "--quiet", "--allow-empty", "--message", "first")
+    subprocess.run(["chown", "--recursive", "12345", str(repository)], check=True)
+    plain = subprocess.run(["git", "-C", str(repository), "status"], capture_output=True, text=True, check=False)
+    assert "dubious ownership" in plain.stderr
+    state = source_state()
+    assert len(state["commit"]) == 40 and state["dirty"] is False
 
 
 def test_source_state_without_git_is_unknown(repository):

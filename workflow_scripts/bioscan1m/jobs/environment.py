@@ -83,10 +83,10 @@ def peak_memory() -> int:
 
 
 def _git(*arguments: str) -> str | None:
+    """What git prints, also of a checkout that belongs to somebody else, whose code runs here already."""
+    command = ["git", "-c", f"safe.directory={REPOSITORY}", "-C", str(REPOSITORY), *arguments]
     try:
-        run = subprocess.run(
-            ["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True, timeout=30, check=True
-        )
+        run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return run.stdout.strip()
