@@ -39,7 +39,7 @@ FILES_PER_CHUNK, FURTHER_FILES = (
     22,
     3_500,
 )  # docs/scale.md: 5,700 for 113 chunks with 72 trainings, with Snakemake's notes
-ONE_OF_GPU = (
+USE_THE_GPU = (
     "import torch; x = torch.ones(64, 64, device='cuda'); print(torch.cuda.get_device_name(), int((x @ x)[0, 0]))"
 )
 
@@ -57,7 +57,7 @@ class Check:
 def check_packages() -> Check:
     """Whether the environment can be imported here, and how long that takes."""
     started = time.perf_counter()
-    done = _python(f"import {', '.join(PACKAGES)}")
+    done = _printed(sys.executable, "-c", f"import {', '.join(PACKAGES)}")
     seconds = time.perf_counter() - started
     if done.returncode:
         return Check(
@@ -74,7 +74,7 @@ def check_packages() -> Check:
 
 def check_gpu() -> Check:
     """Whether PyTorch computes on the GPU."""
-    done = _python(ONE_OF_GPU)
+    done = _printed(sys.executable, "-c", USE_THE_GPU)
     if done.returncode == 0:
         return Check("GPU", OK, done.stdout.strip().removesuffix(" 64"))
     remedy = (
@@ -151,13 +151,13 @@ def check_scheduler() -> Iterator[Check]:
     """What SLURM has, where its commands are: partitions with their limits, and accounting."""
     if not shutil.which("sinfo"):
         return
-    partitions = subprocess.run(["sinfo", "-h", "-o", "%P %l %G"], capture_output=True, text=True, check=False)
+    partitions = _printed("sinfo", "-h", "-o", "%P %l %G")
     if partitions.returncode:
         yield Check("SLURM", FAILED, _last_line(partitions.stderr), "sinfo must work here: is this a login node?")
         return
     limits = "; ".join(sorted(set(partitions.stdout.splitlines())))
     yield Check("partitions", OK, f"{limits} (partition, longest time, GPUs)")
-    works = bool(shutil.which("sacct")) and not subprocess.run(["sacct", "-n", "-X"], capture_output=True).returncode
+    works = bool(shutil.which("sacct")) and _printed("sacct", "-n", "-X").returncode == 0
     yield Check("accounting", OK, "sacct works" if works else "none: the queue is asked for the state of jobs")
 
 
@@ -193,8 +193,8 @@ def _tried(name: str, check: Callable[[Path], Check], run: Path) -> Check:
         return Check(name, FAILED, str(error), "the folder of the run must be writable from here")
 
 
-def _python(code: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+def _printed(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def _last_line(text: str) -> str:
