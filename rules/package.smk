@@ -26,7 +26,7 @@ rule resize_chunk:
         "../envs/data.yaml"
     threads: 8
     resources:
-        **per_attempt(mem_mb=4_000, runtime=60),
+        **per_attempt(mem_mb=4_000, runtime=20),
     params:
         **unwatched(unreadable_limit=config["unreadable_limit"]),
         **READING,
