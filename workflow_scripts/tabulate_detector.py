@@ -24,9 +24,8 @@ def tabulate_metrics(
 ) -> None:
     """Join the one-row tables of single evaluations, in their order, and write them alone and beside the paper's.
 
-    Where the paper has no such pair of image sets, its columns are empty, and so are WELLS and AP 50 in tables of earlier
-    code.
-    The latter has the fixed box beside it too, and without `paper_figures` no column of the paper.
+    Where the paper has no such pair of image sets, its columns are empty, and so are WELLS and AP 50 in tables of
+    earlier code. The latter table has the fixed box beside it too, and without `paper_figures` no column of the paper.
     """
     rows = [_read(table, PAIR) for table in tables]
     measured = pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=PAIR)
