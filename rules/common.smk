@@ -23,6 +23,7 @@ from bioscan1m.jobs.code_digest import code_digest
 from bioscan1m.plan.configuration import previous_releases, validate_config
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.fetch.image_folders import with_local_state
+from bioscan1m.metadata.split_settings import TOGETHER
 from bioscan1m.plan.manifest import read_manifest
 from bioscan1m.plan.recorded_parameters import recorded_parameters, recorded_resize
 from bioscan1m.plan.run import CROPPED_256, CROPS, ORIGINALS, PACKAGES, Plan

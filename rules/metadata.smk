@@ -1,7 +1,7 @@
 """The metadata: validated, given a role per experiment, joined, reconciled with the images, described and counted.
 
-NEEDS  data/BIOSCAN_Insect_Dataset_metadata.tsv, results/boxes/ and results/packages/
-MAKES  results/metadata/, results/splits/ and results/statistics/
+NEEDS  data/BIOSCAN_Insect_Dataset_metadata.tsv, results/boxes/ and results/packages/; for duplicates data/chunks/
+MAKES  results/metadata/, results/splits/, results/statistics/, and results/duplicates/ where the config asks for it
 """
 
 SPLIT = "results/splits/{experiment}.parquet"
@@ -37,10 +37,60 @@ rule validate_metadata:
         "../workflow_scripts/validate_metadata.py"
 
 
+rule hash_images:
+    input:
+        chunk=rules.fetch_chunk.output.chunk,
+    output:
+        hashes="results/duplicates/part{chunk}.parquet",
+        record=f"{RECORD}/hash_images/part{{chunk}}.json",
+    log:
+        "logs/hash_images/part{chunk}.log",
+    benchmark:
+        "benchmarks/hash_images/part{chunk}.jsonl"
+    conda:
+        "../envs/data.yaml"
+    threads: 8
+    resources:
+        **per_attempt(mem_mb=4_000, runtime=60),
+    params:
+        **READING,
+        code=code_digest("hash_images"),
+    message:
+        "Hash the images of chunk {wildcards.chunk}."
+    script:
+        "../workflow_scripts/hash_images.py"
+
+
+rule find_duplicates:
+    input:
+        hashes=collect(rules.hash_images.output.hashes, chunk=PLAN.chunks),
+    output:
+        duplicates="results/metadata/duplicates.tsv",
+        record=f"{RECORD}/find_duplicates/duplicates.json",
+    log:
+        "logs/find_duplicates.log",
+    benchmark:
+        "benchmarks/find_duplicates.jsonl"
+    conda:
+        "../envs/data.yaml"
+    resources:
+        **per_attempt(mem_mb=4_000, runtime=30),
+    params:
+        code=code_digest("find_duplicates"),
+    message:
+        "Find images that are copies of others."
+    script:
+        "../workflow_scripts/find_duplicates.py"
+
+
+DUPLICATES = only_if(PLAN.duplicates, rules.find_duplicates.output.duplicates)
+
+
 rule build_splits:
     input:
         metadata=rules.validate_metadata.output.metadata,
         previous=previous_releases(config["splits"]),
+        duplicates=only_if(PLAN.duplicates == TOGETHER, *DUPLICATES),
     output:
         splits=collect(SPLIT, experiment=PLAN.split_experiments),
         roles="results/splits/roles.parquet",
@@ -211,6 +261,7 @@ rule describe_dataset:
 rule summarise_dataset:
     input:
         metadata=rules.join_metadata.output.metadata,
+        duplicates=DUPLICATES,
     output:
         labels="results/statistics/labels.tsv",
         imbalance="results/statistics/imbalance.tsv",

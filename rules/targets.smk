@@ -16,6 +16,7 @@ DATASET = [
     *rules.reconcile_images.output,
     *rules.join_metadata.output,
     *only_if(PLAN.from_originals, *rules.draw_crops.output, *rules.summarise_boxes.output, *rules.draw_doubtful.output),
+    *only_if(PLAN.duplicates, *rules.find_duplicates.output, *records("hash_images", chunk=PLAN.chunks)),
     *collect(rules.join_quarantine.output.table, chunk=PLAN.chunks),
     *collect(rules.digest_experiment.output.digest, experiment=PLAN.experiments),
     *each(f"{COMPARED}/data.digest.json", PLAN.comparisons),
@@ -42,7 +43,11 @@ INFERENCE = [
     *rules.find_label_errors.output,
     *only_if(PLAN.from_originals, *rules.list_unusable_images.output),
 ]
-SPLIT_RECORDS = records("fetch_metadata", "validate_metadata", "build_splits")
+SPLIT_RECORDS = [
+    *records("fetch_metadata", "validate_metadata", "build_splits"),
+    *only_if(PLAN.duplicates == TOGETHER, *records("fetch_chunk", "hash_images", chunk=PLAN.chunks)),
+    *only_if(PLAN.duplicates == TOGETHER, *records("find_duplicates")),
+]
 EXPERIMENT_RECORDS = [
     *records_of_packages([PACKAGE]),
     *SPLIT_RECORDS,

@@ -71,6 +71,7 @@ def _run_everything(folder: Path) -> None:
     config["classifier"]["original_vs_cropped"]["enabled"] = True
     config["classifier"]["backbones"]["resnet50"]["normalisation"] = "dataset"
     config["packages"]["jsonld_records"] = True
+    config["splits"]["duplicates"] = "together"
     _name_pretrained(folder / "pretrained", config["classifier"]["backbones"]["resnet50"])
     write_config(folder, config)
     snakemake_succeeds(folder, "all")

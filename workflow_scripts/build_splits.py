@@ -18,4 +18,5 @@ if __name__ == "__main__":
             shortfalls=outputs.shortfalls,
             threads=snakemake.threads,
             previous=inputs.previous,
+            duplicates=next(iter(inputs.duplicates), None),
         )

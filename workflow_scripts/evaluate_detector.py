@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bioscan1m.boxes.table import CORNERS
-from bioscan1m.detector.evaluation import Evaluated, evaluate, fixed_box, metrics
+from bioscan1m.detector.evaluation import AP_50, Evaluated, coco_figures, evaluate, fixed_box, metrics
 from bioscan1m.detector.examples import read_examples
 from bioscan1m.detector.model import load_detector
 from bioscan1m.foundation.tables import write_parquet, write_table
@@ -34,6 +34,7 @@ def write_metrics(
         **metrics(evaluated),
         "empty_wells": len(evaluated) - len(with_insect),
         "ap_75_without_empty_wells": metrics(with_insect)["ap_75"],
+        "ap_50": coco_figures(evaluated)[AP_50],
     }
     baseline = metrics(fixed)
     row |= {f"fixed_box_{name}": baseline[name] for name in ("ap_75", "ar_50_95", "mean_iou")}

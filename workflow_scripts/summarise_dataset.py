@@ -1,5 +1,7 @@
 """Count labels, classes, roles and what train and test share, beside the paper's figures, and draw the classes."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,6 +12,7 @@ from bioscan1m.foundation.figures import literal, save_figure
 from bioscan1m.foundation.published import beside_paper
 from bioscan1m.foundation.tables import write_table
 from bioscan1m.jobs.context import job
+from bioscan1m.metadata.duplicates import read_duplicates
 from bioscan1m.metadata.split_rule import ROLES
 from bioscan1m.metadata.statistics import (
     class_table,
@@ -21,6 +24,7 @@ from bioscan1m.metadata.statistics import (
     split_table,
     suspicion_table,
 )
+from bioscan1m.metadata.table import read_tsv
 
 BAR_COLOUR = "#BFD4E6"
 # Okabe and Ito 2008: distinct with any colour vision.
@@ -29,6 +33,11 @@ ROLE_COLOURS = {"train": "#0072B2", "validation": "#E69F00", "test": "#D55E00"}
 ROLE_OFFSETS = {"train": -0.2, "validation": 0.0, "test": 0.2}
 INCHES_PER_CLASS = 0.22
 INCHES_AROUND = 1.3  # title and axis of one panel
+
+
+def read_duplicates_of(metadata: str | Path, duplicates: str | Path) -> pd.DataFrame:
+    """The groups of copies of the rows of the metadata, in their order."""
+    return read_duplicates(duplicates, read_tsv(metadata, ["image_file"])["image_file"].to_pandas())
 
 
 def draw_class_distribution(classes: pd.DataFrame, experiments: dict[str, str]) -> Figure:
@@ -77,12 +86,13 @@ if __name__ == "__main__":
         experiments = params.experiments
         metadata = read_metadata(inputs.metadata, experiments)
         classes = class_table(metadata, experiments)
+        duplicates = read_duplicates_of(inputs.metadata, inputs.duplicates[0]) if inputs.duplicates else None
         tables = {
             outputs.labels: label_table(metadata),
             outputs.imbalance: imbalance_table(metadata, classes),
             outputs.splits: split_table(classes, experiments),
             outputs.distribution: classes,
-            outputs.leakage: leakage_table(metadata, experiments),
+            outputs.leakage: leakage_table(metadata, experiments, duplicates),
             outputs.suspicious: suspicion_table(metadata, experiments.values()),
         }
         for path, table in tables.items():

@@ -96,7 +96,7 @@ def _allowed(schema: dict[str, Any], node: dict[str, Any]) -> str:
     if "oneOf" in node:
         return " or ".join(_allowed(schema, _resolved(schema, one)) for one in node["oneOf"])
     if "enum" in node:
-        return ", ".join(f"`{value}`" for value in node["enum"])
+        return ", ".join(f"`{'null' if value is None else value}`" for value in node["enum"])
     if _is_source(node):
         return "`{source, checksum}`"
     kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]

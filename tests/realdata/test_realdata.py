@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,12 +45,18 @@ def write_manifest(run: Path, *arguments: str | Path) -> None:
 def own_config(run: Path) -> dict[str, Any]:
     """The config that the helper wrote, with the demo's small networks and its training, but longer."""
     config, demo = yaml.safe_load((run / "config.yaml").read_text()), demo_config()
-    config["detector"] = demo["detector"]
+    config["detector"] = demo["detector"] | without_gpu()
     config["detector"]["fine_tuning"]["base"] = str(REPOSITORY / "tests/demo/detector")
     for section in ("backbones", "training"):
         config["classifier"][section] = demo["classifier"][section]
     config["classifier"]["training"] |= {"epochs": 20, "patience": 20, "learning_rate_steps": [16]}
     return config
+
+
+def without_gpu() -> dict[str, Any]:
+    """The settings of a detector that docs/detector.md has for machines without a GPU."""
+    section = (REPOSITORY / "docs/detector.md").read_text(encoding="utf-8").split("## Without a GPU")[1]
+    return yaml.safe_load(re.search(r"```yaml\n(.*?)```", section, flags=re.DOTALL)[1])["detector"]
 
 
 def source(path: Path) -> dict[str, str | None]:
@@ -76,8 +83,8 @@ def wells_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for part, form in {"train": "coco_annotations_as_published.json", "val": "annotations.json"}.items()
     }
     detector |= {"use": "wells-train", "training_sets": ["wells-train"], "validation_sets": ["wells-val"]}
-    rates = {"learning_rate": 1.0e-4, "backbone_learning_rate": 1.0e-4}
-    detector["fine_tuning"] |= {"epochs": 6, "monitor": "wells-val", **rates}
+    detector["fine_tuning"] |= {"epochs": 6, "monitor": "wells-val"}
+    detector["detection"]["below_threshold"] = "best_box"
     write_config(run, config)
     snakemake_succeeds(run, "dataset", "detector")
     snakemake_succeeds(run, "audit")

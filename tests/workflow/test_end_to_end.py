@@ -70,7 +70,7 @@ def test_the_detector_is_measured_on_clean_annotations(small_run) -> None:
     assert (counts["boxes"] + counts["empty_wells"] == counts["images"]).all()
     metrics = pd.read_csv(small_run / "results/detector/metrics.tsv", sep="\t")
     fixed = ["training_set", "val_set", "ap_75", "ar_50_95"]
-    assert metrics.columns.tolist() == [*fixed, "ap_75_without_empty_wells", "empty_wells"]
+    assert metrics.columns.tolist() == [*fixed, "ap_75_without_empty_wells", "empty_wells", "ap_50", "mean_iou"]
     history = pd.read_csv(small_run / "results/detector/SW-240/history.tsv", sep="\t")
     assert history["ar_50_95"].iloc[-1] == pytest.approx(metrics.loc[0, "ar_50_95"], abs=1e-3)
 

@@ -121,7 +121,8 @@ def test_the_tables_of_all_detectors_stand_beside_the_published_figures(tmp_path
     tabulate_metrics(tables, tmp_path / "metrics.tsv", tmp_path / "published.tsv")
     own = pd.read_csv(tmp_path / "metrics.tsv", sep="\t", dtype={"training_set": "str"})
     wells = ["ap_75_without_empty_wells", "empty_wells"]
-    assert own.columns.tolist() == ["training_set", "val_set", "ap_75", "ar_50_95", *wells]
+    assert own.columns.tolist() == ["training_set", "val_set", "ap_75", "ar_50_95", *wells, "ap_50", "mean_iou"]
+    assert (own["ap_50"] >= own["ap_75"]).all() and (own["mean_iou"] == 1).all()
     assert own["ap_75"].tolist() == pytest.approx([0.8, 0.8], abs=0.01)
     assert (own["ar_50_95"] == 1).all() and (own[wells] == [1, 1]).all(axis=None)
     assert own["training_set"].tolist() == ["IP-100", "0042"]
@@ -135,4 +136,4 @@ def test_tables_of_earlier_code_have_no_figures_without_empty_wells(tmp_path):
     (tmp_path / "a.tsv").write_text("training_set\tval_set\tap_75\tar_50_95\nIP-100\tIW-150-val\t0.5\t0.6\n")
     tabulate_metrics([tmp_path / "a.tsv"], tmp_path / "metrics.tsv", tmp_path / "published.tsv")
     own = pd.read_csv(tmp_path / "metrics.tsv", sep="\t")
-    assert own["ap_75"].tolist() == [0.5] and own["ap_75_without_empty_wells"].isna().all()
+    assert own["ap_75"].tolist() == [0.5] and own[["ap_75_without_empty_wells", "ap_50"]].isna().all(axis=None)

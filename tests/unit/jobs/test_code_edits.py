@@ -25,7 +25,7 @@ OF_DOWNLOADS = {"fetch_chunk", "fetch_file"}  # hand such errors on; another dig
 MAKING = {
     *("ContextVar", "Fraction", "Path", "Struct", "TypeVar", "array", "compile", "enumerate", "fromkeys", "frozenset"),
     *("getLogger", "list", "object", "range", "str", "with_name", "with_suffix", "cache_from_source"),
-    *("ParseOptions", "bool_", "float32", "int32", "schema", "string"),
+    *("ParseOptions", "binary", "bool_", "float32", "int32", "schema", "string"),
 }
 BROAD = {"BaseException", "Exception", "ValueError"}  # classes above InputError
 

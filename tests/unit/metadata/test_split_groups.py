@@ -150,3 +150,51 @@ def test_a_closed_subset_has_what_it_had_and_no_more():
     assert (closed["small_families"].roles == previous["small_families"]).all()
     assert (closed["small_orders"].roles == previous["small_orders"]).all()
     assert (closed["families"].roles != NO_ROLE).all()
+
+
+def with_copies(rows: pd.DataFrame, links: list[tuple[int, int]]) -> pd.Series:
+    """Of each row the first of the rows that it is linked with, directly or over others; empty for none."""
+    firsts = list(range(len(rows)))
+    for link in links:
+        both = [firsts[place % len(rows)] for place in link]
+        firsts = [min(both) if first in both else first for first in firsts]
+    linked = pd.Series(firsts).duplicated(keep=False)
+    return rows["image_file"].iloc[firsts].reset_index(drop=True).where(linked, "")
+
+
+links = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200)), max_size=8)
+photographs_of_kinds = st.dictionaries(
+    st.sampled_from("abc"), st.lists(st.integers(1, 4), min_size=6, max_size=12), min_size=1
+)
+
+
+@settings(max_examples=50)
+@given(photographs_of_kinds, links, st.sampled_from(["sampleid", None]))
+def test_copies_are_in_one_role_with_their_groups(sizes, linked, column):
+    rows = specimens(sizes)
+    copies = with_copies(rows, linked)
+    config = splits_of(KINDS, group=column, duplicates="together")
+    roles = assign_roles(rows, config, copies=copies)["kinds"].roles
+    assert (roles_by_group(copies.where(copies != "", rows["image_file"]), roles).map(len) == 1).all()
+    if column:
+        assert (roles_by_group(rows[column], roles).map(len) == 1).all()
+
+
+@settings(max_examples=50)
+@given(st.lists(st.integers(1, 3), min_size=6, max_size=12), links, st.integers(0, 2**32))
+def test_copies_that_a_release_has_in_two_roles_keep_them(photographs, linked, seed):
+    rows = specimens({"a": photographs})
+    specimen = pd.factorize(rows["sampleid"])[0]
+    previous = np.random.default_rng(seed).integers(NO_ROLE, 3, len(photographs))[specimen]
+    config = splits_of(KINDS, group="sampleid", duplicates="together")
+    copies = with_copies(rows, linked)
+    roles = assign_roles(rows, config, {"release.tsv": {"kinds": previous}}, copies=copies)["kinds"].roles
+    assert (roles[previous != NO_ROLE] == previous[previous != NO_ROLE]).all()
+    assert (roles_by_group(rows["sampleid"], roles).map(len) == 1).all()
+
+
+def test_without_copies_and_groups_the_parts_are_those_of_the_rule():
+    rows = specimens({"a": [1] * 37, "b": [1] * 12})
+    none = pd.Series([""] * len(rows))
+    counts = assign_roles(rows, splits_of(KINDS, duplicates="together"), copies=none)["kinds"].counts
+    assert counts.tolist() == [list(split_counts(size, RATIOS)) for size in (37, 12)]

@@ -43,14 +43,17 @@ def build(
     previous: Sequence[Path] = (),
     group: str | None = None,
     closed: bool = False,
+    duplicates: str | None = None,
+    copies: Path | None = None,
 ) -> dict[str, pd.DataFrame]:
     """The tables of the experiments, of all roles, of the counts and of the shortfalls."""
     ratios = {"train": 0.7, "validation": 0.1, "test": 0.2}
     splits = {"policy": policy, "seed": 1, "ratios": ratios, "experiments": experiments, "subset": "balanced"}
-    splits |= {"group": group, "closed_subsets": closed}
+    splits |= {"group": group, "closed_subsets": closed, "duplicates": duplicates}
     paths = [folder / f"{name}.parquet" for name in experiments]
     written = {name: folder / f"{name}.{suffix}" for name, suffix in FURTHER_TABLES.items()}
-    build_splits(source, Splits.from_config(splits), paths, **written, threads=2, previous=previous)
+    settings = Splits.from_config(splits)
+    build_splits(source, settings, paths, **written, threads=2, previous=previous, duplicates=copies)
     tables = {name: pq.read_table(path).to_pandas() for name, path in zip(experiments, paths, strict=True)}
     tables["roles"] = pq.read_table(folder / "roles.parquet").to_pandas()
     return tables | {name: pd.read_csv(folder / f"{name}.tsv", sep="\t") for name in ("counts", "shortfalls")}
@@ -75,6 +78,23 @@ def test_the_table_of_all_roles_says_for_every_row_what_the_others_say(tmp_path)
     for name in EXPERIMENTS:
         own = tables[name].set_index("image_file")["role"]
         assert roles[name].tolist() == own.reindex(roles.index, fill_value=NO_SPLIT).tolist()
+
+
+def test_copies_are_together_only_where_the_config_has_it_so(tmp_path):
+    copies, source = tmp_path / "duplicates.tsv", metadata(tmp_path)
+    alike = [f"{n}.jpg\t\t2.jpg" for n in range(2, 32)]
+    copies.write_text("\n".join(["image_file\tequal_bytes\tnear_duplicate", *alike]) + "\n")
+    roles = {}
+    for asked in ("count", "together"):
+        kinds = build(tmp_path, source, "fresh", duplicates=asked, copies=copies)["kinds"].set_index("image_file")
+        roles[asked] = kinds["role"].reindex([f"{n}.jpg" for n in range(2, 32)])
+    assert len(set(roles["together"])) == 1 and len(set(roles["count"])) == 3
+
+
+def test_roles_of_the_source_are_not_changed_for_copies(tmp_path):
+    columns = {name: ["train"] * IMAGES for name in EXPERIMENTS}
+    with pytest.raises(InputError, match=r"splits.duplicates is together, but .* count, or split anew"):
+        build(tmp_path, metadata(tmp_path, **columns), duplicates="together", copies=tmp_path / "duplicates.tsv")
 
 
 def test_a_column_of_groups_goes_from_the_source_to_the_roles(tmp_path):

@@ -99,6 +99,16 @@ def test_bins_and_samples_in_train_and_test(metadata):
     assert shared.loc[("own", "bin")].tolist() == [0, 0, 0, 0.0]
 
 
+def test_copies_in_train_and_test_and_in_any_two_roles(metadata):
+    first = metadata.assign(row=metadata.index.astype(str))["row"]
+    alike = first.where(first.isin(["2", "3", "4", "7"]), "").replace({"3": "2", "4": "2"})
+    copies = pd.DataFrame({"equal_bytes": "", "near_duplicate": alike})
+    table = leakage_table(metadata, EXPERIMENTS, copies).set_index(["experiment", "identifier"])
+    assert table.loc[("large_insect_order", "near_duplicate")].tolist() == [1, 3, 1, 33.33, 1]
+    assert table.loc[("large_insect_order", "equal_bytes")].tolist() == [0, 3, 0, 0.0, 0]
+    assert table["in_several_roles"].xs("bin", level=1).tolist() == [1, 1, 0]
+
+
 def test_the_figure_has_a_panel_per_label_and_the_same_bytes_again(metadata, tmp_path):
     for name in ("first.png", "second.png"):
         figure = draw_class_distribution(class_table(metadata, EXPERIMENTS), EXPERIMENTS)

@@ -98,7 +98,12 @@ def test_the_channels_are_those_that_the_detector_is_used_to(tmp_path, published
 
 @pytest.mark.parametrize(
     ("source", "told"),
-    [("./absent", "./absent: no such folder"), ("/absent", "/absent: no such folder"), ("empty", "empty/config.json")],
+    [
+        ("./absent", "./absent: no such folder"),
+        ("/absent", "/absent: no such folder"),
+        ("empty", "empty/config.json"),
+        ("tests/demo/absent", "A relative path starts at the folder of the run: /.*/tests/demo/absent"),
+    ],
 )
 def test_a_folder_without_weights_is_told(tmp_path, monkeypatch, source, told):
     monkeypatch.chdir(tmp_path)

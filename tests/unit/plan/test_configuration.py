@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,17 @@ def mistakes(config: dict[str, Any]) -> list[str]:
 @pytest.mark.parametrize("path", SHIPPED, ids=["full", "demo"])
 def test_shipped_configs_are_valid(path):
     validate_config(yaml.safe_load(path.read_text(encoding="utf-8")), SCHEMA_FILE)
+
+
+def test_the_detector_without_a_gpu_is_one_whole_fragment_that_finds_boxes_at_the_size_it_was_trained_at():
+    section = (REPOSITORY / "docs/detector.md").read_text(encoding="utf-8").split("## Without a GPU")[1]
+    (block,) = re.findall(r"```yaml\n(.*?)```", section.split("\n## ")[0], flags=re.DOTALL)
+    fragment, config = yaml.safe_load(block)["detector"], full_config()
+    for part in ("fine_tuning", "detection"):
+        assert fragment[part].keys() == config["detector"][part].keys()
+    validate_config(config | {"detector": config["detector"] | fragment}, SCHEMA_FILE)
+    assert fragment["detection"]["image_size"] is None
+    assert (REPOSITORY / "runs/NAME" / fragment["fine_tuning"]["base"]).resolve().is_dir()
 
 
 def test_both_shipped_configs_have_the_same_keys():

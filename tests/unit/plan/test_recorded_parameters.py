@@ -15,7 +15,7 @@ def test_what_is_as_before_is_recorded_as_before():
     config = demo_config()
     config["crop"]["rounding"] = "outward"
     assert "rounding" not in recorded_parameters(config, "crop")
-    assert not {"group", "closed_subsets"} & set(recorded_parameters(config, "splits"))
+    assert not {"group", "closed_subsets", "duplicates"} & set(recorded_parameters(config, "splits"))
     assert recorded_resize(BILINEAR) == {"short_side": 256, "jpeg_quality": 75}
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from bioscan1m.jobs.records import Record
 from bioscan1m.metadata.split_rule import ROLES, split_counts
-from bioscan1m.metadata.split_settings import Splits, SplitSubset, SplitTask
+from bioscan1m.metadata.split_settings import TOGETHER, Splits, SplitSubset, SplitTask
 from bioscan1m.metadata.table import NO_SPLIT, NOT_CLASSIFIED
 from bioscan1m.plan.configuration import previous_releases
 
@@ -37,7 +37,7 @@ def explain_roles(
         elif isinstance(experiment, SplitSubset):
             why = _reason_of_subset(name, experiment, row, splits, counts=counts, releases=releases)
         elif role == NO_SPLIT:
-            why = _reason_of_none(experiment, row, splits.group)
+            why = _reason_of_none(experiment, row, splits)
         elif experiment.roles_from and row[experiment.roles_from] == role:
             why = f"inherited from {experiment.roles_from}"
         else:
@@ -51,7 +51,8 @@ def _reason_of_task(name: str, label: str, splits: Splits, counts: Counts, *, re
     parts = {part: counts.get((name, label, part), 0) for part in ROLES}
     split = ", ".join(f"{images} {part}" for part, images in parts.items())
     kept = "".join(f", roles of {release} kept" for release in releases)
-    together = f", images of one {splits.group} together" if splits.group else ""
+    kept_together = _groups_in_words(splits, "images of one {}", "images that look alike")
+    together = f", {kept_together} together" if kept_together else ""
     return f"each class is split {ratios}: of {sum(parts.values())} {label}, {split}{together}{kept}"
 
 
@@ -70,15 +71,22 @@ def _reason_of_subset(
     return f"{'' if role == part else 'not '}drawn: {what}, for {quota} of all classes ({splits.subset})"
 
 
-def _reason_of_none(task: SplitTask, row: dict[str, Any], group: str | None) -> str:
+def _reason_of_none(task: SplitTask, row: dict[str, Any], splits: Splits) -> str:
     for column, value in task.where.items():
         if row[column] != value:
             return f"its {column} is {row[column]}, not {value}"
     if row[task.label] == NOT_CLASSIFIED:
         return f"its {task.label} is not known"
     among = f" or is none of the {task.largest_classes} largest" if task.largest_classes else ""
-    groups = f" or values of {group}" if group else ""
-    return f"{row[task.label]} has too few images{groups} for three parts{among}"
+    groups = _groups_in_words(splits, "values of {}", "images that do not look alike")
+    too_few = f"too few images{f' or {groups}' if groups else ''}"
+    return f"{row[task.label]} has {too_few} for three parts{among}"
+
+
+def _groups_in_words(splits: Splits, by_column: str, by_look: str) -> str:
+    """What makes groups in this run, by these words; empty where nothing does."""
+    words = [by_column.format(splits.group)] if splits.group else []
+    return " and ".join([*words, *([by_look] if splits.duplicates == TOGETHER else [])])
 
 
 def _published_reason(role: str) -> str:

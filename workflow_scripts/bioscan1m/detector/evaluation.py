@@ -23,7 +23,7 @@ from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.progress import Progress
 
 # Places in COCOeval's table of twelve figures.
-AP_75, AR_50_95 = 2, 8
+AP_50, AP_75, AR_50_95 = 1, 2, 8
 
 
 @dataclass(frozen=True)

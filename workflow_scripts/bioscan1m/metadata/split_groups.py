@@ -7,8 +7,10 @@ groups, large ones first, go where the parts of their classes lack most. Equal g
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterator
+from copy import copy
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,8 @@ import pandas as pd
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.metadata.split_rule import NO_CLASS, NO_ROLE, ROLES, split_counts
 from bioscan1m.metadata.split_settings import NO_GROUP
+
+logger = logging.getLogger(__name__)
 
 # Moves that one move may make necessary, each of which gives a class back the role that the move before took from it.
 MOST_MOVES = 4
@@ -25,21 +29,48 @@ class Groups:
     """The groups of the rows of the metadata by a column; a row with one of NO_GROUP there is a group by itself.
 
     Attributes:
-        column: The name of the column.
+        column: The name of the column; None where each row is a group by itself.
         names: (G,) the name of each group, that of the image for a row by itself.
         of_rows: (N,) int64, the group of each row, a place in `names`.
     """
 
-    def __init__(self, metadata: pd.DataFrame, column: str) -> None:
+    def __init__(self, metadata: pd.DataFrame, column: str | None) -> None:
         """Take the column of `metadata`, which has image_file as well."""
         self.column = column
         self._image_files = metadata["image_file"]
-        blank = metadata[column].str.strip().str.casefold().isin(NO_GROUP)
-        # A group may be called as an image is; the word before the colon tells them apart.
-        names = blank.map({True: "image", False: "group"}) + ":" + metadata[column].mask(blank, self._image_files)
+        if column is None:
+            names = "image:" + self._image_files
+        else:
+            blank = metadata[column].str.strip().str.casefold().isin(NO_GROUP)
+            # A group may be called as an image is; the word before the colon tells them apart.
+            names = blank.map({True: "image", False: "group"}) + ":" + metadata[column].mask(blank, self._image_files)
         places, unique = pd.factorize(names)
         self.of_rows = places.astype(np.int64)
         self.names = pd.Series(unique)
+
+    def joined(self, copies: pd.Series, roles_of_rows: np.ndarray) -> Groups:
+        """These groups, where those that have copies of one image are one group.
+
+        Groups that so would have two roles stay as they are, for a role that a row has is not taken from it.
+
+        Args:
+            copies: (N,) the name of the first of the copies of each row, empty where it has none.
+            roles_of_rows: (N,) int64, the roles that rows have already.
+        """
+        has_copies = copies.to_numpy() != ""
+        places, firsts = pd.factorize(copies[has_copies])
+        components = _components(self.of_rows[has_copies], places, len(self.names), len(firsts))
+        of_rows, rows = components[self.of_rows], np.flatnonzero(roles_of_rows != NO_ROLE)
+        pairs = np.unique(np.stack([of_rows[rows], roles_of_rows[rows]]), axis=1)
+        in_two_roles = np.bincount(pairs[0], minlength=components.max(initial=0) + 1) > 1
+        if in_two_roles.any():
+            logger.warning("%d groups of copies stay apart, for they have two roles already", in_two_roles.sum())
+        apart = in_two_roles[components]
+        components[apart] = len(in_two_roles) + np.flatnonzero(apart)
+        _, first_of_each, of_groups = np.unique(components, return_index=True, return_inverse=True)
+        joined = copy(self)
+        joined.of_rows, joined.names = of_groups[self.of_rows], self.names.iloc[first_of_each].reset_index(drop=True)
+        return joined
 
     def roles(self, roles_of_rows: np.ndarray, source: str) -> np.ndarray:
         """The role that each group has by its rows: (G,) int64, NO_ROLE where no row has one.
@@ -234,3 +265,12 @@ def _images_by_class(classes: np.ndarray, groups: np.ndarray, count: int) -> lis
     for group, place, number in zip(*pairs.tolist(), images.tolist(), strict=True):
         found[group].append((place, number))
     return found
+
+
+def _components(groups: np.ndarray, copies: np.ndarray, number: int, kinds: int) -> np.ndarray:
+    """The connected component of each of `number` groups that are linked by copies of `kinds` images: int64."""
+    from scipy.sparse import coo_array  # only where copies are kept together: it takes long to import
+    from scipy.sparse.csgraph import connected_components
+
+    links = coo_array((np.ones(len(groups), np.int8), (groups, number + copies)), shape=(number + kinds,) * 2)
+    return connected_components(links, directed=False)[1][:number].astype(np.int64)

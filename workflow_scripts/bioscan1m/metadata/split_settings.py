@@ -6,11 +6,14 @@ Each parse of the Snakefile imports this module, so it imports no array library.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 # What stands for no value in the column of groups, in lower case.
 NO_GROUP = ("", "not_classified", "na", "n/a", "nan", "none", "null", "-", "?", "unknown")
+
+
+TOGETHER = "together"  # of `duplicates`
 
 
 @dataclass(frozen=True)
@@ -64,17 +67,22 @@ class Splits:
     subset: str  # how a subset shares its images among the classes: balanced or proportional
     closed_subsets: bool  # whether a subset of an extended release has exactly the rows that it had there
     group: str | None  # the column whose rows of one value have one role; None: each row by itself
+    duplicates: str | None  # count: copies of images are looked for; together: they have one role as well
+
+    @property
+    def by_groups(self) -> bool:
+        """Whether rows get their roles in groups."""
+        return self.group is not None or self.duplicates == TOGETHER
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Splits:
         """The settings of the part `splits` of a validated config, or of a job that had some of its keys."""
-        config = {"closed_subsets": False, "group": None} | config
+        config = {"closed_subsets": False, "group": None, "duplicates": None} | config
         experiments: SplitExperiments = {
             name: SplitSubset(**settings) if "parent" in settings else SplitTask(**settings)
             for name, settings in config["experiments"].items()
         }
-        chosen = {name: config[name] for name in ("policy", "seed", "ratios", "subset", "closed_subsets", "group")}
-        return cls(**chosen, experiments=experiments)
+        return cls(**{part.name: config[part.name] for part in fields(cls)} | {"experiments": experiments})
 
     def task_of(self, name: str) -> SplitTask:
         """The task of an experiment: its own, or that of the parent that it is drawn from."""

@@ -71,9 +71,9 @@ def _classes_left_out(name: str, assignment: Assignment, splits: Splits) -> Iter
     images = np.bincount(labels, minlength=len(assignment.classes)).tolist()
     for of_class, number, counts in zip(assignment.classes, images, assignment.counts, strict=True):
         if number and not counts.any():
-            enough = splits.group and any(split_counts(number, splits.ratios))
+            enough = splits.by_groups and any(split_counts(number, splits.ratios))
             yield Shortfall(name, TOO_FEW_GROUPS if enough else TOO_FEW_FOR_PARTS, number, of_class=str(of_class))
-        elif number and splits.group:
+        elif number and splits.by_groups:
             for role in np.array(ROLES)[counts == 0]:
                 yield Shortfall(name, NO_GROUP_FOR_ROLE, 0, of_class=str(of_class), role=str(role))
 

@@ -22,9 +22,10 @@ import pyarrow.parquet as pq
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.streams import map_in_order
 from bioscan1m.foundation.tables import read_parquet, write_table
+from bioscan1m.metadata.duplicates import NEAR_DUPLICATE, read_duplicates
 from bioscan1m.metadata.split_groups import Groups
 from bioscan1m.metadata.split_rule import NO_ROLE, ROLES
-from bioscan1m.metadata.split_settings import Splits
+from bioscan1m.metadata.split_settings import TOGETHER, Splits
 from bioscan1m.metadata.split_shortfalls import LEFT, Shortfall, find_shortfalls, shortfall_table
 from bioscan1m.metadata.splits import Assignment, Roles, assign_roles, label_places
 from bioscan1m.metadata.table import NO_SPLIT, NOT_CLASSIFIED, SOURCE_COLUMNS, read_header, read_tsv, write_strings
@@ -43,6 +44,7 @@ def build_splits(
     shortfalls: str | Path,
     threads: int,
     previous: Sequence[str | Path] = (),
+    duplicates: str | Path | None = None,
 ) -> dict[str, int]:
     """Give every row its role in every experiment, and write the tables of them.
 
@@ -56,6 +58,7 @@ def build_splits(
         shortfalls: The file that gets what the rule could not give.
         threads: The number of experiments assigned, and of files written, at the same time.
         previous: The metadata TSVs of the releases that the policy `extend` builds on, newest first.
+        duplicates: The table of images that have copies, which `splits` may keep together; None without one.
 
     Returns:
         The count of rows, and of those that have a role in any experiment.
@@ -69,13 +72,14 @@ def build_splits(
     table = _read(metadata, splits, published)
     frame = table.to_pandas()
     left: list[Shortfall] = []
-    by_rule = assign_roles(frame, replace(splits, group=None), threads=threads)
+    by_rule = assign_roles(frame, replace(splits, group=None, duplicates=None), threads=threads)
+    copies = _copies(frame, splits, duplicates)
     if published:
         assigned = published_roles(frame, splits, metadata)
     elif splits.policy == "extend":
-        assigned, left = _extend(frame, splits, previous, threads)
+        assigned, left = _extend(frame, splits, previous, threads, copies)
     else:
-        assigned = assign_roles(frame, splits, threads=threads) if splits.group else by_rule
+        assigned = assign_roles(frame, splits, threads=threads, copies=copies) if splits.by_groups else by_rule
     _write_roles(table.select(["image_file", "chunk_number"]), assigned, tables, roles=roles, threads=threads)
     compared = compare_counts(assigned, by_rule)
     fallen_short = find_shortfalls(assigned, splits, frame[list(splits.experiments)] if published else None) + left
@@ -174,6 +178,11 @@ def _takes_published(metadata: str | Path, splits: Splits) -> bool:
             f"splits.policy is published, but the source has no column {', '.join(missing)}; set it to fresh or auto"
         )
     published = splits.policy in ("auto", "published") and not missing
+    if published and splits.duplicates == TOGETHER:
+        raise InputError(
+            "splits.duplicates is together, but the roles are those of the source, which are not changed: set it to "
+            "count, or split anew with splits.policy fresh"
+        )
     logger.info("policy %s: %s", splits.policy, "the columns of the source" if published else "split by the rule")
     return published
 
@@ -187,12 +196,19 @@ def _read(metadata: str | Path, splits: Splits, published: bool) -> pa.Table:
     return read_parquet(metadata, columns=list(dict.fromkeys([*columns, *filter(None, [splits.group])])))
 
 
+def _copies(frame: pd.DataFrame, splits: Splits, duplicates: str | Path | None) -> pd.Series | None:
+    """For each row the first of the images that look alike, empty for none; None where they may lie apart."""
+    if duplicates is None or splits.duplicates != TOGETHER:
+        return None
+    return read_duplicates(duplicates, frame["image_file"])[NEAR_DUPLICATE]
+
+
 def _extend(
-    frame: pd.DataFrame, splits: Splits, previous: Sequence[str | Path], threads: int
+    frame: pd.DataFrame, splits: Splits, previous: Sequence[str | Path], threads: int, copies: pd.Series | None
 ) -> tuple[dict[str, Assignment], list[Shortfall]]:
     """The roles by the rule, where the rows of the previous releases retain theirs; and how many lost theirs."""
     had = {str(file): previous_roles(frame["image_file"], list(splits.experiments), file) for file in previous}
-    assigned = assign_roles(frame, splits, had, threads)
+    assigned = assign_roles(frame, splits, had, threads, copies)
     return assigned, _left(list(had.values()), assigned)
 
 

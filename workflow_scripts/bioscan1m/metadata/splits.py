@@ -8,7 +8,8 @@ Previous releases can be extended: then every row retains the role that it had t
 one, new rows fill up what the rule lacks, and a subset retains the rows that it had as long as the rule wants so many;
 a closed one has exactly those. So no image moves between training, validation and test, but it may leave a subset.
 
-Where the config names a column of groups, all rows of a group have one role in experiments that share their roles.
+Where the config names a column of groups, all rows of a group have one role in experiments that share their roles; so
+have images that look alike, where the config has it so.
 
 Chance comes from a hash of image_file, experiment and seed, which ranks the images of each class. So the result depends
 on which images there are, and neither on their order nor on the machine. No image is read: one that is missing or
@@ -59,7 +60,11 @@ class Assignment:
 
 
 def assign_roles(
-    metadata: pd.DataFrame, splits: Splits, previous: Mapping[str, Roles] | None = None, threads: int = 1
+    metadata: pd.DataFrame,
+    splits: Splits,
+    previous: Mapping[str, Roles] | None = None,
+    threads: int = 1,
+    copies: pd.Series | None = None,
 ) -> dict[str, Assignment]:
     """Give every row its role in every experiment.
 
@@ -69,6 +74,8 @@ def assign_roles(
         previous: The roles of these rows in the releases to extend, by the file of each release, newest first. An older
             release counts for the rows that have no role in a newer one, as where a label was unknown for a while.
         threads: The number of experiments that are assigned at the same time.
+        copies: For each row the first of the images that look alike, empty where there is none; such rows get one role.
+            None where that is not asked for.
 
     Returns:
         The assignment of each experiment, in the order of `splits`.
@@ -79,7 +86,7 @@ def assign_roles(
     """
     experiments = splits.experiments
     hashes = hash_names(metadata["image_file"])
-    groups = Groups(metadata, splits.group) if splits.group else None
+    groups = Groups(metadata, splits.group) if splits.by_groups else None
     no_roles = dict.fromkeys(experiments, np.full(len(metadata), NO_ROLE))
     releases = {file: no_roles | roles for file, roles in (previous or {}).items()}
     newest = next(iter(releases.values()), no_roles)
@@ -96,8 +103,9 @@ def assign_roles(
             if groups is None:
                 return _split_task(labels, splits.ratios, ranks, **had)
             classes, places = label_places(labels)
-            ranks = _ranks(hash_names(groups.names), name, splits.seed)
-            return Assignment(classes, places, split_by_groups(places, groups, splits.ratios, ranks, **had))
+            of = groups if copies is None else groups.joined(copies, _filled(inherited, earlier[name]))
+            ranks = _ranks(hash_names(of.names), name, splits.seed)
+            return Assignment(classes, places, split_by_groups(places, of, splits.ratios, ranks, **had))
         parent = assigned[experiment.parent]
         if splits.closed_subsets and newest[name] is not no_roles[name]:
             return _closed_subset(parent, newest[name])

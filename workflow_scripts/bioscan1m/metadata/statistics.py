@@ -31,7 +31,10 @@ def read_metadata(path: str | Path, experiments: dict[str, str]) -> pd.DataFrame
 
 
 SUSPICIONS = ["column", "name", "images", "resembles", "its_images", "reason"]
-LEAKAGE = ["experiment", "identifier", "in_train_and_test", "test_images", "of_these_shared", "shared_percent"]
+LEAKAGE = [
+    *("experiment", "identifier", "in_train_and_test", "test_images", "of_these_shared", "shared_percent"),
+    "in_several_roles",
+]
 
 
 def label_table(metadata: pd.DataFrame) -> pd.DataFrame:
@@ -100,21 +103,38 @@ def split_table(classes: pd.DataFrame, experiments: dict[str, str]) -> pd.DataFr
     return _beside_published(totals, published("table3_splits"), "experiment")
 
 
-def leakage_table(metadata: pd.DataFrame, experiments: dict[str, str]) -> pd.DataFrame:
-    """How many BINs and samples have images in both train and test, and how many test images that concerns.
+def leakage_table(
+    metadata: pd.DataFrame, experiments: dict[str, str], duplicates: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """How many BINs, samples and groups of copies have images in both train and test, and in any two roles.
 
     Specimens of one BIN are near relatives and may look alike, so such a test image is easier than a new BIN's.
+
+    Args:
+        metadata: of `read_metadata`.
+        experiments: the column of labels of each experiment.
+        duplicates: the groups of copies of these rows, of `read_duplicates`; None where they were not looked for.
     """
-    rows = []
-    for name in experiments:
-        for identifier, column in IDENTIFIERS.items():
-            known = ~metadata[column].isin(UNKNOWN)
-            train, test = (metadata.loc[known & (metadata[name] == role), column] for role in ("train", "test"))
-            leaked = test[test.isin(train.unique())]
-            images = (metadata[name] == "test").sum()
-            share = round(100 * len(leaked) / max(images, 1), 2)
-            rows.append((name, identifier, leaked.nunique(), images, len(leaked), share))
+    identifiers = {identifier: metadata[column] for identifier, column in IDENTIFIERS.items()}
+    if duplicates is not None:
+        identifiers |= dict(duplicates.items())
+    rows = [
+        (name, identifier, *_shared(values, metadata[name]))
+        for name in experiments
+        for identifier, values in identifiers.items()
+    ]
     return pd.DataFrame(rows, columns=LEAKAGE)
+
+
+def _shared(values: pd.Series, roles: pd.Series) -> tuple[int, int, int, float, int]:
+    """Values in train and test, test images, those of them that have such a value, in percent; values in two roles."""
+    has_role = ~values.isin(UNKNOWN) & (roles != NO_SPLIT)
+    train, test = (values[has_role & (roles == role)] for role in ("train", "test"))
+    shared = test[test.isin(train.unique())]
+    images = int((roles == "test").sum())
+    pairs = pd.DataFrame({"value": values[has_role].astype(str), "role": roles[has_role].astype(str)})
+    in_several = int((pairs.drop_duplicates()["value"].value_counts() > 1).sum())
+    return shared.nunique(), images, len(shared), round(100 * len(shared) / max(images, 1), 2), in_several
 
 
 def suspicion_table(metadata: pd.DataFrame, labels: Iterable[str]) -> pd.DataFrame:

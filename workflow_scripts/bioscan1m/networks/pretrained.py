@@ -38,8 +38,11 @@ def folder_of(source: str) -> Path | None:
     folder = Path(source).expanduser()
     if folder.is_dir():
         return folder
-    if source.startswith((".", "/", "~")):
-        raise InputError(f"{source}: no such folder; it should have {CONFIG} and {MODEL} in it")
+    if source.startswith((".", "/", "~")) or source.partition("@")[0].count("/") > 1:  # a hub id is OWNER/NAME
+        raise InputError(
+            f"{source}: no such folder; it should have {CONFIG} and {MODEL} in it. A relative path starts at the "
+            f"folder of the run: {folder.resolve()}"
+        )
     return None
 
 

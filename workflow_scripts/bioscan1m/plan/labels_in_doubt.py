@@ -37,5 +37,5 @@ def _log_doubts(where: str | Path, column: str, names: Iterable[str], counted: s
     )
     if found:
         more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
-        remedy = "labels.map in config.yaml reads a name as another"
+        remedy = "In config.yaml labels.map reads a name as another, and labels.missing names those that are no label"
         logger.warning("%s: labels in doubt in %s: %s%s. %s", where, column, named, more, remedy)

@@ -7,7 +7,7 @@ from typing import Any
 # What there was no key for.
 BEFORE: dict[str, dict[str, Any]] = {
     "crop": {"rounding": "outward"},
-    "splits": {"closed_subsets": False, "group": None},
+    "splits": {"closed_subsets": False, "group": None, "duplicates": None},
 }
 
 

@@ -51,6 +51,11 @@ class Plan:
         self.trials = [trial for experiment in self.experiments for trial in self.trials_of(experiment)]
 
     @property
+    def duplicates(self) -> str | None:
+        """Whether copies of images are looked for: None, count or together."""
+        return self._splits.duplicates
+
+    @property
     def from_originals(self) -> bool:
         """Whether the run starts from photographs, which are to be cropped."""
         return self.entry == ORIGINALS
