@@ -74,6 +74,41 @@ rule measure_channels:
         "../workflow_scripts/measure_channels.py"
 
 
+rule compute_features:
+    input:
+        package=ancient(CLASSIFIER_PACKAGE),
+        splits=ancient(of_frozen_experiments(SPLIT)),
+        digests=of_frozen_experiments(rules.digest_experiment.output.digest),
+        weights=ancient(["data/weights/{backbone}/config.json", "data/weights/{backbone}/model.safetensors"]),
+        weights_digest="data/weights/{backbone}/digest.json",
+        channels=lambda wildcards: channels_of_weights(wildcards.backbone),
+    output:
+        features="results/features/{backbone}.parquet",
+        record=f"{RECORD}/compute_features/{{backbone}}.json",
+    log:
+        "logs/compute_features/{backbone}.log",
+    benchmark:
+        "benchmarks/compute_features/{backbone}.jsonl"
+    conda:
+        "../envs/torch.yaml"
+    threads: features_threads
+    resources:
+        **per_attempt(mem_mb=32_000, runtime=720),
+        gpu=1,
+    params:
+        **unwatched(
+            *("package", "splits", "weights"),
+            training=lambda wildcards: PLAN.features_training(wildcards.backbone),
+            scratch=config["scratch"],
+        ),
+        trunk=lambda wildcards: PLAN.trunk_settings(wildcards.backbone),
+        code=code_digest("compute_features"),
+    message:
+        "Compute the features of all images by {wildcards.backbone}."
+    script:
+        "../workflow_scripts/compute_features.py"
+
+
 rule train_classifier:
     input:
         package=ancient(CLASSIFIER_PACKAGE),
@@ -82,6 +117,7 @@ rule train_classifier:
         weights=ancient(pretrained("config.json", "model.safetensors")),
         weights_digest=pretrained("digest.json"),
         channels=channels(rules.measure_channels.output.channels),
+        features=features(rules.compute_features.output.features),
     output:
         model=f"{TRIAL}/model.safetensors",
         history=f"{TRIAL}/history.tsv",
@@ -99,7 +135,7 @@ rule train_classifier:
     threads: training_threads
     resources:
         **per_attempt_of_training(mem_mb=32_000, runtime=1_440),
-        gpu=training_setting("processes"),
+        gpu=training_gpus,
     params:
         **unwatched("package", "split", "weights", workers=training_setting("workers"), scratch=config["scratch"]),
         trial=trial_settings,

@@ -53,6 +53,7 @@ EXPERIMENT_RECORDS = [
     *SPLIT_RECORDS,
     *records("fetch_backbone", backbone=PLAN.pretrained_backbones),
     *records("measure_channels", experiment=PLAN.measured_experiments),
+    *records("compute_features", backbone=PLAN.frozen_backbones),
     *of_trials(rules.train_classifier.output.record),
     *records("select_trial", "test_classifier", experiment=PLAN.experiments),
 ]

@@ -24,8 +24,14 @@ def trial_settings(wildcards: Wildcards) -> dict[str, Any]:
 
 
 def training_setting(name: str) -> Callable:
-    """One of the settings of a training, such as the processes that share each of its steps, with a GPU each."""
+    """One of the settings of a training, such as the processes that decode its images."""
     return lambda wildcards: settings_of(wildcards)["training"][name]
+
+
+def training_gpus(wildcards: Wildcards) -> int:
+    """One for each of the processes that share the steps of a training; none where there are only heads to train."""
+    training = settings_of(wildcards)["training"]
+    return 0 if training.get("freeze") == "trunk" else training["processes"]
 
 
 def cores_of(training: dict[str, Any]) -> int:
@@ -54,14 +60,33 @@ def pretrained(*files: str) -> Callable:
     return of_training
 
 
+def features_threads(wildcards: Wildcards) -> int:
+    """Cores of the job that computes the features of a backbone."""
+    return cores_of(PLAN.features_training(wildcards.backbone))
+
+
+def of_frozen_experiments(pattern: str) -> Callable:
+    """One file for each experiment that trains on the features of a backbone."""
+    return lambda wildcards: collect(pattern, experiment=PLAN.frozen_experiments(wildcards.backbone))
+
+
+def features(pattern: str) -> Callable:
+    """The features that a trial is trained on, where the trunk of its network is frozen."""
+    return lambda wildcards: only_if(PLAN.is_frozen(wildcards.experiment), pattern.format(**wildcards))
+
+
+def channels_of_weights(backbone: str) -> list[str]:
+    """The file of the channels that the weights of a backbone state, where the config wants these."""
+    return only_if(PLAN.normalisation(backbone) == "weights", f"data/weights/{backbone}/channels.json")
+
+
 def channels(measured: str) -> Callable:
     """The file of the channels that the input of a training is normalised with; none where the config has them."""
 
     def of_training(wildcards):
         backbone = settings_of(wildcards)["backbone"]
-        stated = f"data/weights/{backbone}/channels.json"
         return [
-            *only_if(PLAN.normalisation(backbone) == "weights", stated),
+            *channels_of_weights(backbone),
             *only_if(PLAN.normalisation(backbone) == "dataset", measured.format(**wildcards)),
         ]
 

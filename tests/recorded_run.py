@@ -77,9 +77,17 @@ def _run_everything(folder: Path) -> None:
     snakemake_succeeds(folder, "all")
     _name_checkpoints(folder, config)
     _name_photographs(folder, config)
+    _freeze_trunk(config["classifier"])
     write_config(folder, config)
     snakemake_succeeds(folder, *ON_REQUEST)
     snakemake_succeeds(folder, "audit")
+
+
+def _freeze_trunk(classifier: dict[str, Any]) -> None:
+    """The trials train on features from here on."""
+    classifier["backbones"]["resnet50"]["normalisation"] = "unit"
+    classifier["training"]["freeze"] = "trunk"
+    classifier["original_vs_cropped"]["enabled"] = False
 
 
 def _name_pretrained(folder: Path, backbone: dict[str, Any]) -> None:

@@ -9,7 +9,15 @@ from bioscan1m.foundation.atomic import write_json
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.jobs.context import job
 from bioscan1m.networks.channels import Channels, channels_of, require_stated, stated_channels, write_channels
-from bioscan1m.networks.pretrained import MODEL, copy_weights, fetch_model, folder_of, write_digest
+from bioscan1m.networks.pretrained import (
+    MODEL,
+    copy_weights,
+    fetch_from_torchvision,
+    fetch_model,
+    folder_of,
+    published_by_torchvision,
+    write_digest,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -31,11 +39,11 @@ def fetch_backbone(
         InputError: they cannot be fetched, or `weights` normalises and they do not state with what.
     """
     weights = backbone["weights"]
-    if backbone["library"] == "transformers":
-        fetch_model(weights, config, model)
-    else:
+    if backbone["library"] == "torchvision":
         _fetch_for_torchvision(backbone["name"], weights, model)
         write_json(config, {key: backbone[key] for key in ("library", "name", "weights")})
+    else:
+        fetch_model(weights, config, model)
     if normalisation == "weights":
         write_channels(channels, require_stated(_stated(backbone), weights))
     else:
@@ -46,7 +54,7 @@ def _stated(backbone: Mapping[str, Any]) -> Channels | None:
     """The channels that the weights of a backbone state. Raises InputError where they cannot be used."""
     weights = backbone["weights"]
     if backbone["library"] == "torchvision" and folder_of(weights) is None:
-        return channels_of(vars(_published_by_torchvision(backbone["name"], weights).transforms()), weights)
+        return channels_of(vars(published_by_torchvision(backbone["name"], weights).transforms()), weights)
     return stated_channels(weights)
 
 
@@ -60,38 +68,14 @@ def _stated_if_of_use(backbone: Mapping[str, Any]) -> Channels | None:
 
 
 def _fetch_for_torchvision(name: str, weights: str, path: str | Path) -> None:
-    """Write the weights of a local folder, or those that torchvision publishes under a name with their digest."""
+    """Write the weights of a local folder, or those that torchvision publishes under a name."""
     folder = folder_of(weights)
     if folder is not None:
         copy_weights(folder / MODEL, path)
         return
-    published = _published_by_torchvision(name, weights)
-    logger.info("fetching %s of %s from torchvision", weights, name)
-    try:
-        state = published.get_state_dict(progress=False, check_hash=True, weights_only=True)
-    except (OSError, RuntimeError) as error:
-        raise InputError(
-            f"{published.url}: could not be fetched ({error}); try again, or name a local folder"
-        ) from None
     from bioscan1m.networks.weights import write_weights
 
-    write_weights(path, state, {"name": name, "weights": weights})
-
-
-def _published_by_torchvision(name: str, weights: str) -> Any:
-    """The entry of torchvision's enumeration of the weights of a model. Raises InputError where there is none."""
-    from torchvision.models import get_model_weights
-
-    try:
-        known = get_model_weights(name).__members__
-    except ValueError:
-        raise InputError(f"classifier.backbones: torchvision has no model '{name}'") from None
-    if weights not in known:
-        raise InputError(
-            f"classifier.backbones: '{weights}' is neither a local folder nor weights that torchvision has of {name}; "
-            f"it has: {', '.join(known)}"
-        )
-    return known[weights]
+    write_weights(path, fetch_from_torchvision(name, weights), {"name": name, "weights": weights})
 
 
 if __name__ == "__main__":

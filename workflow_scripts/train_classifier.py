@@ -1,4 +1,7 @@
-"""Train one classifier of one experiment: a backbone, a loss and a seed; the best weights by validation accuracy."""
+"""Train one classifier of one experiment: a backbone, a loss and a seed; the best weights by validation accuracy.
+
+With features there is only its last layer to train.
+"""
 
 import json
 from pathlib import Path
@@ -6,6 +9,7 @@ from pathlib import Path
 import torch
 
 from bioscan1m.experiments.evaluation import images_by_role, warn_of_absences
+from bioscan1m.experiments.head_training import train_head
 from bioscan1m.experiments.settings import trial_of
 from bioscan1m.experiments.trained import DIGITS, HISTORY_COLUMNS, SPEED_COLUMNS, describe_validation, write_model
 from bioscan1m.experiments.training import train
@@ -32,8 +36,11 @@ if __name__ == "__main__":
         recipe = json.dumps([params.trial, trial.channels, params.code, digests, torch.cuda.is_available(), software()])
         state = TrainingState(params.state, recipe)
         state.begin_attempt(snakemake.resources.attempt)
-        with staged([inputs.package], params.scratch) as (package,):
-            trained = train(package=package, split=inputs.split, weights=weights, trial=trial, state=state)
+        if features := inputs.get("features"):
+            trained = train_head(features[0], inputs.split, weights, trial)
+        else:
+            with staged([inputs.package], params.scratch) as (package,):
+                trained = train(package=package, split=inputs.split, weights=weights, trial=trial, state=state)
         write_model(outputs.model, trained, {"code": params.code, "data": data})
         write_numbers(outputs.history, HISTORY_COLUMNS, trained.history, DIGITS)
         write_numbers(outputs.speed, SPEED_COLUMNS, trained.speed, DIGITS)

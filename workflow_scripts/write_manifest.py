@@ -7,9 +7,10 @@ writes chunks.tsv, metadata.tsv and config.yaml to the folder `runs/own`. The co
 column. An image is known by its path in the zip or folder (docs/photographs.md); --labels-from-folders family takes the
 labels from the names of the folders. Each zip is one chunk. A folder, with all folders in it, is one chunk as well;
 where it has more images than --images-per-chunk, it becomes several, zipped to runs/own/source/. The images stay where
-they are. The next run notices photographs that are added, changed or removed, but not in folders split by
---images-per-chunk: these are copied here, so call this again. To give labels to photographs that come later, add them
-to the folder of a chunk and call this again, or name a new folder last: the chunks that are there stay as they are.
+they are. With --laptop the config trains in minutes without a GPU (docs/classifiers.md). The next run notices
+photographs that are added, changed or removed, but not in folders split by --images-per-chunk: these are copied here,
+so call this again. To give labels to photographs that come later, add them to the folder of a chunk and call this
+again, or name a new folder last: the chunks that are there stay as they are.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import logging
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -33,6 +34,9 @@ from bioscan1m.plan.folder_labels import labels_of_folders, parse_levels
 from bioscan1m.plan.labels_in_doubt import log_folders_in_doubt, log_labels_in_doubt
 from bioscan1m.plan.own_images import known_key_folders, plan_chunks, write_own_manifest
 from bioscan1m.plan.own_labels import NO_FOLDERS, READ_FROM_FILE, LabelTable, read_labels, write_own_metadata
+
+if TYPE_CHECKING:
+    from bioscan1m.plan.laptop import LaptopRecipe
 
 logger = logging.getLogger("write_manifest")
 
@@ -48,7 +52,7 @@ BAD_INPUT = 2  # the exit status
 WHAT_NEXT = """Next:
   1. Look at {run}/config.yaml: packages.attributes (whose images these are), detector (what crops them), and
      classifier (how it is trained; one experiment for each of --label-columns).
-  2. .venv/bin/snakemake --directory {run} --profile profiles/demo --dry-run, and then without --dry-run."""
+  2. .venv/bin/snakemake{target} --directory {run} --profile profiles/demo --dry-run, and then without --dry-run."""
 
 
 def experiments_of(labels: list[str]) -> dict[str, dict[str, str]]:
@@ -105,17 +109,20 @@ def write_own_config(
     experiments: dict[str, dict[str, str]],
     missing_labels: list[str] | None = None,
     group: str | None = None,
+    recipe: LaptopRecipe | None = None,
 ) -> None:
     """Write config.yaml to the run's folder, unless there is one: that may have been edited.
 
-    Each experiment has the first backbone and the first loss of the full config and three seeds. Input is normalised as
-    the pretrained weights want it, not as the released code does. Whose images these are is not stated: that is the
-    user's to fill in.
+    Each experiment has three seeds, the first loss of the full config, and the backbone of the recipe, or without one
+    the first of the full config. Input is normalised as the pretrained weights want it, not as the released code does.
+    Whose images these are is not stated: that is the user's to fill in.
     """
     if (run / "config.yaml").exists():
         logger.warning("%s: left as it is; remove it to have one made for these images", run / "config.yaml")
         return
     config = _own_config(experiments)
+    if recipe:
+        recipe.apply_to(config["classifier"])
     config["splits"]["group"] = group
     config |= {"labels": {"missing": missing_labels, "map": {}}}
     text = yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=120)
@@ -155,6 +162,7 @@ def prepare_run(
     missing_labels: list[str] | None = None,
     dialect: Dialect = READ_FROM_FILE,
     levels: tuple[str, ...] = (),
+    laptop: bool = False,
 ) -> None:
     """Write chunks.tsv, metadata.tsv and config.yaml of a run on a user's images; all is checked first.
 
@@ -168,6 +176,7 @@ def prepare_run(
         missing_labels: Values that stand for no label; None for NA in columns of ranks.
         dialect: How the table is written, as far as it is stated.
         levels: What the folders of the images are, from the outermost on; none where they are no labels.
+        laptop: Whether a new config is one for a laptop.
 
     Raises:
         InputError: An image or a label cannot be used.
@@ -189,7 +198,14 @@ def prepare_run(
     log_what_is_not_trained(experiments, table)
     write_own_metadata(chunks, table, run, folders)
     write_own_manifest(chunks, run)
-    write_own_config(run, experiments, missing_labels, group_of(table))
+    if laptop and experiments and not (run / "config.yaml").exists():
+        from bioscan1m.plan.laptop import choose_recipe, log_time  # not above: torch takes seconds to import
+
+        recipe = choose_recipe()
+        write_own_config(run, experiments, missing_labels, group_of(table), recipe)
+        log_time(recipe, sum(len(chunk.images) for chunk in chunks), len(experiments), len(SEEDS))
+    else:
+        write_own_config(run, experiments, missing_labels, group_of(table))
     logger.info("%s: %d chunks", run / "chunks.tsv", len(chunks))
 
 
@@ -215,6 +231,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--delimiter", help="what separates the columns; by default it is read from the table")
     parser.add_argument("--encoding", help="such as utf-16 or cp1252; by default it is read from the table")
     parser.add_argument("--quotes", choices=("enclose", "data"), default="enclose", help="what quotes are in the table")
+    parser.add_argument("--laptop", action="store_true", help="a config that trains in minutes without a GPU")
     parser.add_argument("--images-per-chunk", type=_count, default=10_000, help="images in a chunk of a folder")
     return parser
 
@@ -239,12 +256,13 @@ def main() -> int:
             label_columns=given.label_columns,
             missing_labels=given.missing_labels,
             levels=parse_levels(given.labels_from_folders) if given.labels_from_folders else (),
+            laptop=given.laptop,
             dialect=Dialect(given.encoding, given.delimiter, quotes_enclose=given.quotes == "enclose"),
         )
     except InputError as error:
         sys.stderr.write(f"write_manifest: {error}\n")
         return BAD_INPUT
-    logger.info(WHAT_NEXT.format(run=given.out))
+    logger.info(WHAT_NEXT.format(run=given.out, target=" experiments" if given.laptop else ""))
     return 0
 
 

@@ -54,6 +54,7 @@ NEEDED = {
     "build_splits": TABLES,
     "clean_annotations": IMAGES,
     "compare_packages": FIGURES,
+    "compute_features": CLASSIFIER,
     "crop_chunk": [*ARROW, *IMAGES],
     "describe_dataset": ARROW,
     "detect_insects": [*DETECTOR, *TABLES],

@@ -13,7 +13,14 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from bioscan1m.experiments.settings import TrainingSettings, TrialSettings, settings_of, trial_of
-from bioscan1m.experiments.trained import DIGITS, HISTORY_COLUMNS, SPEED_COLUMNS, describe_validation, write_model
+from bioscan1m.experiments.trained import (
+    DIGITS,
+    HISTORY_COLUMNS,
+    SPEED_COLUMNS,
+    Trained,
+    describe_validation,
+    write_model,
+)
 from bioscan1m.experiments.training import train
 from bioscan1m.foundation.archives import ZipWriter
 from bioscan1m.foundation.atomic import write_json
@@ -111,12 +118,16 @@ def make_training(**changed: Any) -> TrainingSettings:
 def train_and_write(toy: tuple[Path, Path], trial: dict[str, Any], folder: Path) -> None:
     """Train and write the files of a trial, as the rule does."""
     kept = TrainingState(folder / "unfinished", "recipe")
-    trained = train(*toy, [], trial_of(trial), kept)
+    write_outcome(train(*toy, [], trial_of(trial), kept), folder)
+    kept.remove()
+
+
+def write_outcome(trained: Trained, folder: Path) -> None:
+    """Write the files of a trial that was trained."""
     write_model(folder / "model.safetensors", trained, {"code": "c", "data": "d"})
     write_numbers(folder / "history.tsv", HISTORY_COLUMNS, trained.history, DIGITS)
     write_numbers(folder / "speed.tsv", SPEED_COLUMNS, trained.speed, DIGITS)
     write_json(folder / "validation.json", describe_validation(trained))
-    kept.remove()
 
 
 def _jpeg(label: str, seed: int) -> bytes:

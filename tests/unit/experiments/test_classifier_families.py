@@ -23,11 +23,13 @@ torch.set_num_threads(1)
 SIZE, CLASSES, PUBLISHED_CLASSES = 64, 5, 7
 TRANSFORMER = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "patch_size": 16}
 STAGES = {"hidden_sizes": [8, 16], "depths": [1, 1]}
+TIMM = "tf_"  # begins the name of a network of this library
 FAMILIES: dict[str, dict[str, Any]] = {  # smaller than any of their kind
     "mnasnet0_5": {},
     "mobilenet_v3_small": {"width_mult": 0.25},
     "shufflenet_v2_x0_5": {},
     "squeezenet1_1": {},
+    "tf_efficientnet_lite0": {},
     "BeitForImageClassification": {**TRANSFORMER, "intermediate_size": 32},
     "ConvNextForImageClassification": {**STAGES, "num_stages": 2},
     "ConvNextV2ForImageClassification": {**STAGES, "num_stages": 2},
@@ -55,6 +57,9 @@ FAMILIES: dict[str, dict[str, Any]] = {  # smaller than any of their kind
 def build(name: str, classes: int) -> nn.Module:
     """A network of the family."""
     library = "transformers" if name.endswith("ForImageClassification") else "torchvision"
+    if name.startswith(TIMM):
+        pytest.importorskip("timm")  # an extra
+        library = "timm"
     return build_classifier(Backbone(library, name, FAMILIES[name]), classes, SIZE)
 
 

@@ -57,7 +57,7 @@ TABLE_5 = f"{LIBRARY}/foundation/published/table5_test.tsv"
 NOTHING: set[str] = set()
 # What looks at images with a trained network, and what decodes an image and may give the reason why it could not.
 DETECTING = {"detect_insects", "evaluate_detector", "draw_detector_gallery"}
-CLASSIFYING = {"train_classifier", "test_classifier", "embed_images", "predict_photographs"}
+CLASSIFYING = {"compute_features", "train_classifier", "test_classifier", "embed_images", "predict_photographs"}
 DECODING = {
     *("crop_chunk", "draw_classes", "draw_crops", "draw_doubtful", "draw_experiment", "find_label_errors"),
     *("list_unusable_images", "clean_annotations", "fetch_detector", "fine_tune_detector"),

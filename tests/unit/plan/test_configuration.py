@@ -186,6 +186,50 @@ def test_a_cosine_that_patience_cannot_cut_is_allowed(override):
     validate_config(config, SCHEMA_FILE)
 
 
+def with_frozen_trunks(**classifier: Any) -> dict[str, Any]:
+    config = with_value("classifier.training.freeze", "trunk")
+    for name, part in classifier.items():
+        config["classifier"][name] = config["classifier"][name] | part
+    return config
+
+
+def test_trunks_of_pretrained_networks_can_be_frozen():
+    validate_config(with_frozen_trunks(), SCHEMA_FILE)
+    validate_config(with_frozen_trunks(overrides={"small_insect_order": {"freeze": "none", "crop": 192}}), SCHEMA_FILE)
+
+
+def test_experiments_that_share_features_have_the_same_pixels():
+    (mistake,) = mistakes(with_frozen_trunks(overrides={"small_insect_order": {"crop": 192}}))
+    assert mistake.startswith(
+        "classifier.overrides: experiments with freeze: trunk share their features, but differ in"
+    )
+    assert "crop (192, 224)" in mistake
+
+
+@pytest.mark.parametrize(
+    ("backbone", "message"),
+    [
+        ({"weights": None}, "resnet50.weights: freeze: trunk needs pretrained weights"),
+        ({"normalisation": "dataset"}, "resnet50.normalisation: 'dataset' differs between experiments"),
+    ],
+)
+def test_a_trunk_is_frozen_only_where_its_features_are_of_use_and_the_same(backbone, message):
+    config = with_frozen_trunks()
+    config["classifier"]["backbones"]["resnet50"] |= backbone
+    (mistake,) = mistakes(config)
+    assert mistake.startswith(f"classifier.backbones.{message}")
+    config["classifier"]["training"]["freeze"] = "none"
+    validate_config(config, SCHEMA_FILE)
+
+
+def test_photographs_and_crops_are_compared_by_whole_networks():
+    config = with_frozen_trunks(original_vs_cropped={"enabled": True, "experiments": {"small_insect_order": {}}})
+    (mistake,) = mistakes(config)
+    assert mistake.endswith("whole networks are compared; add freeze: none")
+    config["classifier"]["original_vs_cropped"]["experiments"] = {"small_insect_order": {"freeze": "none"}}
+    validate_config(config, SCHEMA_FILE)
+
+
 def test_a_cosine_of_the_comparison_is_not_cut_either():
     config = with_value("classifier.original_vs_cropped.enabled", True)
     config["classifier"]["original_vs_cropped"]["experiments"] = {

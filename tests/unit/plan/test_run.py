@@ -128,8 +128,47 @@ def test_overrides_reach_their_experiment_alone():
     config = full_config()
     config["classifier"]["overrides"] = {"small_insect_order": {"epochs": 3}}
     run = plan(config)
-    assert run.training("small_insect_order") == config["classifier"]["training"] | {"epochs": 3}
-    assert run.training("large_insect_order") == config["classifier"]["training"]
+    training = {name: value for name, value in config["classifier"]["training"].items() if name != "freeze"}
+    assert run.training("small_insect_order") == training | {"epochs": 3}
+    assert run.training("large_insect_order") == training
+
+
+def test_a_training_of_the_whole_network_is_the_one_before_there_was_a_choice():
+    """The parameters of its jobs have no key that they had not, so that no older run is planned again."""
+    for run in (plan(), with_trunk(large_insect_order="none")):
+        assert not run.frozen_backbones and "freeze" not in run.training("large_insect_order")
+    config = full_config()
+    config["classifier"]["training"]["freeze"] = "trunk"
+    config["classifier"]["original_vs_cropped"] |= {
+        "enabled": True,
+        "experiments": {"small_insect_order": {"freeze": "none"}},
+    }
+    assert "freeze" not in plan(config).comparison_settings("small_insect_order")["training"]
+
+
+def with_trunk(**choices: str) -> Plan:
+    """The plan of the full run with this `freeze` in these experiments."""
+    config = full_config()
+    config["classifier"]["overrides"] = {name: {"freeze": choice, "epochs": 7} for name, choice in choices.items()}
+    config["classifier"]["trials"]["small_insect_order"] = ["resnet50_ce"]
+    return plan(config)
+
+
+def test_features_are_computed_once_per_backbone_for_all_experiments_that_train_on_them():
+    run = with_trunk(small_insect_order="trunk", large_diptera_family="trunk")
+    assert run.frozen_backbones == ["resnet50", "vit_b_16"]
+    assert run.frozen_experiments("resnet50") == ["small_insect_order", "large_diptera_family"]
+    assert run.frozen_experiments("vit_b_16") == ["large_diptera_family"]
+    assert run.training("small_insect_order")["freeze"] == "trunk"
+    assert not run.is_frozen("large_insect_order")
+
+
+def test_features_depend_on_pixels_and_network_and_not_on_how_a_head_is_trained():
+    trunk = with_trunk(small_insect_order="trunk").trunk_settings("resnet50")
+    assert trunk == {
+        "backbone_settings": full_config()["classifier"]["backbones"]["resnet50"],
+        "training": {"short_side": 256, "crop": 224, "precision": "auto"},
+    }
 
 
 PUBLISHED = {  # table 4, and the steps of the released code

@@ -1,4 +1,4 @@
-"""Image classifiers by name from torchvision or transformers, new or from pretrained weights with a new head.
+"""Image classifiers by name from torchvision, transformers or timm, new or from pretrained weights with a new head.
 
 Each library is imported only where one of its models is built: importing transformers takes seconds. Weights are read
 from a local folder, because compute nodes have no internet.
@@ -43,10 +43,10 @@ def build_classifier(backbone: Backbone, classes: int, image_size: int) -> nn.Mo
     Raises:
         InputError: the name is unknown, or the model does not take the settings or the image size.
     """
-    if backbone.library == "torchvision":
-        model = _build_torchvision(backbone, classes)
-    else:
+    if backbone.library == "transformers":
         model = _build_transformers(backbone, classes, image_size)
+    else:
+        model = BUILD[backbone.library](backbone, classes)
     _check_output(model, backbone.name, classes, image_size)
     return model
 
@@ -87,10 +87,10 @@ def with_published_settings(backbone: Backbone, folder: str | Path) -> Backbone:
     """The backbone with all settings that shape its network, so that it can be built again without the folder.
 
     Pretrained weights of transformers come with their architecture in `folder/config.json`, those of timm with its name
-    there; the backbone's own settings win. Those of torchvision need no more than the name. Raises InputError where the
-    file cannot be read.
+    there; the backbone's own settings win. Networks of torchvision and timm need no more than the name. Raises
+    InputError where the file cannot be read.
     """
-    if backbone.library == "torchvision":
+    if backbone.library != "transformers":
         return backbone
     published = _published_config(folder)
     known = _transformers_settings(_transformers_class(backbone.name))
@@ -150,11 +150,16 @@ def head_layer(model: nn.Module) -> nn.Module:
     return [layer for layer in model.modules() if isinstance(layer, nn.Linear | nn.Conv2d)][-1]
 
 
-def head_weights(model: nn.Module) -> set[str]:
-    """Names of the weights of the last layer."""
+def head_name(model: nn.Module) -> str:
+    """The last layer's name in the model."""
     head = head_layer(model)
     (name,) = (name for name, layer in model.named_modules() if layer is head)
-    return {f"{name}.weight", f"{name}.bias"}
+    return name
+
+
+def head_weights(model: nn.Module) -> set[str]:
+    """Names of the weights of the last layer."""
+    return {f"{head_name(model)}.{kind}" for kind in ("weight", "bias")}
 
 
 def describe_model(backbone: Backbone, model: nn.Module) -> dict[str, object]:
@@ -174,6 +179,23 @@ def _build_torchvision(backbone: Backbone, classes: int) -> nn.Module:
         return get_model(backbone.name, weights=None, num_classes=classes, **backbone.settings)
     except Exception as error:  # torchvision raises nearly anything on wrong settings
         raise _cannot_build(backbone, error) from None
+
+
+def _build_timm(backbone: Backbone, classes: int) -> nn.Module:
+    try:
+        from timm import create_model
+    except ImportError:
+        raise InputError(
+            f"classifier.backbones: {backbone.name} is of the library timm, which is not installed; install it (pip "
+            "install timm), or take a backbone of torchvision or transformers"
+        ) from None
+    try:
+        return create_model(backbone.name, pretrained=False, num_classes=classes, **backbone.settings)
+    except Exception as error:  # timm raises nearly anything on wrong names and settings
+        raise _cannot_build(backbone, error) from None
+
+
+BUILD = {"torchvision": _build_torchvision, "timm": _build_timm}
 
 
 def _build_transformers(backbone: Backbone, classes: int, image_size: int) -> nn.Module:

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from bioscan1m.experiments.process_group import Group
-from bioscan1m.experiments.settings import TrainingSettings
+from bioscan1m.experiments.settings import TrainingSettings, TrialSettings
+from bioscan1m.foundation.errors import InputError
 
 # Looking at a loss waits for the device, so it is done once in so many steps.
 STEPS_BETWEEN_CHECKS = 100
@@ -70,3 +71,11 @@ class EpochLoss:
         self._images += int(images.sum())
         self._sum += sums.sum().item()
         self._unseen.clear()
+
+
+def loss_is_no_number(trial: TrialSettings, where: str, rate: float) -> InputError:
+    """What ends a training whose loss is no number there, at this learning rate."""
+    return InputError(
+        f"{trial.title}: the loss is no number {where}, at a learning rate of {rate:g}; lower "
+        "classifier.training.learning_rate in the config, for this experiment alone under classifier.overrides"
+    )

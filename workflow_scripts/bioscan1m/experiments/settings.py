@@ -19,8 +19,8 @@ from bioscan1m.networks.channels import CHANNELS_BEFORE, UNIT_RANGE, Channels, r
 class Backbone:
     """A network of a library, by name."""
 
-    library: str  # torchvision or transformers
-    name: str  # a model name of torchvision such as resnet50, or a class such as ViTForImageClassification
+    library: str  # torchvision, transformers or timm
+    name: str  # a model name such as resnet50, or a class of transformers such as ViTForImageClassification
     settings: Mapping[str, Any]  # arguments of the model or of its configuration
 
 
@@ -118,15 +118,18 @@ def trial_of(values: Mapping[str, Any], channels: Sequence[str | Path] = ()) -> 
     return TrialSettings(
         **{name: values[name] for name in ("experiment", "backbone", "loss", "seed")},
         network=settings_of(Backbone, values["backbone_settings"]),
-        channels=_channels_of_normalisation(values["backbone_settings"].get("normalisation"), channels),
+        channels=channels_of_normalisation(values["backbone_settings"].get("normalisation"), channels),
         gamma=values["loss_settings"]["gamma"],
         training=settings_of(TrainingSettings, values["training"]),
         recorded=values,
     )
 
 
-def _channels_of_normalisation(normalisation: str | Mapping[str, Any] | None, files: Sequence[str | Path]) -> Channels:
-    """The channels that a normalisation of the config means, with the file of those that it only names."""
+def channels_of_normalisation(normalisation: str | Mapping[str, Any] | None, files: Sequence[str | Path]) -> Channels:
+    """The channels that a normalisation of the config means, with the file of those that it only names.
+
+    Raises InputError where the file has no channels.
+    """
     if normalisation is None:
         return CHANNELS_BEFORE
     if normalisation == "unit":

@@ -17,6 +17,7 @@ from bioscan1m.experiments.results import Result
 from bioscan1m.experiments.settings import TrialSettings
 from bioscan1m.experiments.trained_classifier import Skipped
 from bioscan1m.experiments.training_data import LabelledImages
+from bioscan1m.experiments.training_history import TrainingHistory
 from bioscan1m.networks.channels import Channels
 from bioscan1m.networks.weights import write_weights
 
@@ -41,6 +42,30 @@ class Trained:
     validation: Predictions
     skipped: dict[str, Skipped]  # by role
     last_metrics: dict[str, float]  # of the validation images after the last epoch
+
+
+def outcome_of(
+    history: TrainingHistory,
+    trial: TrialSettings,
+    model: Mapping[str, object],
+    classes: list[str],
+    training_images: LabelledImages,
+) -> Trained:
+    """The outcome of a training that is over; the other arguments are as in `Trained`."""
+    best = history.best
+    assert best is not None  # there is at least one epoch
+    return Trained(
+        trial=trial,
+        model=model,
+        training_images=training_images,
+        history=history.learned,
+        speed=history.speed,
+        best_epoch=best.epoch,
+        weights=best.weights,
+        validation=Predictions(classes, best.image_files, best.truth.numpy(), best.logits.numpy()),
+        skipped=history.skipped,
+        last_metrics=history.last_metrics,
+    )
 
 
 def describe_validation(trained: Trained) -> Result:

@@ -22,14 +22,14 @@ from bioscan1m.experiments.batches import Batches
 from bioscan1m.experiments.classifiers import start_classifier
 from bioscan1m.experiments.cuda_graphs import Computation
 from bioscan1m.experiments.data_parallel import run_together
-from bioscan1m.experiments.optimization import EpochLoss, learning_rate
+from bioscan1m.experiments.optimization import EpochLoss, learning_rate, loss_is_no_number
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.experiments.process_group import ALONE, Group
 from bioscan1m.experiments.settings import TrialSettings
-from bioscan1m.experiments.trained import Trained
+from bioscan1m.experiments.trained import Trained, outcome_of
 from bioscan1m.experiments.trained_classifier import Skipped, name_skipped, predict
 from bioscan1m.experiments.training_data import read_split
-from bioscan1m.experiments.training_history import TrainingHistory, describe_epoch
+from bioscan1m.experiments.training_history import TrainingHistory, describe_epoch, describe_speed
 from bioscan1m.experiments.training_step import TrainingStep
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.progress import Progress
@@ -102,7 +102,7 @@ class Trainer:
         """Train until the last epoch, or until `patience` of them after the last step have brought none better."""
         self._resume()
         within_memory(self._train, self._too_little_memory)
-        return self._outcome()
+        return outcome_of(self._history, self._trial, self._described, self._classes, self._images["train"])
 
     def _train(self) -> None:
         logits = self._step.capture()
@@ -125,9 +125,10 @@ class Trainer:
                 epoch=epoch, rate=rate, train_loss=train_loss, validation=validation, gamma=self._trial.gamma
             )
         except FloatingPointError:
-            raise self._went_astray(f"on the validation images after epoch {epoch}", rate) from None
+            where = f"on the validation images after epoch {epoch}"
+            raise loss_is_no_number(self._trial, where, rate) from None
         self._history.skipped = {"train": train_skipped, "validation": validation_skipped}
-        self._history.speed.append(self._describe_speed(epoch, trained - started, validated - trained))
+        self._history.speed.append(describe_speed(epoch, self._images, trained - started, validated - trained))
         self._history.add(row, validation, lambda: _copy(self._model))
 
     def _train_epoch(self, epoch: int, rate: float) -> tuple[float, Skipped]:
@@ -147,7 +148,7 @@ class Trainer:
                 raise InputError(f"none of {len(named)} training images can be read; the first: {named[0]}")
             return losses.mean(), named
         except FloatingPointError as step:
-            raise self._went_astray(f"in epoch {epoch}, step {step}", rate) from None
+            raise loss_is_no_number(self._trial, f"in epoch {epoch}, step {step}", rate) from None
 
     def _validate(self, logits_of: Computation) -> tuple[Predictions, Skipped]:
         """Predictions for all validation images, of which each process sees its share, and those it cannot read."""
@@ -163,15 +164,6 @@ class Trainer:
         images_per_epoch = len(self._images["train"]) + len(self._images["validation"])
         return (self._trial.training.epochs - len(self._history)) * images_per_epoch // self._group.size
 
-    def _describe_speed(self, epoch: int, training: float, validation: float) -> dict[str, float]:
-        """A row of the speed, from the seconds of both parts of an epoch."""
-        return {
-            "epoch": epoch,
-            "train_seconds": training,
-            "train_images_per_second": len(self._images["train"]) / training,
-            "validation_images_per_second": len(self._images["validation"]) / validation,
-        }
-
     def _save(self) -> None:
         self._state.save({"history": self._history.state(), **self._step.state()})
 
@@ -184,28 +176,6 @@ class Trainer:
         self._step.resume(state)
         self._history = TrainingHistory.of_state(state["history"])
         logger.info("going on after epoch %d of %d", len(self._history), self._trial.training.epochs)
-
-    def _outcome(self) -> Trained:
-        history, best = self._history, self._history.best
-        assert best is not None  # there is at least one epoch
-        return Trained(
-            trial=self._trial,
-            model=self._described,
-            training_images=self._images["train"],
-            history=history.learned,
-            speed=history.speed,
-            best_epoch=best.epoch,
-            weights=best.weights,
-            validation=Predictions(self._classes, best.image_files, best.truth.numpy(), best.logits.numpy()),
-            skipped=history.skipped,
-            last_metrics=history.last_metrics,
-        )
-
-    def _went_astray(self, where: str, rate: float) -> InputError:
-        return InputError(
-            f"{self._trial.title}: the loss is no number {where}, at a learning rate of {rate:g}; lower "
-            "classifier.training.learning_rate in the config, for this experiment alone under classifier.overrides"
-        )
 
     def _too_little_memory(self) -> InputError:
         def advice(fitting: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass, field
 
 import torch
@@ -126,3 +126,23 @@ def describe_epoch(
     if not math.isfinite(row["validation_loss"]):
         raise FloatingPointError
     return row
+
+
+def describe_speed(epoch: int, images: Mapping[str, Sized], training: float, validation: float) -> dict[str, float]:
+    """A row of speed.tsv.
+
+    Args:
+        epoch: counted from 1.
+        images: those of each role.
+        training: seconds over the training images.
+        validation: seconds over the validation images.
+
+    Returns:
+        Values by the columns of speed.tsv.
+    """
+    return {
+        "epoch": epoch,
+        "train_seconds": training,
+        "train_images_per_second": len(images["train"]) / training,
+        "validation_images_per_second": len(images["validation"]) / validation,
+    }

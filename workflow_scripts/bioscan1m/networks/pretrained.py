@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 from pathlib import Path
+from typing import Any
 
 from bioscan1m.foundation.atomic import write_aside, write_json
 from bioscan1m.foundation.digests import file_digest
@@ -74,3 +75,34 @@ def from_hub(repository: str, name: str, optional: bool = False) -> Path | None:
             f"{repository}: no {name} from the Hugging Face hub ({reason}). Check the id in the config; or bring "
             f"{CONFIG} and {MODEL} here by other means and name their folder"
         ) from None
+
+
+def fetch_from_torchvision(name: str, weights: str) -> dict[str, Any]:
+    """The tensors by name that torchvision publishes for a model, with their digest; they stay in torch's own cache.
+
+    Raises InputError where there are no such weights, or they cannot be fetched.
+    """
+    published = published_by_torchvision(name, weights)
+    logger.info("fetching %s of %s from torchvision", weights, name)
+    try:
+        return published.get_state_dict(progress=False, check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"{published.url}: could not be fetched ({error}); try again, or name a local folder"
+        ) from None
+
+
+def published_by_torchvision(name: str, weights: str) -> Any:
+    """The entry of torchvision's enumeration of the weights of a model. Raises InputError where there is none."""
+    from torchvision.models import get_model_weights
+
+    try:
+        known = get_model_weights(name).__members__
+    except ValueError:
+        raise InputError(f"classifier.backbones: torchvision has no model '{name}'") from None
+    if weights not in known:
+        raise InputError(
+            f"classifier.backbones: '{weights}' is neither a local folder nor weights that torchvision has of {name}; "
+            f"it has: {', '.join(known)}"
+        )
+    return known[weights]

@@ -15,6 +15,7 @@ from jsonschema.exceptions import ValidationError
 
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.metadata.split_settings import SplitExperiments, Splits, SplitTask
+from bioscan1m.plan.recorded_parameters import FEATURES_DEPEND_ON
 
 # What is to be written where a key has nothing behind it, by the type of the schema.
 IN_WORDS = {
@@ -107,6 +108,7 @@ def _wrong_names(config: dict[str, Any]) -> Iterator[str]:
     yield from _wrong_comparison_names(config["classifier"], experiments)
     yield from _wrong_normalisations(config["classifier"]["backbones"])
     yield from _wrong_patience(config["classifier"])
+    yield from _wrong_freezes(config["classifier"])
     for experiment in config["inference"]["experiments"] or []:
         if experiment not in config["classifier"]["trials"]:
             yield f"inference.experiments: no experiment '{experiment}' under classifier.trials"
@@ -250,3 +252,30 @@ def _wrong_patience(classifier: dict[str, Any]) -> Iterator[str]:
                 f"classifier.{place}: with a cosine, a patience of {patience} could end the {epochs} epochs before the "
                 f"learning rate has fallen to zero; set patience to {epochs}, or epochs to {patience} or fewer"
             )
+
+
+def _wrong_freezes(classifier: dict[str, Any]) -> Iterator[str]:
+    """Features are computed once for all experiments: by trained networks, whose input is the same for all of them."""
+    settings = {name: classifier["training"] | classifier["overrides"].get(name, {}) for name in classifier["trials"]}
+    frozen = {name: training for name, training in settings.items() if training["freeze"] == "trunk"}
+    for key in FEATURES_DEPEND_ON:
+        if len(values := {training[key] for training in frozen.values()}) > 1:
+            yield (
+                f"classifier.overrides: experiments with freeze: trunk share their features, but differ in {key} "
+                f"({', '.join(sorted(map(str, values)))}); give all of them the same"
+            )
+    trials = {trial for name in frozen for trial in classifier["trials"][name]}
+    for name, backbone in classifier["backbones"].items():
+        if not trials & {f"{name}_{loss}" for loss in classifier["losses"]}:
+            continue
+        if backbone["weights"] is None:
+            yield f"classifier.backbones.{name}.weights: freeze: trunk needs pretrained weights, but there are none"
+        elif backbone["normalisation"] == "dataset":
+            yield (
+                f"classifier.backbones.{name}.normalisation: 'dataset' differs between experiments, but with freeze: "
+                "trunk they share their features; choose weights, unit or numbers"
+            )
+    compared = classifier.get("original_vs_cropped", {"enabled": False})
+    for name, own in compared["experiments"].items() if compared["enabled"] else ():
+        if (classifier["training"] | classifier["overrides"].get(name, {}) | own)["freeze"] == "trunk":
+            yield (f"classifier.original_vs_cropped.experiments.{name}: whole networks are compared; add freeze: none")

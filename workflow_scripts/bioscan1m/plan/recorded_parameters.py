@@ -10,6 +10,14 @@ BEFORE: dict[str, dict[str, Any]] = {
     "splits": {"closed_subsets": False, "group": None, "duplicates": None},
 }
 
+# Settings of a training that change the features of its images.
+FEATURES_DEPEND_ON = ("short_side", "crop", "precision")
+
+
+def recorded_training(training: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a training; without `freeze` where nothing is frozen, as before there was the key."""
+    return {key: value for key, value in training.items() if (key, value) != ("freeze", "none")}
+
 
 def recorded_parameters(config: dict[str, Any], part: str) -> dict[str, Any]:
     """A part of the config, without the keys of BEFORE that have these values."""

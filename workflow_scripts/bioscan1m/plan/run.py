@@ -13,6 +13,7 @@ from bioscan1m.foundation.image_keys import THIS_FOLDER
 from bioscan1m.foundation.sources import Source
 from bioscan1m.metadata.split_settings import Splits, SplitTask
 from bioscan1m.networks.channels import CHANNELS_BEFORE
+from bioscan1m.plan.recorded_parameters import FEATURES_DEPEND_ON, recorded_training
 
 PACKAGES = ("original_256", "cropped_256")
 ORIGINALS, CROPS, CROPPED_256 = "originals", "cropped", "cropped_256"  # what a run may start from
@@ -222,7 +223,7 @@ class Plan:
         """All that a training on either package needs to know."""
         compared = self._config["classifier"]["original_vs_cropped"]
         settings = self.trial_settings(experiment, *self.compared_pair, compared["seed"])
-        return settings | {"training": settings["training"] | compared["experiments"][experiment]}
+        return settings | {"training": recorded_training(settings["training"] | compared["experiments"][experiment])}
 
     @property
     def released(self) -> list[dict[str, str]]:
@@ -250,7 +251,33 @@ class Plan:
     def training(self, experiment: str) -> dict[str, Any]:
         """The training settings of one experiment, its overrides applied."""
         classifier = self._config["classifier"]
-        return classifier["training"] | classifier["overrides"].get(experiment, {})
+        return recorded_training(classifier["training"] | classifier["overrides"].get(experiment, {}))
+
+    def is_frozen(self, experiment: str) -> bool:
+        """Whether the trainings of an experiment leave the trunk of their network as it is."""
+        return self.training(experiment).get("freeze") == "trunk"
+
+    def frozen_experiments(self, backbone: str) -> list[str]:
+        """The experiments that train on the features of a backbone."""
+        training = {trial.experiment for trial in self.trials if trial.backbone == backbone}
+        return [name for name in self.experiments if name in training and self.is_frozen(name)]
+
+    @property
+    def frozen_backbones(self) -> list[str]:
+        """The backbones whose features are computed."""
+        return [name for name in self.backbones if self.frozen_experiments(name)]
+
+    def features_training(self, backbone: str) -> dict[str, Any]:
+        """The settings of the trainings on a backbone's features; validated to agree in what features depend on."""
+        return self.training(self.frozen_experiments(backbone)[0])
+
+    def trunk_settings(self, backbone: str) -> dict[str, Any]:
+        """What the features of a backbone depend on, besides the images and the weights."""
+        training = self.features_training(backbone)
+        return {
+            "backbone_settings": self._backbone_settings(backbone),
+            "training": {name: training[name] for name in FEATURES_DEPEND_ON},
+        }
 
     def trial_settings(self, experiment: str, backbone: str, loss: str, seed: int) -> dict[str, Any]:
         """All that one training needs to know."""
