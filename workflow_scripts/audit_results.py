@@ -51,8 +51,8 @@ def audit_results(plan: JobPlan, kept: str, table: str, summary: str, page: str)
     if faults:
         first = ", ".join(f"{fault.path} ({fault.state})" for fault in faults[:10])
         raise InputError(
-            f"{len(faults)} files are not as their jobs left them: {first}. Delete them and run again, or put the "
-            f"right ones back. All findings are in {kept}"
+            f"{len(faults)} files are not as their jobs left them: {first}. `make repair RUN=...` makes "
+            f"them again, or put the right ones back. All findings are in {kept}"
         )
 
 

@@ -123,14 +123,14 @@ def _require_acceptable(chosen: Iterable[Outdated]) -> None:
 
 def _decide(run: Path, decision: Decision) -> Decision:
     """Seal a decision, which the next plan goes by."""
-    _require_idle(run)
+    require_idle(run)
     with _alone(run):
         if decision.acceptances:
             seal_decision(run / LEDGER, run / HEAD, decision)
     return decision
 
 
-def _require_idle(run: Path) -> None:
+def require_idle(run: Path) -> None:
     """Raise InputError where Snakemake is at work in a run, or was killed there."""
     if any((run / ".snakemake/locks").glob("*")):
         raise InputError(
