@@ -22,6 +22,7 @@ from bioscan1m.jobs.records import write_record
 
 CHUNK, CROPPED = "data/chunks/part1.zip", f"results/{'deep/' * 60}part1.zip"
 RECORD = "results/provenance/records/crop_chunk/part1.json"
+FETCHED = "results/provenance/records/fetch_chunk/part1.json"
 TODAY: dict[str, Any] = {"crop": {"rounding": "nearest", "ratio": 1.4}, "code": "crop_chunk:0123456789abcdef"}
 
 
@@ -104,6 +105,22 @@ def test_a_note_on_other_inputs_is_corrected() -> None:
     note = note_file(Path(), CROPPED)
     note.write_text(json.dumps(json.loads(note.read_text()) | {"input": ["data/chunks/part2.zip"]}))
     assert call() == 1 and noted(CROPPED).input == [CHUNK]
+
+
+@pytest.mark.parametrize("ancient", [False, True])
+def test_a_job_that_read_other_bytes_runs_again_unless_they_are_ancient_whatever_the_times_are(ancient: bool) -> None:
+    described = {"inputs": [], "outputs": describe_files([CHUNK]), "parameters": {}, "code": "fetch_chunk:0"}
+    write_record(FETCHED, {"rule": "fetch_chunk", "ended": "2026-01-01T00:00:00+00:00", **described})
+    if ancient:
+        content = json.loads(Path(RECORD).read_text())
+        content["inputs"][0]["ancient"] = True
+        write_record(RECORD, content)
+    assert call() == 2 and noted(CROPPED).input == [CHUNK]
+    Path(CHUNK).write_text("other photographs")
+    described["outputs"] = describe_files([CHUNK])
+    write_record(FETCHED, {"rule": "fetch_chunk", "ended": "2026-01-02T00:00:00+00:00", **described})
+    assert call() == (0 if ancient else 2)
+    assert (noted(CROPPED).input == [CHUNK]) is ancient
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"params": null}'])

@@ -15,7 +15,7 @@ from __future__ import annotations
 import ast
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from bioscan1m.foundation.atomic import write_text
 from bioscan1m.jobs.planned import PlannedJob, parameters_made_by
 from bioscan1m.jobs.recipe import as_recorded
-from bioscan1m.jobs.records import Record
+from bioscan1m.jobs.records import Record, by_output
 
 FOLDER = Path(".snakemake")
 METADATA = FOLDER / "metadata"
@@ -39,7 +39,7 @@ class Note(NamedTuple):
     content: dict[str, Any]
 
 
-def wrong_notes(run: Path, records: Iterable[Record], jobs: Mapping[str, PlannedJob], accepted: set[str]) -> list[Note]:
+def wrong_notes(run: Path, records: Sequence[Record], jobs: Mapping[str, PlannedJob], accepted: set[str]) -> list[Note]:
     """The notes that are missing or differ from the records, as they should be.
 
     Args:
@@ -51,11 +51,12 @@ def wrong_notes(run: Path, records: Iterable[Record], jobs: Mapping[str, Planned
     Returns:
         The notes to write, none where all agree.
     """
+    made = {path: file["sha256"] for path, (_, file) in by_output(records).items()}
     return [
         note
         for record in records
         if record.path in jobs
-        for note in _wrong_notes_of(run, record, jobs[record.path], record.path in accepted)
+        for note in _wrong_notes_of(run, record, jobs[record.path], record.path in accepted, made)
     ]
 
 
@@ -74,11 +75,13 @@ def note_file(run: Path, path: str) -> Path:
     return run.joinpath(METADATA, *(f"@{piece}" for piece in pieces[:-1]), pieces[-1])
 
 
-def _wrong_notes_of(run: Path, record: Record, job: PlannedJob, accepted: bool) -> Iterator[Note]:
+def _wrong_notes_of(
+    run: Path, record: Record, job: PlannedJob, accepted: bool, made: Mapping[str, str]
+) -> Iterator[Note]:
     made_by = parameters_made_by(record, job)
     if accepted and "code" in made_by:
         made_by["code"] = job.parameters["code"]
-    inputs = sorted(file["path"] for file in record.inputs)
+    inputs = sorted(file["path"] if _is_current(file, made) else _as_read(file) for file in record.inputs)
     for path in (*(file["path"] for file in record.outputs), record.path):
         file = note_file(run, path)
         noted = _read(file)
@@ -86,6 +89,15 @@ def _wrong_notes_of(run: Path, record: Record, job: PlannedJob, accepted: bool) 
         same = set(noted.get("params") or []) == set(params) and noted.get("input") == inputs
         if not same or noted.get("record_format_version") != FORMAT:
             yield Note(file, _written_from(record, noted, params, inputs))
+
+
+def _is_current(file: Mapping[str, Any], made: Mapping[str, str]) -> bool:
+    """Whether an input has the bytes still that its job read; `made` has what the newest records have of each file."""
+    return bool(file.get("ancient")) or made.get(file["path"], file["sha256"]) == file["sha256"]
+
+
+def _as_read(file: Mapping[str, Any]) -> str:
+    return f"{file['path']} of sha256:{file['sha256']}"
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from bioscan1m.jobs.records import Record
 
 def notes_to_correct(run: Path, plan: JobPlan) -> list[Note]:
     """Snakemake's notes that are missing or differ from the records of a run, as they should be before it plans."""
-    records = [record for record in read_sound_records(run) if record.path in plan.jobs]
+    records = read_sound_records(run)
     return wrong_notes(run, records, plan.jobs, _accepted(run, records, plan))
 
 
@@ -41,9 +41,9 @@ def plan_of(run: Path, options: Sequence[str] = ()) -> JobPlan:
 
 def _accepted(run: Path, records: list[Record], plan: JobPlan) -> set[str]:
     """The paths of records whose results somebody accepted for today's code; without other code no ledger is read."""
-    today = {record.path: plan.jobs[record.path].parameters.get("code") for record in records}
-    other = [record for record in records if today[record.path] not in (None, record.content["code"])]
+    today = {path: job.parameters["code"] for path, job in plan.jobs.items() if "code" in job.parameters}
+    other = [record for record in records if today.get(record.path, record.content["code"]) != record.content["code"]]
     if not other:
         return set()
     ledger = read_ledger(run / LEDGER)
-    return {record.path for record in other if ledger.acceptance_of(record, str(today[record.path])) is not None}
+    return {record.path for record in other if ledger.acceptance_of(record, today[record.path]) is not None}
