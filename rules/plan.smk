@@ -7,6 +7,7 @@ MAKES  .snakemake/plans/, and corrects Snakemake's notes on files that are not a
 import os
 
 from snakemake.io import apply_wildcards
+from snakemake.logging import logger
 from snakemake.settings.types import PersistenceBackend
 
 from bioscan1m.audit.notes import write_notes
@@ -83,6 +84,8 @@ if workflow.is_main_process:
     CALL = todays_plan()
     if workflow.workflow_settings.persistence_backend == PersistenceBackend.FILE:
         write_notes(Path(), notes_to_correct(Path(), CALL))
+    else:
+        logger.warning("Snakemake's notes are in a database and not compared with the records: leave out that option")
     os.environ[VARIABLE] = str(write_plan(CALL))
 elif VARIABLE not in os.environ:
     raise WorkflowError(f"The environment variable {VARIABLE} did not reach this job: let the scheduler pass it on")
