@@ -14,7 +14,7 @@ SIDE_BY_SIDE := --max-threads 1 --prioritize results/experiments/large_insect_or
 # Each job starts Python: without compiled modules it would compile the library anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo predict preflight trace test test-slow bench bench-gpu docs lint format lock test-lowest clean-demo
+.PHONY: demo predict preflight trace repair test test-slow bench bench-gpu docs lint format lock test-lowest clean-demo
 
 demo: $(RUN_READY)
 	$(BIN)/python workflow_scripts/make_demo_data.py --out $(DEMO) --config tests/demo/config.yaml
@@ -49,6 +49,10 @@ preflight: $(RUN_READY)
 # Where does one image come from, and where did it go? `make trace IMAGE=BIOUG73200-A01.jpg`, of the demo or of RUN.
 trace: $(RUN_READY)
 	@$(BIN)/python workflow_scripts/trace_image.py "$(IMAGE)" --run "$(RUN)"
+
+# Makes again what the audit finds missing, changed or damaged, of the demo or of RUN: make repair RUN=runs/mine
+repair: $(RUN_READY)
+	@$(BIN)/python workflow_scripts/repair_run.py "$(RUN:~%=$(HOME)%)"
 
 # The tests of a file share what they set up, so they stay in one process; the files that take longest come first.
 PYTEST := $(BIN)/pytest --dist loadfile --no-loadscope-reorder --numprocesses auto --maxprocesses 4

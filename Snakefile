@@ -26,6 +26,7 @@ include: "rules/predict.smk"
 include: "rules/report.smk"
 include: "rules/targets.smk"
 include: "rules/provenance.smk"
+include: "rules/plan.smk"
 
 
 rule all:

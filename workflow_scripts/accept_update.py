@@ -26,7 +26,6 @@ from bioscan1m.audit.update import (
     Outdated,
     accept,
     following_jobs,
-    notes_out_of_step,
     outdated_jobs,
     seconds_of,
     take_back,
@@ -50,11 +49,6 @@ def describe_update(run: Path) -> str:
     evidence = read_evidence(run)
     outdated = outdated_jobs(evidence)
     lines = _listed([group for group in outdated if group.planned], evidence.records)
-    if notes := notes_out_of_step(run, evidence):
-        lines.append(
-            f"Snakemake's notes on {len(notes)} files name other code than the records and the ledger do, as after a "
-            "killed decision. Any decision puts them right: repeat yours."
-        )
     return "\n".join(lines) + "\n"
 
 
@@ -95,7 +89,7 @@ def accept_rules(run: Path, rules: Sequence[str], who: str, why: str) -> Decisio
     """Accept what earlier code made of rules, or of all. Raises InputError where one has nothing to accept."""
     evidence = read_evidence(run)
     outdated = outdated_jobs(evidence)
-    accepted = {rule for rule, _, _ in evidence.ledger.accepted}  # to repeat a decision that was interrupted
+    accepted = {rule for rule, _, _ in evidence.ledger.accepted}  # to repeat a decision
     _require_known(
         rules, [*(group.rule for group in outdated), *sorted(accepted)], "no results of earlier code to accept"
     )
@@ -150,7 +144,7 @@ def _report(run: Path, decision: Decision, options: Sequence[str]) -> str:
         f"{decision.kind.capitalize()}: the results of {jobs} jobs of {named}. "
         f"The ledger names {decision.who}, {decision.when}: {decision.why}"
         if rules
-        else "Nothing new to decide. Snakemake's notes agree with the ledger."
+        else "Nothing new to decide."
     ]
     if trouble := seal_again(run, options):
         lines.append(

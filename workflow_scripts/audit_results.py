@@ -1,6 +1,7 @@
-"""Compare every file of the run with its record, and fail where one is changed or missing."""
+"""Compare every file of the run with its record and each record with today's plan; fail where a file is at fault."""
 
 import logging
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from bioscan1m.foundation.html import html_page
 from bioscan1m.foundation.tables import write_table
 from bioscan1m.jobs.context import job
 from bioscan1m.jobs.ledger import LEDGER, Ledger, read_ledger
+from bioscan1m.jobs.planned import VARIABLE, JobPlan, read_plan
 
 logger = logging.getLogger(__name__)
 
@@ -20,10 +22,11 @@ logger = logging.getLogger(__name__)
 HEADINGS = ("Files by state", "Files that are not intact", "The ledger of records", "Results of earlier code, accepted")
 
 
-def audit_results(kept: str, table: str, summary: str, page: str) -> None:
+def audit_results(plan: JobPlan, kept: str, table: str, summary: str, page: str) -> None:
     """Audit the working directory.
 
     Args:
+        plan: today's plan.
         kept: TSV of all findings to write, which Snakemake does not remove where the audit fails.
         table: the same as an output of the rule.
         summary: JSON of the numbers of files by state to write.
@@ -32,7 +35,7 @@ def audit_results(kept: str, table: str, summary: str, page: str) -> None:
     Raises:
         InputError: files are at fault; all is written before, and the message names the first of them.
     """
-    findings = audit(".")
+    findings = audit(".", plan=plan)
     frame = pd.DataFrame([asdict(finding) for finding in findings], columns=["path", "state", "rule", "detail"])
     counts = count_states(findings)
     write_table(kept, frame)
@@ -48,8 +51,8 @@ def audit_results(kept: str, table: str, summary: str, page: str) -> None:
     if faults:
         first = ", ".join(f"{fault.path} ({fault.state})" for fault in faults[:10])
         raise InputError(
-            f"{len(faults)} files are not as their jobs left them: {first}. Delete them and run again, or put the "
-            f"right ones back. All findings are in {kept}"
+            f"{len(faults)} files are not as their jobs left them: {first}. `make repair RUN=...` makes "
+            f"them again, or put the right ones back. All findings are in {kept}"
         )
 
 
@@ -70,4 +73,6 @@ def _describe_acceptances(ledger: Ledger) -> pd.DataFrame:
 if __name__ == "__main__":
     with job(snakemake):
         outputs = snakemake.output
-        audit_results(snakemake.log.findings, outputs.table, outputs.summary, outputs.page)
+        audit_results(
+            read_plan(os.environ[VARIABLE]), snakemake.log.findings, outputs.table, outputs.summary, outputs.page
+        )

@@ -9,6 +9,9 @@ The first prints every file that is not intact and the counts, the second compar
 the third prints which job made single files and from what, and so does the fourth for a file outside of the run, by its
 bytes or by the recipe in it. The status is 1 where a file is changed or missing, 2 where the folder is no run. The rule
 `audit` writes the findings into the results at the end of a run.
+
+Parameters are compared with the plan of today's config, which Snakemake makes in three seconds; where it cannot, as in
+a folder of results alone, a line states that and why. Options that a run needs come last: --options --configfile FILE.
 """
 
 from __future__ import annotations
@@ -26,18 +29,22 @@ from typing import Any
 from bioscan1m.audit.findings import FAULTS, INTACT, ORPHAN, Evidence, Finding, audit, count_states, read_evidence
 from bioscan1m.audit.identification import identify
 from bioscan1m.audit.lineage import jobs_behind, sources_behind
+from bioscan1m.audit.todays_plan import plan_of
 from bioscan1m.foundation.commands import as_command
+from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.tsv import as_tsv
+from bioscan1m.jobs.planned import JobPlan
 from bioscan1m.jobs.records import RECORDS, Record, by_output
 
 
-def audit_run(run: Path, share: float = 1.0, form: str = "text") -> int:
+def audit_run(run: Path, share: float = 1.0, form: str = "text", plan: JobPlan | None = None) -> int:
     """Print the findings of the audit of a run.
 
     Args:
         run: folder of the run.
         share: fraction of the files to hash.
         form: text, tsv or json.
+        plan: today's plan; without it parameters are not compared.
 
     Returns:
         0, or 1 where a file is at fault, or 2 where there is no run.
@@ -47,27 +54,29 @@ def audit_run(run: Path, share: float = 1.0, form: str = "text") -> int:
             f"audit_run: {run} has no folder {RECORDS}, so it is no run of this workflow, or an older one\n"
         )
         return 2
-    findings = audit(run, share)
+    findings = audit(run, share, plan=plan)
     if form == "json":
-        _print_json({"files": [asdict(finding) for finding in findings], "states": count_states(findings)})
+        files = [asdict(finding) for finding in findings]
+        _print_json({"files": files, "states": count_states(findings), "compared_with_plan": plan is not None})
     else:
         _print_table(findings, form)
     return int(any(finding.state in FAULTS for finding in findings))
 
 
-def audit_paths(run: Path, paths: list[str], form: str = "text") -> int:
+def audit_paths(run: Path, paths: list[str], form: str = "text", plan: JobPlan | None = None) -> int:
     """Print which jobs made the files, and from what.
 
     Args:
         run: folder of the run.
         paths: files, relative to the run or anywhere.
         form: text or json.
+        plan: today's plan; without it parameters are not compared.
 
     Returns:
         0, or 1 where a file is at fault or unknown.
     """
     names = [_in_run(run, path) for path in paths]
-    found = {finding.path: finding for finding in audit(run, paths=names)}
+    found = {finding.path: finding for finding in audit(run, paths=names, plan=plan)}
     evidence = read_evidence(run)
     made = by_output(evidence.records)
     answers = []
@@ -131,6 +140,15 @@ def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+def _plan_or_reason(run: Path, options: list[str]) -> JobPlan | None:
+    """Today's plan; None, and a line on standard error, where there is none."""
+    try:
+        return plan_of(run, options)
+    except InputError as error:
+        sys.stderr.write(f"audit_run: parameters are not compared with today's plan: {error}\n")
+        return None
+
+
 def _share(text: str) -> float:
     share = float(text)
     if not 0 <= share <= 1:
@@ -145,12 +163,17 @@ def main() -> int:
     parser.add_argument("paths", nargs="*", help="files of the run; by default all")
     parser.add_argument("--hash", type=_share, default=1.0, metavar="SHARE", help="share of the files to hash (1)")
     parser.add_argument("--format", choices=["text", "tsv", "json"], default="text")
+    parser.add_argument("--no-plan", action="store_true", help="compare no parameters with today's config")
+    parser.add_argument(
+        "--options", nargs=argparse.REMAINDER, default=[], help="Snakemake's options for this run, such as --configfile"
+    )
     given = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name can have bytes that are no text
+    plan = None if given.no_plan else _plan_or_reason(given.run, given.options)
     if given.paths:
-        return audit_paths(given.run, given.paths, given.format)
-    return audit_run(given.run, given.hash, given.format)
+        return audit_paths(given.run, given.paths, given.format, plan)
+    return audit_run(given.run, given.hash, given.format, plan)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,7 @@ IN_THE_TEXT = {
     "make bench-gpu": "make --dry-run bench-gpu",
     "make lint": "make --dry-run lint",
     "make trace": "make --dry-run trace",
+    "make repair RUN=runs/demo": "make --dry-run repair RUN=runs/demo",
     "make predict": "make --dry-run predict IMAGES=~/photographs",
     "make PYTHON=python3.12 demo": "make --dry-run PYTHON=python3.12 demo",
     "make test-lowest": "make --dry-run test-lowest",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from audit_run import audit_paths, audit_run
+from audit_run import audit_paths, audit_run, main
 from bioscan1m.audit.findings import read_sound_records
 from bioscan1m.foundation.digests import describe_files
 from bioscan1m.jobs.code_digest import code_digest
@@ -70,3 +70,11 @@ def test_the_status_and_every_form_name_what_is_at_fault(form, capsys, run):
     Path(CROPPED).unlink()
     assert audit_run(run, share=0.0, form=form) == 1
     assert CROPPED in capsys.readouterr().out
+
+
+def test_a_folder_without_a_config_is_audited_and_what_is_not_compared_is_named(capsys, run, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["audit_run.py", str(run), "--format", "json"])
+    assert main() == 0
+    printed = capsys.readouterr()
+    assert "parameters are not compared with today's plan" in printed.err and "has no config.yaml" in printed.err
+    assert json.loads(printed.out)["compared_with_plan"] is False

@@ -14,6 +14,7 @@ from bioscan1m.audit.findings import Finding, audit, count_states
 from bioscan1m.foundation.digests import describe_files
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.jobs.code_digest import code_digest
+from bioscan1m.jobs.planned import JobPlan, PlannedJob
 from bioscan1m.jobs.records import write_record
 
 RECORDS = Path("results/provenance/records")
@@ -45,7 +46,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_text(data)
     record("fetch_chunk", ["wells.zip"], [CHUNK])
-    record("crop_chunk", [CHUNK], [CROPPED, TABLE])
+    record("crop_chunk", [CHUNK], [CROPPED, TABLE], crop={"ratio": 1.4})
     return tmp_path
 
 
@@ -57,6 +58,14 @@ def found(path: str) -> Finding:
     """What the audit says of one file."""
     (finding,) = [finding for finding in audit(".") if finding.path == path]
     return finding
+
+
+def plan(ratio: float = 1.4, crops: bool = True, code: str | None = None) -> JobPlan:
+    """A plan of the two jobs, with another ratio, without crops, or with other code."""
+    code = code or code_digest("crop_chunk")
+    fetched = PlannedJob("fetch_chunk", {}, ("code",), in_run=True)
+    cropped = PlannedJob("crop_chunk", {"crop": {"ratio": ratio}, "code": code}, ("unwatched",), in_run=crops)
+    return JobPlan({f"{RECORDS}/fetch_chunk/part1.json": fetched, f"{RECORDS}/crop_chunk/part1.json": cropped}, {}, {})
 
 
 INTACT = {CHUNK: "intact", CROPPED: "intact", TABLE: "intact"}
@@ -237,13 +246,13 @@ def test_a_damaged_record_is_named_and_the_rest_is_still_audited(content):
 
 def test_a_file_made_by_other_code_is_named_with_both_digests():
     record("crop_chunk", [CHUNK], [CROPPED, TABLE], code="crop_chunk:0000000000000000")
-    assert states() == INTACT | {CROPPED: "other code", TABLE: "other code"}
+    assert states() == INTACT | {CROPPED: "other code than today's", TABLE: "other code than today's"}
     assert found(TABLE).detail == f"made by crop_chunk:0000000000000000, today's code is {code_digest('crop_chunk')}"
 
 
 def test_a_file_made_by_a_script_that_is_gone():
     record("crop_chunk", [CHUNK], [CROPPED, TABLE], code="crop_everything:0000000000000000")
-    assert found(TABLE).state == "other code" and found(TABLE).detail.endswith("today's code is gone")
+    assert found(TABLE).state == "other code than today's" and found(TABLE).detail.endswith("today's code is gone")
 
 
 def test_states_are_counted():
@@ -253,7 +262,7 @@ def test_states_are_counted():
 
 def test_the_script_writes_table_counts_and_page():
     Path("data/notes.txt").write_text("by hand")
-    audit_results("kept", *NAMES)
+    audit_results(plan(), "kept", *NAMES)
     assert json.loads(Path("summary").read_text()) == {"files": 4, "intact": 3, "orphan": 1}
     assert Path("table").read_text().splitlines()[:2] == [
         "path\tstate\trule\tdetail",
@@ -270,7 +279,35 @@ def test_the_script_fails_with_the_names_of_what_is_at_fault_and_keeps_the_table
         caplog.at_level(logging.INFO),
         pytest.raises(InputError, match=rf"^2 files .*{CROPPED} \(missing\), {TABLE} \(changed\)"),
     ):
-        audit_results("kept", *NAMES)
+        audit_results(plan(), "kept", *NAMES)
     assert all(Path(name).is_file() for name in NAMES)
     assert f"{TABLE}: changed; SHA-256" in caplog.text
     assert Path("kept").read_text() == Path("table").read_text()  # Snakemake removes the outputs of a job that fails
+
+
+def test_parameters_are_compared_with_todays_plan():
+    assert {finding.state for finding in audit(".", plan=plan())} == {"intact"}
+    findings = {finding.path: finding for finding in audit(".", plan=plan(ratio=1.5))}
+    assert findings[CHUNK].state == "intact"
+    assert findings[TABLE].state == findings[CROPPED].state == "other parameters than today's"
+    assert findings[CROPPED].detail == "crop.ratio: made by 1.4, today 1.5"
+
+
+@pytest.mark.parametrize("unplanned", [{"crops": False}, None])
+def test_what_no_target_asks_for_any_more_is_not_in_this_run(unplanned):
+    today = JobPlan({}, {}, {}) if unplanned is None else plan(**unplanned)
+    states = {finding.path: finding.state for finding in audit(".", plan=today)}
+    assert states[CROPPED] == states[TABLE] == "not in this run"
+
+
+def test_a_changed_file_is_changed_whatever_the_plan_is():
+    Path(CROPPED).write_text("other crops")
+    states = {finding.path: finding.state for finding in audit(".", plan=plan(ratio=1.5))}
+    assert states[CROPPED] == "changed" and states[TABLE] == "other parameters than today's"
+
+
+def test_a_parameter_that_is_no_longer_a_reason_to_run_a_job_is_not_compared():
+    record("crop_chunk", [CHUNK], [CROPPED, TABLE], crop={"ratio": 1.4}, threads=4)
+    assert {finding.state for finding in audit(".", plan=plan()) if finding.path == TABLE} != {"intact"}
+    record("crop_chunk", [CHUNK], [CROPPED, TABLE], crop={"ratio": 1.4}, unwatched=4)
+    assert {finding.state for finding in audit(".", plan=plan())} == {"intact"}

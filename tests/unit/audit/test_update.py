@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
-from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import pytest
@@ -13,46 +11,26 @@ import pytest
 import accept_update
 from accept_update import accept_rules, describe_update, take_back_rules
 from bioscan1m.audit.findings import audit
-from bioscan1m.audit.planned_code import write_notes, wrong_notes
 from bioscan1m.audit.update import _alone
 from bioscan1m.foundation.atomic import write_json
 from bioscan1m.foundation.digests import describe_files
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.jobs import formats
-from bioscan1m.jobs.code_digest import code_digest
 from bioscan1m.jobs.ledger import HEAD, LEDGER, read_ledger
 from bioscan1m.jobs.records import RECORDS, write_record
 
 CHUNK, CROPPED, PACKAGE = "data/chunks/part1.zip", "results/cropped/part1.zip", "results/packages/cropped_256.zip"
 OLD = "0123456789abcdef"
-NOTES = Path(".snakemake/metadata")
 
 
 def run_job(rule: str, script: str, inputs: list[str], output: str, **more: object) -> None:
-    """An output of earlier code, its record, and Snakemake's notes on both."""
+    """An output of earlier code and its record."""
     path, record = Path(output), Path(RECORDS) / rule / "part1.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(rule)
     described = {"inputs": describe_files(inputs), "outputs": describe_files([output]), "parameters": {}}
     times = {"started": "2026-01-01T10:00:00+00:00", "ended": "2026-01-01T12:30:00+00:00"}
     write_record(record, {"rule": rule, "code": f"{script}:{OLD}", **described, **times, **more})
-    for made in (output, record.as_posix()):
-        note = {"rule": rule, "params": ["{'ratio': 1.4}", repr(f"{script}:{OLD}")], "record_format_version": 6}
-        note_of(made).write_text(json.dumps(note))
-
-
-def note_of(path: str) -> Path:
-    """The file of Snakemake's note on an output, as Snakemake names it where names have 255 characters."""
-    name = urlsafe_b64encode(path.encode()).decode()
-    pieces = [name[start : start + 254] for start in range(0, len(name), 254)]
-    note = NOTES.joinpath(*(f"@{piece}" for piece in pieces[:-1]), pieces[-1])
-    note.parent.mkdir(parents=True, exist_ok=True)
-    return note
-
-
-def noted_code(path: str) -> str:
-    """The digest that Snakemake would compare with that of today's code."""
-    return json.loads(note_of(path).read_text())["params"][1].strip("'")
 
 
 @pytest.fixture(autouse=True)
@@ -85,25 +63,17 @@ def test_what_reads_the_files_of_a_job_runs_again_too(run):
     assert "1 job, 2 h 30 min; with the jobs that read their files 2 jobs, 5 h 0 min" in describe_update(run)
 
 
-def test_accepted_results_are_noted_as_of_todays_code_and_the_others_are_not():
-    accept("crop_chunk")
-    record = f"{RECORDS}/crop_chunk/part1.json"
-    assert noted_code(CROPPED) == noted_code(record) == code_digest("crop_chunk")
-    assert noted_code(PACKAGE) == f"pack_zip:{OLD}"
-
-
 def test_the_audit_names_who_accepted_when_and_why_and_never_says_intact():
     accept("crop_chunk")
     state, detail = findings()[CROPPED]
     assert state == "made by earlier code, accepted"
     assert f"crop_chunk:{OLD}" in detail and "by Ada on 20" in detail and detail.endswith("the same crops")
-    assert findings()[PACKAGE][0] == "other code"
+    assert findings()[PACKAGE][0] == "other code than today's"
 
 
 def test_all_accepts_what_was_fetched_as_well(run):
     accept("all")
     assert {state for state, _ in findings().values()} == {"made by earlier code, accepted"}
-    assert noted_code(CHUNK) == f"fetch_chunk:{OLD}"  # Snakemake does not compare it
     assert describe_update(run) == "Today's code would run no job of this run again.\n"
 
 
@@ -116,36 +86,27 @@ def test_an_accepted_file_that_was_changed_is_still_changed():
 def test_an_acceptance_holds_for_the_code_of_that_day_alone(monkeypatch):
     accept("all")
     monkeypatch.setattr("bioscan1m.audit.findings.code_digest", lambda script: f"{script}:fedcba9876543210")
-    assert findings()[CROPPED][0] == "other code"
+    assert findings()[CROPPED][0] == "other code than today's"
 
 
 def test_an_acceptance_can_be_taken_back(run):
     accept("all")
     take_back_rules(run, ["crop_chunk"], "Grace", "they differ")
-    assert findings()[CROPPED][0] == "other code" and findings()[PACKAGE][0] == "made by earlier code, accepted"
-    assert noted_code(CROPPED) == f"crop_chunk:{OLD}" and noted_code(PACKAGE) == code_digest("pack_zip")
+    assert (
+        findings()[CROPPED][0] == "other code than today's"
+        and findings()[PACKAGE][0] == "made by earlier code, accepted"
+    )
     accept("crop_chunk")
     assert findings()[CROPPED][0] == "made by earlier code, accepted"
     kinds = [(decision.kind, decision.who) for decision in read_ledger(LEDGER).decisions]
     assert kinds == [("accepted", "Ada"), ("taken back", "Grace"), ("accepted", "Ada")]
 
 
-def test_whoever_was_killed_before_snakemakes_notes_were_written_does_it_again(monkeypatch):
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("bioscan1m.audit.update.write_notes", killed)
-        accept("all")
-    accept("all")
-    assert noted_code(CROPPED) == code_digest("crop_chunk") and len(read_ledger(LEDGER).decisions) == 1
-
-
 def test_a_changed_format_is_refused_by_name(monkeypatch):
     monkeypatch.setitem(formats.FORMATS, "crop_chunk", 2)
     with pytest.raises(InputError, match="crop_chunk: its files have format 1, and today's code reads only format 2"):
         accept("all")
-    assert not Path(LEDGER).exists() and noted_code(PACKAGE) == f"pack_zip:{OLD}"
+    assert not Path(LEDGER).exists()
     accept("pack_crops")
 
 
@@ -167,17 +128,11 @@ def test_a_rule_without_such_results_is_refused_with_those_that_have_some():
 
 def test_a_run_at_which_snakemake_works_is_left_alone():
     locks = Path(".snakemake/locks")
-    locks.mkdir()
+    locks.mkdir(parents=True)
     (locks / "0.output.lock").touch()
     with pytest.raises(InputError, match="locked by Snakemake"):
         accept("all")
     assert not Path(LEDGER).exists()
-
-
-def test_a_run_without_snakemakes_notes_is_refused():
-    NOTES.rename("elsewhere")
-    with pytest.raises(InputError, match=r"no folder \.snakemake/metadata"):
-        accept("all")
 
 
 def test_a_changed_ledger_is_refused():
@@ -187,21 +142,6 @@ def test_a_changed_ledger_is_refused():
     assert findings()[LEDGER][0] == "changed"
     with pytest.raises(InputError, match="its hash is another one"):
         accept("pack_crops")
-
-
-def test_a_damaged_note_is_named():
-    note_of(CROPPED).write_text("{")
-    with pytest.raises(InputError, match="not as Snakemake writes its notes"):
-        accept("all")
-
-
-def test_long_names_and_foreign_files_among_the_notes():
-    """Snakemake cuts long names into folders; an editor or a file system may leave files of its own."""
-    path = f"results/{'deep/' * 60}file.zip"
-    note_of(path).write_text(json.dumps({"params": ["'pack_zip:0000000000000000'"]}))
-    (NOTES / ".nfs0001").write_text("")
-    write_notes(wrong_notes(Path(), {path: "pack_zip:1111111111111111"}))
-    assert json.loads(note_of(path).read_text())["params"] == ["'pack_zip:1111111111111111'"]
 
 
 @pytest.mark.parametrize("arguments", [["--accept", "all"], ["--accept", "all", "--why", " "]])
@@ -217,32 +157,10 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path, monkeypatch, capsys):
     assert "no run of this workflow" in capsys.readouterr().err
 
 
-def test_an_interrupted_decision_is_listed_and_can_be_repeated_for_its_rule(run, monkeypatch):
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    for decide in (accept_rules, take_back_rules):
-        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-            patched.setattr("bioscan1m.audit.update.write_notes", killed)
-            decide(run, ["crop_chunk"], "Ada", "the same crops")
-        assert "notes on 2 files name other code" in describe_update(run)
-        assert decide(run, ["crop_chunk"], "Ada", "the same crops").acceptances == ()
-        assert "notes on" not in describe_update(run)
-    assert len(read_ledger(LEDGER).decisions) == 2
-
-
-def test_notes_follow_the_code_when_an_older_checkout_is_used_again(run, monkeypatch):
-    accept("crop_chunk")
-    monkeypatch.setattr("bioscan1m.audit.findings.code_digest", lambda script: f"{script}:{OLD}")
-    assert findings()[CROPPED][0] == "intact" and "notes on 2 files" in describe_update(run)
-    accept("crop_chunk")
-    assert noted_code(CROPPED) == f"crop_chunk:{OLD}"
-
-
 def test_a_job_that_earlier_code_ran_after_the_decision_is_not_accepted():
     accept("crop_chunk")
     run_job("crop_chunk", "crop_chunk", [CHUNK], CROPPED, ended="2999-01-01T00:00:00+00:00")
-    assert findings()[CROPPED][0] == "other code"
+    assert findings()[CROPPED][0] == "other code than today's"
 
 
 @pytest.mark.parametrize("lines", [0, 1])
@@ -278,11 +196,3 @@ def test_a_user_without_a_name_can_list_and_is_asked_for_one_to_decide(monkeypat
     monkeypatch.setattr("sys.argv", ["accept_update.py", ".", "--accept", "all", "--why", "the same"])
     assert accept_update.main() == 1
     assert "add --who NAME" in capsys.readouterr().err
-
-
-def test_only_the_digest_of_the_same_script_is_replaced_in_a_note():
-    note = note_of(CROPPED)
-    content = json.loads(note.read_text())
-    note.write_text(json.dumps(content | {"params": [*content["params"], "'sha256:0000000000000000'"]}))
-    accept("crop_chunk")
-    assert json.loads(note.read_text())["params"][2] == "'sha256:0000000000000000'"

@@ -4,12 +4,15 @@
 |---|---|
 | not there | *removed* if it is temporary, or gone with its record and unused; *superseded*; or *missing* |
 | other bytes than in its record | *changed* |
-| the bytes of its record | *superseded*, *stale*, *other code*, *made by earlier code, accepted*; or *intact* |
+| the bytes of its record | *superseded*, *stale*, *not in this run*, *other parameters than today's*, |
+| | *other code than today's*, *made by earlier code, accepted*; or *intact* |
 | without a record | *orphan* |
 
 Of the states in a row the first that applies counts. A file is superseded when a later job put all of its content into
-other files, stale when an input that would make its job run again has other bytes today, of other code when today's
-code of its rule is not the code that made it and nobody accepted that (update.py).
+other files, stale when an input that would make its job run again has other bytes today, not in this run when no target
+asks for it any more, as after a chunk was removed. Its parameters are compared with today's plan where there is one. It
+is of other code when today's code of its rule is not the code that made it and nobody accepted that
+(update.py).
 
 A record that cannot be read is an *unreadable record*; one that was edited, or that is older than the one that the
 ledger has under its name, is a *changed record*. A sealed copy replaces a record that is lost or cannot be used.
@@ -25,6 +28,7 @@ from pathlib import Path
 from bioscan1m.audit.file_digests import digests_today
 from bioscan1m.jobs.code_digest import SCRIPTS, code_digest
 from bioscan1m.jobs.ledger import HEAD, LEDGER, Ledger, is_new, read_ledger
+from bioscan1m.jobs.planned import JobPlan, other_parameters, short
 from bioscan1m.jobs.records import RECORDS, EditedRecordError, Record, by_output, parse_record
 from bioscan1m.jobs.signatures import signature_fault
 
@@ -34,10 +38,11 @@ INTACT, CHANGED, MISSING, REMOVED, STALE, OTHER_CODE, ORPHAN, SUPERSEDED = (
     "missing",
     "removed",
     "stale",
-    "other code",
+    "other code than today's",
     "orphan",
     "superseded",
 )
+OTHER_PARAMETERS, NOT_IN_RUN = "other parameters than today's", "not in this run"
 ACCEPTED = "made by earlier code, accepted"
 UNREADABLE, CHANGED_RECORD = "unreadable record", "changed record"
 # The audit fails on these.
@@ -74,9 +79,12 @@ class _Run:
     digests: dict[str, str]
     superseded: dict[str, str]
     ledger: Ledger
+    plan: JobPlan | None
 
 
-def audit(run: str | Path, share: float = 1.0, paths: Iterable[str] | None = None) -> list[Finding]:
+def audit(
+    run: str | Path, share: float = 1.0, paths: Iterable[str] | None = None, plan: JobPlan | None = None
+) -> list[Finding]:
     """Check the files of a run.
 
     Args:
@@ -84,6 +92,7 @@ def audit(run: str | Path, share: float = 1.0, paths: Iterable[str] | None = Non
         share: fraction of the files to hash, drawn at random. The others are hashed only if their size or the time of
             their last change differs from the record.
         paths: files to check, relative to the run; they are hashed, their inputs are not. None checks all.
+        plan: today's plan. Without it parameters are not compared.
 
     Returns:
         The findings, sorted by path.
@@ -98,7 +107,7 @@ def audit(run: str | Path, share: float = 1.0, paths: Iterable[str] | None = Non
         share=share if wanted is None else 0.0,
         hashed=wanted or set(),
     )
-    today = _Run(digests, _superseded(evidence.records), evidence.ledger)
+    today = _Run(digests, _superseded(evidence.records), evidence.ledger, plan)
     findings = [_judge(path, record, file["sha256"], today) for path, (record, file) in made.items()]
     findings += [_orphan(path, today) for path in present if path not in made]
     findings += [finding for finding in _gone(evidence) if finding.path not in made]
@@ -196,7 +205,20 @@ def _judge_unchanged(path: str, record: Record, run: _Run) -> Finding:
         return _superseded_finding(path, record, run)
     if changed := _changed_inputs(record, run.digests):
         return Finding(path, STALE, record.rule, f"made from other bytes of {', '.join(changed)}")
-    return _judge_code(path, record, run.ledger)
+    return _judge_plan(path, record, run.plan) or _judge_code(path, record, run.ledger)
+
+
+def _judge_plan(path: str, record: Record, plan: JobPlan | None) -> Finding | None:
+    """What a file with the bytes of its record is by today's plan; None where its job is planned as it was made."""
+    if plan is None:
+        return None
+    job = plan.jobs.get(record.path)
+    if job is None or not job.in_run:
+        return Finding(path, NOT_IN_RUN, record.rule, "no target of today's config asks for it")
+    if other := other_parameters(record, job):
+        listed = "; ".join(f"{one.name}: made by {short(one.found)}, today {short(one.planned)}" for one in other)
+        return Finding(path, OTHER_PARAMETERS, record.rule, listed)
+    return None
 
 
 def _superseded_finding(path: str, record: Record, run: _Run) -> Finding:

@@ -12,11 +12,10 @@ from datetime import datetime
 from pathlib import Path
 
 from bioscan1m.audit.findings import Evidence, code_today, read_evidence
-from bioscan1m.audit.planned_code import Note, require_idle, write_notes, wrong_notes
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.jobs.acceptance import ACCEPTED, TAKEN_BACK, Acceptance, Decision
 from bioscan1m.jobs.formats import FIRST, format_of
-from bioscan1m.jobs.ledger import HEAD, LEDGER, Ledger, seal_decision
+from bioscan1m.jobs.ledger import HEAD, LEDGER, seal_decision
 from bioscan1m.jobs.records import Record
 
 logger = logging.getLogger(__name__)
@@ -77,17 +76,12 @@ def seconds_of(jobs: Iterable[Record]) -> float:
     return sum((end - start).total_seconds() for start, end in times)
 
 
-def notes_out_of_step(run: Path, evidence: Evidence) -> list[Note]:
-    """Snakemake's notes that name other code than records and ledger do, as where a decision was interrupted."""
-    return wrong_notes(run, _code_to_note(evidence.records, evidence.ledger))
-
-
 def accept(run: Path, chosen: Collection[Outdated], who: str, when: str, why: str) -> Decision:
-    """Accept the results of jobs for today's code, so that Snakemake does not plan them again.
+    """Accept the results of jobs for today's code, so that the next call does not plan them again (todays_plan.py).
 
     Args:
         run: folder of the run.
-        chosen: the jobs; without any, only Snakemake's notes are made to agree with the ledger.
+        chosen: the jobs.
         who: who decides.
         when: the time, UTC, ISO 8601.
         why: the reason.
@@ -97,7 +91,7 @@ def accept(run: Path, chosen: Collection[Outdated], who: str, when: str, why: st
 
     Raises:
         InputError: before anything is written, where a format has changed or a script is gone, where Snakemake or
-            another decision is at work in the run, where a note cannot be read, or where the ledger was changed or cut.
+            another decision is at work in the run, or where the ledger was changed or cut.
     """
     _require_acceptable(chosen)
     acceptances = tuple(Acceptance(group.rule, group.before, group.today, len(group.jobs)) for group in chosen)
@@ -128,19 +122,27 @@ def _require_acceptable(chosen: Iterable[Outdated]) -> None:
 
 
 def _decide(run: Path, decision: Decision) -> Decision:
-    """Seal a decision, then let Snakemake plan by what is accepted now. If it is killed in between, repeat it."""
+    """Seal a decision, which the next plan goes by."""
     require_idle(run)
     with _alone(run):
-        notes_out_of_step(run, read_evidence(run))  # all can be read
         if decision.acceptances:
             seal_decision(run / LEDGER, run / HEAD, decision)
-        write_notes(notes_out_of_step(run, read_evidence(run)))
     return decision
+
+
+def require_idle(run: Path) -> None:
+    """Raise InputError where Snakemake is at work in a run, or was killed there."""
+    if any((run / ".snakemake/locks").glob("*")):
+        raise InputError(
+            f"{run}: locked by Snakemake; wait until it is done. If it was killed, run `snakemake --unlock --directory "
+            f"{run}` first"
+        )
 
 
 @contextmanager
 def _alone(run: Path) -> Iterator[None]:
     """Prevent a second decision at the same time. Raises InputError where one is being made."""
+    (run / LOCK).parent.mkdir(exist_ok=True)
     with (run / LOCK).open("w") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -149,18 +151,6 @@ def _alone(run: Path) -> Iterator[None]:
         except OSError as error:
             logger.warning("%s: this file system has no locks (%s); decide nothing else meanwhile", run, error.strerror)
         yield
-
-
-def _code_to_note(records: Iterable[Record], ledger: Ledger) -> dict[str, str]:
-    """Path -> the code that Snakemake is to compare: today's where results are accepted for it, else their own."""
-    code_of: dict[str, str] = {}
-    for record in records:
-        code = record.content["code"]
-        today = code_today(code)
-        noted = code if ledger.acceptance_of(record, today) is None else today
-        if _is_planned(record):
-            code_of |= dict.fromkeys([record.path, *(file["path"] for file in record.outputs)], noted)
-    return code_of
 
 
 def _is_planned(record: Record) -> bool:

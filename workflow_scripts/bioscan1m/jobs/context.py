@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import Callable, Iterator
@@ -17,12 +16,12 @@ from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.gpu_allocation import allowing_cpu
 from bioscan1m.foundation.image_reading import Reading, reading_images
 from bioscan1m.foundation.recipe_hook import writing_by_recipe
-from bioscan1m.foundation.sources import without_secrets
 from bioscan1m.jobs.environment import machine, now, peak_memory, project_version, software, source_state
 from bioscan1m.jobs.formats import format_of
 from bioscan1m.jobs.inputs import describing_inputs
 from bioscan1m.jobs.ledger import head_hash
-from bioscan1m.jobs.recipe import recipe_digest
+from bioscan1m.jobs.planned import require_as_planned
+from bioscan1m.jobs.recipe import as_recorded, recipe_digest
 from bioscan1m.jobs.records import write_record
 
 logger = logging.getLogger(__name__)
@@ -46,6 +45,7 @@ def job(snakemake: Any) -> Iterator[JobRecord]:
     _configure_logging(snakemake.log[0])
     added, began = JobRecord(), {"ledger": head_hash("."), "started": now()}
     try:
+        require_as_planned(snakemake)
         with describing_inputs(list(snakemake.input)) as described_inputs:
             images = Reading(**snakemake.params.get("images", {}))
             cpu = allowing_cpu(snakemake.config.get("cpu_instead_of_gpu", False))
@@ -93,10 +93,10 @@ def _recipe(snakemake: Any, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         "wildcards": dict(snakemake.wildcards.items()),
         "inputs": [file | ({"ancient": True} if file["path"] in ancient else {}) for file in inputs],
         "unwatched": parameters.pop("unwatched", []),
-        "parameters": {name: _without_secrets(value) for name, value in parameters.items() if name != "code"},
+        "parameters": {name: value for name, value in parameters.items() if name != "code"},
         "code": parameters["code"],
     }
-    return json.loads(json.dumps(recipe))
+    return as_recorded(recipe)
 
 
 def _record(snakemake: Any, added: JobRecord, inputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -120,12 +120,3 @@ def _paths(files: Any, names: list[str]) -> set[str]:
     """The paths of the inputs of these names, each of one file or of several."""
     named = [files.get(name, []) for name in names]
     return {path for value in named for path in ([value] if isinstance(value, str) else value)}
-
-
-def _without_secrets(value: Any) -> Any:
-    """Parameters without secrets: addresses lose their user, password and query, which may have tokens."""
-    if isinstance(value, dict):
-        return {key: _without_secrets(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_secrets(part) for part in value]
-    return without_secrets(value) if isinstance(value, str) and value.startswith(("http://", "https://")) else value

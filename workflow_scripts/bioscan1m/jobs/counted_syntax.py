@@ -27,8 +27,10 @@ LOG_LEVELS = frozenset({"debug", "info", "warning", "error", "exception", "criti
 PROGRESS = frozenset({"progress", "_progress"})
 # Calls that only read their arguments, and consume no iterator.
 LOOKING_FUNCTIONS = frozenset({"Path", "abs", "bool", "float", "format", "int", "len", "repr", "round", "str", "type"})
-LOOKING_METHODS = frozenset({"any", "as_posix", "format", "items", "keys", "lower", "mean", "strip", "sum", "to_dict"})
-LOOKING_METHODS |= {"tolist", "total", "upper", "value_counts", "values"}
+LOOKING_METHODS = frozenset(
+    {"any", "as_posix", "format", "items", "keys", "lower", "mean", "strip", "sum", "to_dict", "tolist", "total"}
+    | {"upper", "value_counts", "values"}
+)
 # Expressions that may do more than read: bind a name, wait, or consume an iterator.
 ACTIONS = (
     ast.Call,

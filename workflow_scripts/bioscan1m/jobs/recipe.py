@@ -13,8 +13,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from bioscan1m.foundation.sources import without_secrets
+
 DIGITS = 64
 BLOCK_BYTES = 2**20
+
+
+def as_recorded(value: Any) -> Any:
+    """Parameters as records have them: plain JSON, in which addresses have no user, password and query."""
+    return _without_secrets(json.loads(json.dumps(value)))
 
 
 def recipe_digest(content: dict[str, Any]) -> str:
@@ -40,3 +47,11 @@ def digest_without_recipe(path: str | Path, recipe: str) -> str:
             rest = data[1 - DIGITS :]
     digest.update(rest)
     return digest.hexdigest()
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_secrets(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(part) for part in value]
+    return without_secrets(value) if isinstance(value, str) and value.startswith(("http://", "https://")) else value

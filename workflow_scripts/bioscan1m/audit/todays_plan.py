@@ -1,0 +1,49 @@
+"""The records of a run compared with today's plan: what was made by other parameters or by other code?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bioscan1m.audit.findings import read_sound_records
+from bioscan1m.audit.notes import Note, wrong_notes
+from bioscan1m.foundation.checkout import run_snakemake
+from bioscan1m.foundation.errors import InputError
+from bioscan1m.jobs.ledger import LEDGER, read_ledger
+from bioscan1m.jobs.planned import PLANS, JobPlan, read_plan
+from bioscan1m.jobs.records import Record
+
+
+def notes_to_correct(run: Path, plan: JobPlan) -> list[Note]:
+    """Snakemake's notes that are missing or differ from the records of a run, as they should be before it plans."""
+    records = read_sound_records(run)
+    return wrong_notes(run, records, plan.jobs, _accepted(run, records, plan))
+
+
+def plan_of(run: Path, options: Sequence[str] = ()) -> JobPlan:
+    """Today's plan of a run, which Snakemake writes into its folder when it reads the rules; no job runs.
+
+    Args:
+        run: folder of the run.
+        options: Snakemake's options for the run, such as --configfile.
+
+    Raises:
+        InputError: Snakemake cannot make a plan, as where the folder has no config.
+    """
+    if not options and not (run / "config.yaml").is_file():
+        raise InputError(f"{run} has no config.yaml")
+    done = run_snakemake(run.resolve(), ["--list-rules", *options])
+    if done.returncode:
+        last = next((line for line in reversed(done.stdout.splitlines()) if line.strip()), "Snakemake failed")
+        raise InputError(f"{last.strip()} (Snakemake, in {run})")
+    return read_plan(max((run / PLANS).glob("*.json"), key=lambda plan: plan.stat().st_mtime_ns))
+
+
+def _accepted(run: Path, records: list[Record], plan: JobPlan) -> set[str]:
+    """The paths of records whose results somebody accepted for today's code; without other code no ledger is read."""
+    today = {path: job.parameters["code"] for path, job in plan.jobs.items() if "code" in job.parameters}
+    other = [record for record in records if today.get(record.path, record.content["code"]) != record.content["code"]]
+    if not other:
+        return set()
+    ledger = read_ledger(run / LEDGER)
+    return {record.path for record in other if ledger.acceptance_of(record, today[record.path]) is not None}
