@@ -112,6 +112,9 @@ function foundCell(row) {
     make("div", { className: "minor", textContent: (row.flags || []).join(", ").replaceAll("_", " ") }));
 }
 
+// "insect" is no taxon that photographs are labelled with.
+const namesTaxon = (row) => Boolean(row.taxon) && row.verdict !== "insect";
+
 function correctCell(row) {
   const input = make("input", { value: row.correct || "", ariaLabel: `correct taxon of ${row.image_file}` });
   input.setAttribute("list", "names");
@@ -124,7 +127,7 @@ function correctCell(row) {
   };
   cell.classList.toggle("filled", Boolean(row.correct));
   input.addEventListener("change", () => fill(input.value));
-  if (row.taxon) cell.append(make("button", { type: "button", textContent: "it is right", onclick: () => fill("ok") }));
+  if (namesTaxon(row)) cell.append(make("button", { type: "button", textContent: "it is right", onclick: () => fill("ok") }));
   return cell;
 }
 
@@ -228,7 +231,7 @@ function correctedTable() {
 
 function showDownload() {
   const corrected = rows.filter((row) => row.correct).length;
-  byId("download").textContent = `Save ${count.format(corrected)} corrections`;
+  byId("download").textContent = `Save ${count.format(corrected)} correction${corrected === 1 ? "" : "s"}`;
   byId("download").disabled = !corrected;
 }
 
@@ -255,6 +258,10 @@ byId("next").onclick = () => turn(1);
 byId("clear").onclick = clearFilters;
 byId("download").onclick = download;
 addEventListener("beforeunload", (event) => unsaved && event.preventDefault());
+// The headings stay below the controls, which take one line or two.
+new ResizeObserver(() => {
+  document.body.style.setProperty("--controls", `${byId("controls").offsetHeight}px`);
+}).observe(byId("controls"));
 addVerdicts();
 addTaxa();
 showDownload();
