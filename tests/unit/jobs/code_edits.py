@@ -61,7 +61,7 @@ CLASSIFYING = {"train_classifier", "test_classifier", "embed_images", "predict_p
 DECODING = {
     *("crop_chunk", "draw_classes", "draw_crops", "draw_doubtful", "draw_experiment", "find_label_errors"),
     *("list_unusable_images", "clean_annotations", "fetch_detector", "fine_tune_detector"),
-    *("measure_channels", "resize_chunk"),
+    *("measure_channels", "resize_chunk", "show_predictions"),
     *DETECTING,
     *CLASSIFYING,
 }

@@ -23,7 +23,6 @@ from bioscan1m.boxes.table import CORNERS
 from bioscan1m.foundation.archives import Member, ZipReader
 from bioscan1m.foundation.atomic import write_aside
 from bioscan1m.foundation.errors import InputError, UnreadableImage
-from bioscan1m.foundation.html import STYLE
 from bioscan1m.foundation.images import decode, image_size
 from bioscan1m.foundation.progress import Progress
 from bioscan1m.foundation.streams import map_in_order
@@ -223,7 +222,7 @@ def _head(title: str) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <title>Predictions: {escape(title)}</title>
-<style>{STYLE}{_part("page.css")}</style></head>
+<style>{_part("page.css")}</style></head>
 <body><div class="head"><h1>Predictions: {escape(title)}</h1>
 <noscript><p>This page needs JavaScript. predictions.tsv beside it has the same rows.</p></noscript>
 <details open><summary>What the words and colours mean</summary>{_legend()}</details></div>

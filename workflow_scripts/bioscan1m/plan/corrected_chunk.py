@@ -25,7 +25,7 @@ from bioscan1m.metadata.split_settings import Splits
 from bioscan1m.metadata.table import NO_SPLIT, read_header, stream_tsv
 from bioscan1m.plan.corrections import read_corrections, read_lineages
 from bioscan1m.plan.manifest import read_manifest
-from bioscan1m.plan.own_labels import metadata_row
+from bioscan1m.plan.own_labels import own_metadata_row
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ def add_corrected_chunk(table: Path, folder: Path, photographs: Path | None, dia
     chunk = _next_name(run)
     path = folder / f"source/corrected{chunk}.zip"
     _pack(archive, table, added, path)
-    rows = (metadata_row(key, chunk, labels[name], run.labels, further=run.labels) for name, key in added.items())
+    rows = (own_metadata_row(key, chunk, labels[name], run.labels, further=run.labels) for name, key in added.items())
     _append(run.metadata, [row | dict.fromkeys(run.experiments, NO_SPLIT) for row in rows])
     facts = {"bytes": path.stat().st_size, "checksum": f"sha256:{file_digest(path)}"}
     _append(run.manifest, [{"chunk": chunk, "source": path.relative_to(folder).as_posix(), **facts}])

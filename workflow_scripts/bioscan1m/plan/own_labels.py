@@ -128,7 +128,7 @@ def write_own_metadata(
     of_table = match_names(labels.path, images, labels.rows)
     cells = {image: of_table.get(image, {}) | folders.cells.get(image, {}) for image in images}
     rows = [
-        metadata_row(key, chunk.name, cells[path], columns, further=further)
+        own_metadata_row(key, chunk.name, cells[path], columns, further=further)
         for chunk in chunks
         for path, key in zip(chunk.paths, chunk.keys, strict=True)
     ]
@@ -148,7 +148,7 @@ def _label_columns(path: Path, header: list[str], image_column: str, wanted: lis
     return tuple(column for column in columns if column not in (image_column, *FILLED_IN))
 
 
-def metadata_row(
+def own_metadata_row(
     image_file: str, chunk: str, cells: dict[str, str], labels: Collection[str], *, further: Iterable[str]
 ) -> dict[str, str]:
     """The row of one image in metadata.tsv.
