@@ -33,14 +33,14 @@ IMAGES ?=
 export IMAGES
 # Only these, so that a run which other code made is used as it is, and nothing is trained again.
 PREDICTING := predict fetch_photographs detect_on_photographs crop_photographs resize_photographs pack_photographs \
-    predict_photographs
+    predict_photographs show_predictions
 
 predict: $(RUN_READY)
 	@photographs=$$($(BIN)/python workflow_scripts/name_photographs.py "$$IMAGES") || exit 1; \
 	name=$${photographs#*\"}; name=$${name%%\"*}; run="$(RUN:~%=$(HOME)%)"; \
 	$(BIN)/snakemake --snakefile Snakefile --directory "$$run" --profile profiles/demo predict \
 	    --config "inference={photographs: $$photographs}" --allowed-rules $(PREDICTING) && \
-	echo "The table: $$run/results/predictions/$$name/predictions.tsv; predictions.png is beside it"
+	echo "The table: $$run/results/predictions/$$name/predictions.tsv; predictions.html beside it is the page to look at"
 
 # What a run needs of this machine, checked: make preflight RUN=FOLDER (docs/cluster.md has the command for a node).
 preflight: $(RUN_READY)

@@ -1,7 +1,7 @@
 """Photographs of your own, by the detector and the classifiers of this run: each folder or zip is one more chunk.
 
 NEEDS  the folders and zips that inference.photographs names, results/detector/ and results/experiments/
-MAKES  results/predictions/{chunk}/predictions.tsv and predictions.png
+MAKES  results/predictions/{chunk}/predictions.tsv, and predictions.html, a page with pictures
 """
 
 PHOTOGRAPHS = "results/predictions/{chunk}"
@@ -131,3 +131,29 @@ rule predict_photographs:
         "Predict what is on the photographs of {wildcards.chunk}."
     script:
         "../workflow_scripts/predict_photographs.py"
+
+
+rule show_predictions:
+    input:
+        predictions=rules.predict_photographs.output.predictions,
+        photographs=rules.fetch_photographs.output.chunk,
+        crops=only_if(PREDICTS_ON_CROPS, f"{PHOTOGRAPHS}/cropped_256.hdf5"),
+    output:
+        page=update(f"{PHOTOGRAPHS}/predictions.html"),
+        record=f"{RECORD}/show_predictions/{{chunk}}.json",
+    log:
+        "logs/show_predictions/{chunk}.log",
+    benchmark:
+        "benchmarks/show_predictions/{chunk}.jsonl"
+    conda:
+        "../envs/data.yaml"
+    threads: 8
+    resources:
+        **per_attempt(mem_mb=4_000, runtime=60),
+    params:
+        **READING,
+        code=code_digest("show_predictions"),
+    message:
+        "Show the predictions for {wildcards.chunk}."
+    script:
+        "../workflow_scripts/show_predictions.py"

@@ -11,6 +11,11 @@ they are. With --laptop the config trains in minutes without a GPU (docs/classif
 photographs that are added, changed or removed, but not in folders split by --images-per-chunk: these are copied here,
 so call this again. To give labels to photographs that come later, add them to the folder of a chunk and call this
 again, or name a new folder last: the chunks that are there stay as they are.
+
+    python workflow_scripts/write_manifest.py --from-predictions corrections.tsv --out runs/own
+
+adds to a run the photographs of a table of predictions whose column `correct` is filled in, as its next chunk
+(docs/corrections.md).
 """
 
 from __future__ import annotations
@@ -30,6 +35,7 @@ from bioscan1m.foundation.commands import as_command
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.user_tables import Dialect
 from bioscan1m.metadata.split_settings import NO_GROUP
+from bioscan1m.plan.corrected_chunk import add_corrected_chunk
 from bioscan1m.plan.folder_labels import labels_of_folders, parse_levels
 from bioscan1m.plan.labels_in_doubt import log_folders_in_doubt, log_labels_in_doubt
 from bioscan1m.plan.own_images import known_key_folders, plan_chunks, write_own_manifest
@@ -53,6 +59,11 @@ WHAT_NEXT = """Next:
   1. Look at {run}/config.yaml: packages.attributes (whose images these are), detector (what crops them), and
      classifier (how it is trained; one experiment for each of --label-columns).
   2. .venv/bin/snakemake{target} --directory {run} --profile profiles/demo --dry-run, and then without --dry-run."""
+
+NEXT_WITH_CORRECTIONS = """Next:
+  1. Keep the roles of all images: splits.policy and splits.previous in {run}/config.yaml (docs/corrections.md).
+  2. .venv/bin/snakemake --directory {run} --profile profiles/demo --dry-run, and then without --dry-run."""
+ALONE = ("labels", "image_column", "label_columns", "labels_from_folders", "missing_labels", "laptop")
 
 
 def experiments_of(labels: list[str]) -> dict[str, dict[str, str]]:
@@ -212,7 +223,7 @@ def prepare_run(
 def _arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=Path, nargs="+", required=True, help="folders and zips, in this order")
+    parser.add_argument("--images", type=Path, nargs="+", help="folders and zips, in this order")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--labels", type=Path, help="a table with one row per image: CSV in any dialect, or .xlsx")
     parser.add_argument(
@@ -228,6 +239,13 @@ def _arguments() -> argparse.ArgumentParser:
         help="what the folders are, from the outermost on, such as family or order/family; - is a level without labels",
     )
     parser.add_argument("--missing-labels", nargs="+", help="values that stand for no label; by default NA in ranks")
+    parser.add_argument(
+        "--from-predictions",
+        metavar="TABLE",
+        type=Path,
+        help="a table of predictions with corrections: its photographs are added to the run of --out, as a chunk. "
+        "--images names photographs.zip where that does not lie beside the table",
+    )
     parser.add_argument("--delimiter", help="what separates the columns; by default it is read from the table")
     parser.add_argument("--encoding", help="such as utf-16 or cp1252; by default it is read from the table")
     parser.add_argument("--quotes", choices=("enclose", "data"), default="enclose", help="what quotes are in the table")
@@ -246,24 +264,41 @@ def main() -> int:
     """The command."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     given = _arguments().parse_args()
+    dialect = Dialect(given.encoding, given.delimiter, quotes_enclose=given.quotes == "enclose")
     try:
-        prepare_run(
-            given.images,
-            given.out,
-            given.images_per_chunk,
-            labels=given.labels,
-            image_column=given.image_column,
-            label_columns=given.label_columns,
-            missing_labels=given.missing_labels,
-            levels=parse_levels(given.labels_from_folders) if given.labels_from_folders else (),
-            laptop=given.laptop,
-            dialect=Dialect(given.encoding, given.delimiter, quotes_enclose=given.quotes == "enclose"),
-        )
+        if given.from_predictions:
+            _refuse_other_options(given)
+            photographs = given.images[0] if given.images else None
+            add_corrected_chunk(given.from_predictions, given.out, photographs, dialect)
+        elif not given.images:
+            raise InputError("--images: name the folders and zips of the photographs")
+        else:
+            prepare_run(
+                given.images,
+                given.out,
+                given.images_per_chunk,
+                labels=given.labels,
+                image_column=given.image_column,
+                label_columns=given.label_columns,
+                missing_labels=given.missing_labels,
+                levels=parse_levels(given.labels_from_folders) if given.labels_from_folders else (),
+                laptop=given.laptop,
+                dialect=dialect,
+            )
     except InputError as error:
         sys.stderr.write(f"write_manifest: {error}\n")
         return BAD_INPUT
-    logger.info(WHAT_NEXT.format(run=given.out, target=" experiments" if given.laptop else ""))
+    what_next = NEXT_WITH_CORRECTIONS if given.from_predictions else WHAT_NEXT
+    logger.info(what_next.format(run=given.out, target=" experiments" if given.laptop else ""))
     return 0
+
+
+def _refuse_other_options(given: argparse.Namespace) -> None:
+    """Refuse what has no meaning for a table of predictions."""
+    if others := [f"--{name.replace('_', '-')}" for name in ALONE if getattr(given, name)]:
+        raise InputError(f"--from-predictions: takes its labels from the table; leave out {', '.join(others)}")
+    if given.images and len(given.images) > 1:
+        raise InputError("--images: a table of predictions has one zip of photographs; name that alone")
 
 
 if __name__ == "__main__":

@@ -94,6 +94,7 @@ NEEDED = {
     "roll_up_predictions": TABLES,
     "seal_records": [],
     "select_trial": [],
+    "show_predictions": [*ARROW, "h5py", *IMAGES],
     "summarise_boxes": FIGURES,
     "summarise_dataset": FIGURES,
     "summarise_experiments": TABLES,

@@ -11,8 +11,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bioscan1m.foundation.archives import ZipWriter, read_members
+from bioscan1m.foundation.archives import ZipWriter, list_members, read_members
+from bioscan1m.foundation.tsv import write_rows
+from bioscan1m.foundation.user_tables import Dialect
 from bioscan1m.metadata.table import NO_SPLIT, PUBLISHED_EXPERIMENTS
+from bioscan1m.plan.corrected_chunk import add_corrected_chunk
 from job_lists import (
     DETECTED_ANEW,
     JOINS_OF_IMAGES,
@@ -33,6 +36,23 @@ def test_a_new_chunk_runs_its_own_jobs_and_the_joins(run: Path) -> None:
     with (run / "chunks.tsv").open("a") as manifest:
         manifest.write("4\tsource/another.zip\t\t\n")
     assert planned(run, "dataset") == ONE_CHUNK | JOINS_OF_IMAGES | JOINS_OF_METADATA
+
+
+def test_corrected_photographs_are_the_next_chunk_with_their_labels(run: Path) -> None:
+    place = run / "results/predictions/new-1a2b3c4d"
+    place.mkdir(parents=True)
+    shutil.copy(run / "source/bioscan_images_original_full_part3.zip", place / "photographs.zip")
+    members = list_members(place / "photographs.zip")
+    corrected = {member.image_file: name for member, name in zip(members, ["ok", "Hymenoptera"], strict=False)}
+    rows = [(one.image_file, "Chironomidae", "family", corrected.get(one.image_file, "")) for one in members]
+    write_rows(place / "predictions.tsv", ("image_file", "taxon", "rank", "correct"), rows)
+    add_corrected_chunk(place / "predictions.tsv", run, None, Dialect())
+
+    labelled = read_all(run / "source/BIOSCAN_Insect_Dataset_metadata.tsv").set_index("chunk_number").loc["4"]
+    assert labelled["image_file"].tolist() == [f"new-1a2b3c4d~{name}" for name in corrected]
+    assert labelled["order"].tolist() == ["Diptera", "Hymenoptera"]
+    assert labelled["family"].tolist() == ["Chironomidae", "not_classified"]
+    assert planned(run, "dataset") == {"fetch_metadata": 1} | ONE_CHUNK | JOINS_OF_IMAGES | JOINS_OF_METADATA
 
 
 @pytest.mark.parametrize("what", ["source", "checksum"])

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Locator, Page, Request, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
+
+from browser import Heard, listen_to, open_browser
 
 pytestmark = pytest.mark.workflow
 
 RULES = Path(__file__).parents[2] / "rules"
-BROWSERS = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser")
 DESKTOP = {"width": 1440, "height": 900}
-LOCAL = ("file:", "data:", "blob:")
 # The navigation, its rows of results, and in each of them the buttons that show a result and its caption.
 NAVIGATION, ROWS, SHOW, EXPLAIN = "nav >> nth=0", "nav tbody tr", "a >> nth=0", "a >> nth=1"
 CONTENT = "#app div.grow.h-screen"
@@ -38,25 +36,18 @@ class Shown:
 
 @dataclass
 class Walk:
-    """What a visitor of all pages of the report has seen, and what the browser complained of."""
+    """What a visitor of all pages of the report has seen, and what the browser had to say."""
 
+    heard: Heard
     shown: dict[str, Shown] = field(default_factory=dict)
     landing: str = ""
-    complaints: list[str] = field(default_factory=list)
-    fetched: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
     """An empty page at desktop width."""
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=browser, args=arguments)
-        yield started.new_page(viewport=DESKTOP)
-        started.close()
+    with open_browser() as browser:
+        yield browser.new_page(viewport=DESKTOP)
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +58,7 @@ def walk(page: Page, small_run) -> Walk:
 
 def visit(page: Page, report: Path) -> Walk:
     """Open the report and every result in each of its categories, with the links that a reader has."""
-    walk = Walk()
-    page.on("console", lambda message: walk.complaints.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: walk.complaints.append(str(error)))
-    page.on("request", lambda request: _note(request, walk.fetched))
+    walk = Walk(listen_to(page))
     page.goto(report.as_uri())
     page.add_style_tag(content="* { transition: none !important; }")  # a click waits until nothing moves
     page.locator("#rulegraph canvas, #rulegraph svg").first.wait_for()
@@ -79,11 +67,6 @@ def visit(page: Page, report: Path) -> Walk:
         for subcategory in page.evaluate("category => Object.keys(categories[category])", category):
             walk.shown |= _visit_results(page, category, subcategory)
     return walk
-
-
-def _note(request: Request, fetched: list[str]) -> None:
-    if not request.url.startswith(LOCAL):
-        fetched.append(request.url)
 
 
 def _visit_results(page: Page, category: str, subcategory: str) -> dict[str, Shown]:
@@ -146,11 +129,11 @@ def declared_categories() -> set[str]:
 
 
 def test_the_browser_has_nothing_to_complain_of(walk: Walk) -> None:
-    assert walk.complaints == []
+    assert walk.heard.complaints == []
 
 
 def test_the_report_fetches_nothing(walk: Walk) -> None:
-    assert walk.fetched == []
+    assert walk.heard.fetched == []
 
 
 def test_it_has_the_categories_of_the_rules_and_every_result_can_be_reached(page: Page, walk: Walk) -> None:

@@ -14,7 +14,8 @@ from write_manifest import prepare_run
 
 pytestmark = pytest.mark.workflow
 
-OF_PREDICT = {"fetch_photographs", "resize_photographs", "pack_photographs", "predict_photographs", "predict"}
+PREPARE = ("fetch_photographs", "resize_photographs", "pack_photographs")
+OF_PREDICT = (*PREPARE, "predict_photographs", "show_predictions")
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +49,14 @@ def test_predict_needs_only_what_experiments_makes(run: Path) -> None:
     jobs = planned_jobs(
         snakemake_succeeds(run, "predict", "--dry-run", "--quiet", "rules", "--allowed-rules", *allowed)
     )
-    assert jobs == {**dict.fromkeys(OF_PREDICT - {"predict"}, 2), "predict": 1, "total": 9}
+    assert jobs == {**dict.fromkeys(OF_PREDICT, 2), "predict": 1, "total": 11}
 
 
 def test_a_table_of_predictions_stays_until_the_new_one_is_whole() -> None:
     """Snakemake removes all other outputs before their job runs."""
     rule = (REPOSITORY / "rules/predict.smk").read_text().partition("rule predict_photographs:")[2]
-    assert re.findall(r'update\(f"\{PHOTOGRAPHS\}/(\S+)"\)', rule) == ["predictions.tsv", "predictions.png"]
+    assert re.findall(r'update\(f"\{PHOTOGRAPHS\}/(\S+)"\)', rule) == [
+        "predictions.tsv",
+        "predictions.png",
+        "predictions.html",
+    ]

@@ -61,7 +61,7 @@ CLASSIFYING = {"compute_features", "train_classifier", "test_classifier", "embed
 DECODING = {
     *("crop_chunk", "draw_classes", "draw_crops", "draw_doubtful", "draw_experiment", "find_label_errors"),
     *("list_unusable_images", "clean_annotations", "fetch_detector", "fine_tune_detector"),
-    *("hash_images", "measure_channels", "resize_chunk"),
+    *("hash_images", "measure_channels", "resize_chunk", "show_predictions"),
     *DETECTING,
     *CLASSIFYING,
 }

@@ -137,6 +137,11 @@ def test_line_ends_do_not_count(scripts):
         assert changed_by(scripts, name, FILES[name].replace("\n", "\r\n")) == set()
 
 
+@pytest.mark.parametrize("name", ["page.css", "page.js"])
+def test_style_and_script_of_a_page_count(scripts, name):
+    assert changed_by(scripts, f"bioscan1m/published/{name}", "new\n") == {"tables"}
+
+
 def test_tables_beside_a_module_count_even_when_it_is_imported_late(scripts):
     assert changed_by(scripts, "bioscan1m/published/table5.tsv", "a\tc\n") == {"tables"}
     assert changed_by(scripts, "bioscan1m/published/table6.tsv", "new\n") == {"tables"}

@@ -9,8 +9,8 @@ would run everything again. The digest is that of a text, which is made in these
 3. The arguments of an error count only where code that was reached uses such an error after it caught it; otherwise
    they are a message that ends the job. The caught types are known only after a walk through the code, so the walk is
    repeated until it finds no further ones.
-4. The effects of all other modules that are imported, and the tables in the folder of a reached module's name
-   (`published/` for `published.py`), are added.
+4. The effects of all other modules that are imported, and the tables, styles and scripts in the folder of a reached
+   module's name (`published/` for `published.py`), are added.
 
 docs/updates.md has examples, and the reasons. Every job of a cluster plans anew, so the digests are stored, with the
 digest of all sources, beside the modules that Python compiles.
@@ -38,6 +38,9 @@ LIBRARY = Path(__file__).parents[1]
 SCRIPTS = LIBRARY.parent
 # Compressed, so that grep does not print its one long line.
 KEPT = Path(cache_from_source(str(LIBRARY / "code_digests.py"))).with_suffix(".json.gz")
+
+# Files beside modules that are part of what these write: tables, and the style and script of a page.
+COUNTED_FILES = ("*.tsv", "*.css", "*.js")
 
 # Built-in errors whose arguments are more than text.
 MADE_OF_VALUES = frozenset({"OSError", "StopIteration"})
@@ -83,8 +86,8 @@ class Code:
         others = self.imported_for(script) - {script}
         pieces = (effect for name in others for effect in self.module(name).effects)
         effects = sorted(_walk(self, [effect], own.caught).text for effect in pieces)
-        tables = (table for name in {reached.module for reached in own.reached} for table in self._tables(name))
-        contents = sorted(f"{table.name}\n{table.read_text(encoding='utf-8')}" for table in tables)
+        files = (file for name in {reached.module for reached in own.reached} for file in self._files_beside(name))
+        contents = sorted(f"{file.name}\n{file.read_text(encoding='utf-8')}" for file in files)
         return "\n".join([own.text, *effects, *contents])
 
     def module(self, name: str) -> Module:
@@ -152,8 +155,9 @@ class Code:
         place = self.scripts.joinpath(*name.split("."))
         return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
 
-    def _tables(self, name: str) -> list[Path]:
-        return list(self.scripts.joinpath(*name.split(".")).glob("*.tsv"))
+    def _files_beside(self, name: str) -> list[Path]:
+        folder = self.scripts.joinpath(*name.split("."))
+        return [file for kind in COUNTED_FILES for file in folder.glob(kind)]
 
 
 class Walked(NamedTuple):
@@ -269,7 +273,7 @@ def _is_code(path: Path) -> bool:
 def _sources() -> str:
     """SHA-256 of all files that a digest can depend on."""
     digest = hashlib.sha256()
-    for path in sorted([*SCRIPTS.rglob("*.py"), *SCRIPTS.rglob("*.tsv")]):
+    for path in sorted(path for kind in ("*.py", *COUNTED_FILES) for path in SCRIPTS.rglob(kind)):
         content = path.read_bytes()
         digest.update(f"{path.relative_to(SCRIPTS).as_posix()} {len(content)}\n".encode() + content)
     return digest.hexdigest()

@@ -128,7 +128,7 @@ def write_own_metadata(
     of_table = match_names(labels.path, images, labels.rows)
     cells = {image: of_table.get(image, {}) | folders.cells.get(image, {}) for image in images}
     rows = [
-        _metadata_row(key, chunk.name, cells[path], columns, further=further)
+        own_metadata_row(key, chunk.name, cells[path], columns, further=further)
         for chunk in chunks
         for path, key in zip(chunk.paths, chunk.keys, strict=True)
     ]
@@ -148,10 +148,21 @@ def _label_columns(path: Path, header: list[str], image_column: str, wanted: lis
     return tuple(column for column in columns if column not in (image_column, *FILLED_IN))
 
 
-def _metadata_row(
+def own_metadata_row(
     image_file: str, chunk: str, cells: dict[str, str], labels: Collection[str], *, further: Iterable[str]
 ) -> dict[str, str]:
-    """The row of one image; `cells` is its row of the user's table, empty where it has none."""
+    """The row of one image in metadata.tsv.
+
+    Args:
+        image_file: its key.
+        chunk: the name of its chunk.
+        cells: its row of the user's table, empty where it has none.
+        labels: the columns that are labels.
+        further: the columns after those of the source metadata.
+
+    Returns:
+        The cells by column; a taxon or label that is not known is `not_classified`.
+    """
     taxa = {rank: cells.get(rank) or NOT_CLASSIFIED for rank in RANKS}
     finest = [NOT_CLASSIFIED, *(taxon for taxon in taxa.values() if taxon != NOT_CLASSIFIED)][-1]
     return {
