@@ -1,4 +1,4 @@
-"""Check, before the first job, what a run needs of a machine: the login node, or a compute node by the scheduler.
+"""NodeCheck, before the first job, what a run needs of a machine: the login node, or a compute node by the scheduler.
 
     python workflow_scripts/preflight.py runs/mine
     srun --gpus=1 --time=10 .venv/bin/python workflow_scripts/preflight.py runs/mine --gpu
@@ -45,7 +45,7 @@ USE_THE_GPU = (
 
 
 @dataclass(frozen=True)
-class Check:
+class NodeCheck:
     """The result of one check; `remedy` is what to do, empty where all is well."""
 
     name: str
@@ -54,13 +54,13 @@ class Check:
     remedy: str = ""
 
 
-def check_packages() -> Check:
+def check_packages() -> NodeCheck:
     """Whether the environment can be imported here, and how long that takes."""
     started = time.perf_counter()
     done = _printed(sys.executable, "-c", f"import {', '.join(PACKAGES)}")
     seconds = time.perf_counter() - started
     if done.returncode:
-        return Check(
+        return NodeCheck(
             "packages", FAILED, _last_line(done.stderr), "put the checkout with its .venv where this node sees it"
         )
     found = f"imported in {seconds:.0f} s"
@@ -68,22 +68,22 @@ def check_packages() -> Check:
         remedy = (
             "each job waits so long: keep .venv on a faster file system, or in a container (one file in place of many)"
         )
-        return Check("packages", WARNING, found, remedy)
-    return Check("packages", OK, found)
+        return NodeCheck("packages", WARNING, found, remedy)
+    return NodeCheck("packages", OK, found)
 
 
-def check_gpu() -> Check:
+def check_gpu() -> NodeCheck:
     """Whether PyTorch computes on the GPU."""
     done = _printed(sys.executable, "-c", USE_THE_GPU)
     if done.returncode == 0:
-        return Check("GPU", OK, done.stdout.strip().removesuffix(" 64"))
+        return NodeCheck("GPU", OK, done.stdout.strip().removesuffix(" 64"))
     remedy = (
         "ask the scheduler for a GPU; install PyTorch for GPUs (make TORCH=cuda), for the CUDA of the node's driver"
     )
-    return Check("GPU", FAILED, _last_line(done.stderr), f"{remedy}: docs/installation.md")
+    return NodeCheck("GPU", FAILED, _last_line(done.stderr), f"{remedy}: docs/installation.md")
 
 
-def check_room(run: Path, chunks: Collection[Source], keep_chunks: bool) -> Iterator[Check]:
+def check_room(run: Path, chunks: Collection[Source], keep_chunks: bool) -> Iterator[NodeCheck]:
     """Whether the run's folder has bytes and inodes for what a whole run writes."""
     fetched = sum(chunk.get("bytes") or CHUNK_BYTES for chunk in chunks)
     needed, free = fetched * (MADE_OF_A_BYTE + keep_chunks), shutil.disk_usage(run).free
@@ -91,36 +91,40 @@ def check_room(run: Path, chunks: Collection[Source], keep_chunks: bool) -> Iter
     if unknown := sum(not chunk.get("bytes") for chunk in chunks):
         found += f" (20 GB assumed for each of {unknown} whose bytes are not in the manifest)"
     remedy = "make room, or set fetch.keep_chunks: false, or start from published crops (docs/sources.md)"
-    yield Check("disk", OK, found) if free > needed else Check("disk", WARNING, found, remedy)
+    yield NodeCheck("disk", OK, found) if free > needed else NodeCheck("disk", WARNING, found, remedy)
     files, inodes = len(chunks) * FILES_PER_CHUNK + FURTHER_FILES, os.statvfs(run)
     if inodes.f_files:  # some file systems have no fixed number
         found = f"{inodes.f_favail:,} free, about {files:,} needed"
         enough = inodes.f_favail > files
         yield (
-            Check("inodes", OK, found) if enough else Check("inodes", WARNING, found, "ask for a larger quota of files")
+            NodeCheck("inodes", OK, found)
+            if enough
+            else NodeCheck("inodes", WARNING, found, "ask for a larger quota of files")
         )
 
 
-def check_clock(run: Path) -> Check:
+def check_clock(run: Path) -> NodeCheck:
     """Whether the times of new files are those of this node's clock."""
     with tempfile.NamedTemporaryFile(dir=run) as file:
         skew = Path(file.name).stat().st_mtime - time.time()
     found = f"{skew:+.1f} s between file system and node"
     remedy = "have the clocks set (NTP): Snakemake decides by times of files what is to be made again"
-    return Check("clock", OK, found) if abs(skew) < LARGEST_SKEW else Check("clock", FAILED, found, remedy)
+    return NodeCheck("clock", OK, found) if abs(skew) < LARGEST_SKEW else NodeCheck("clock", FAILED, found, remedy)
 
 
-def check_locks(folder: Path) -> Check:
+def check_locks(folder: Path) -> NodeCheck:
     """Whether the file system of a folder locks files; copies in `scratch` are kept apart by locks."""
     with tempfile.NamedTemporaryFile(dir=folder) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            return Check("locks in scratch", WARNING, str(error), "jobs read in place: name another folder as scratch")
-    return Check("locks in scratch", OK, "files can be locked")
+            return NodeCheck(
+                "locks in scratch", WARNING, str(error), "jobs read in place: name another folder as scratch"
+            )
+    return NodeCheck("locks in scratch", OK, "files can be locked")
 
 
-def check_hdf5(run: Path) -> Check:
+def check_hdf5(run: Path) -> NodeCheck:
     """Whether an HDF5 file can be written and read."""
     with tempfile.TemporaryDirectory(dir=run) as folder:
         path = Path(folder, "package.hdf5")
@@ -129,39 +133,39 @@ def check_hdf5(run: Path) -> Check:
         with h5py.File(path, locking=False) as file:
             right = file["image"][()] == b"pixels"
     return (
-        Check("HDF5", OK, "written and read")
+        NodeCheck("HDF5", OK, "written and read")
         if right
-        else Check("HDF5", FAILED, "other bytes read", "use another disk")
+        else NodeCheck("HDF5", FAILED, "other bytes read", "use another disk")
     )
 
 
-def check_scratch(scratch: str) -> Iterator[Check]:
+def check_scratch(scratch: str) -> Iterator[NodeCheck]:
     """Whether `scratch` of the config is a folder here that can be written to; for copies of what jobs read."""
     folder = Path(os.path.expandvars(scratch))
     remedy = "jobs read in place, slowly: name a folder on the node's disk that is there in jobs (docs/cluster.md)"
     if "$" in str(folder) or not os.access(folder, os.W_OK):
         reason = "the variable is not set here" if "$" in str(folder) else "no folder that can be written to"
-        yield Check("scratch", WARNING, f"{scratch}: {reason}", remedy)
+        yield NodeCheck("scratch", WARNING, f"{scratch}: {reason}", remedy)
         return
-    yield Check("scratch", OK, f"{folder}: {shutil.disk_usage(folder).free // 10**9:,} GB free")
+    yield NodeCheck("scratch", OK, f"{folder}: {shutil.disk_usage(folder).free // 10**9:,} GB free")
     yield check_locks(folder)
 
 
-def check_scheduler() -> Iterator[Check]:
+def check_scheduler() -> Iterator[NodeCheck]:
     """What SLURM has, where its commands are: partitions with their limits, and accounting."""
     if not shutil.which("sinfo"):
         return
     partitions = _printed("sinfo", "-h", "-o", "%P %l %G")
     if partitions.returncode:
-        yield Check("SLURM", FAILED, _last_line(partitions.stderr), "sinfo must work here: is this a login node?")
+        yield NodeCheck("SLURM", FAILED, _last_line(partitions.stderr), "sinfo must work here: is this a login node?")
         return
     limits = "; ".join(sorted(set(partitions.stdout.splitlines())))
-    yield Check("partitions", OK, f"{limits} (partition, longest time, GPUs)")
+    yield NodeCheck("partitions", OK, f"{limits} (partition, longest time, GPUs)")
     works = bool(shutil.which("sacct")) and _printed("sacct", "-n", "-X").returncode == 0
-    yield Check("accounting", OK, "sacct works" if works else "none: the queue is asked for the state of jobs")
+    yield NodeCheck("accounting", OK, "sacct works" if works else "none: the queue is asked for the state of jobs")
 
 
-def check_all(run: Path, gpu: bool) -> list[Check]:
+def check_all(run: Path, gpu: bool) -> list[NodeCheck]:
     """All checks for the run in a folder, with that of a GPU if asked for.
 
     Raises InputError where the folder has no config, or its manifest cannot be read.
@@ -185,12 +189,12 @@ def _read_config(run: Path) -> dict:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def _tried(name: str, check: Callable[[Path], Check], run: Path) -> Check:
+def _tried(name: str, check: Callable[[Path], NodeCheck], run: Path) -> NodeCheck:
     """The check, or the reason why its files cannot be written."""
     try:
         return check(run)
     except OSError as error:
-        return Check(name, FAILED, str(error), "the folder of the run must be writable from here")
+        return NodeCheck(name, FAILED, str(error), "the folder of the run must be writable from here")
 
 
 def _printed(*command: str) -> subprocess.CompletedProcess[str]:
@@ -201,7 +205,7 @@ def _last_line(text: str) -> str:
     return (text.strip() or "no message").splitlines()[-1]
 
 
-def as_text(checks: list[Check]) -> str:
+def as_lines(checks: list[NodeCheck]) -> str:
     """One line for each check, with its remedy below."""
     width = max(len(check.name) for check in checks)
     lines = []
@@ -223,7 +227,7 @@ def main() -> int:
     except InputError as error:
         sys.stderr.write(f"preflight: {error}\n")
         return 2
-    sys.stdout.write(as_text(checks))
+    sys.stdout.write(as_lines(checks))
     return int(any(check.result == FAILED for check in checks))
 
 

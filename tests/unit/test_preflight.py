@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from preflight import FAILED, OK, WARNING, Check, as_text, check_clock, check_gpu, check_room, check_scratch
+from preflight import FAILED, OK, WARNING, NodeCheck, as_lines, check_clock, check_gpu, check_room, check_scratch
 
 REPOSITORY = Path(__file__).parents[2]
 SCRIPT = REPOSITORY / "workflow_scripts/preflight.py"
@@ -64,7 +64,7 @@ def test_a_node_without_a_gpu_fails_where_one_is_asked_for():
 
 
 def test_each_check_has_one_line_and_its_remedy_below():
-    text = as_text([Check("disk", OK, "much"), Check("inodes", WARNING, "few", "ask for more")])
+    text = as_lines([NodeCheck("disk", OK, "much"), NodeCheck("inodes", WARNING, "few", "ask for more")])
     assert text.split(os.linesep) == [
         "ok      disk    much",
         "warning inodes  few",
