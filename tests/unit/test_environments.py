@@ -214,7 +214,7 @@ def undeclared(modules: set[str], declared: set[str]) -> set[str]:
 def test_what_a_run_imports_is_declared() -> None:
     modules = imported(OF_A_RUN) | imported_by_rules()
     assert {"torch", "numpy", "snakemake"} <= modules
-    assert undeclared(modules, names_of(direct_dependencies("cloud", "excel", "heic", "tensorboard"))) == set()
+    assert undeclared(modules, names_of(direct_dependencies("cloud", "excel", "heic", "tensorboard", "timm"))) == set()
 
 
 def test_what_the_tests_import_is_declared() -> None:
@@ -227,7 +227,9 @@ def test_what_is_declared_is_imported_or_has_a_reason() -> None:
     of_a_run = set().union(*map(distributions_of, imported(OF_A_RUN) | imported_by_rules()))
     of_tests = set().union(*map(distributions_of, imported(OF_TESTS)))
     not_imported = names_of(direct_dependencies()) - of_a_run
-    not_imported |= names_of(direct_dependencies("cloud", "excel", "heic", "tensorboard", "dev")) - of_a_run - of_tests
+    not_imported |= (
+        names_of(direct_dependencies("cloud", "excel", "heic", "tensorboard", "timm", "dev")) - of_a_run - of_tests
+    )
     assert not_imported == set(NOT_IMPORTED)
 
 
