@@ -142,7 +142,6 @@ def test_the_hosted_tests_are_those_of_ci_run_on_the_pythons_of_the_project() ->
 NOT_IMPORTED = {
     "snakemake-executor-plugin-slurm": "Snakemake loads it by name (profiles/slurm)",
     "snakemake-executor-plugin-slurm-jobstep": "the former's jobs load it by name",
-    "scipy": "transformers matches boxes in the loss of its detectors by it",
     "pygments": "Snakemake colours the scripts in a report by it",
     "s3fs": "fsspec opens s3:// by it",
     "gcsfs": "fsspec opens gs:// by it",
@@ -214,7 +213,7 @@ def undeclared(modules: set[str], declared: set[str]) -> set[str]:
 def test_what_a_run_imports_is_declared() -> None:
     modules = imported(OF_A_RUN) | imported_by_rules()
     assert {"torch", "numpy", "snakemake"} <= modules
-    assert undeclared(modules, names_of(direct_dependencies("cloud", "excel", "heic", "tensorboard"))) == set()
+    assert undeclared(modules, names_of(direct_dependencies("cloud", "excel", "heic", "tensorboard", "timm"))) == set()
 
 
 def test_what_the_tests_import_is_declared() -> None:
@@ -227,7 +226,9 @@ def test_what_is_declared_is_imported_or_has_a_reason() -> None:
     of_a_run = set().union(*map(distributions_of, imported(OF_A_RUN) | imported_by_rules()))
     of_tests = set().union(*map(distributions_of, imported(OF_TESTS)))
     not_imported = names_of(direct_dependencies()) - of_a_run
-    not_imported |= names_of(direct_dependencies("cloud", "excel", "heic", "tensorboard", "dev")) - of_a_run - of_tests
+    not_imported |= (
+        names_of(direct_dependencies("cloud", "excel", "heic", "tensorboard", "timm", "dev")) - of_a_run - of_tests
+    )
     assert not_imported == set(NOT_IMPORTED)
 
 
