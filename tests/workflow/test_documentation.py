@@ -49,8 +49,9 @@ def commands() -> list[str]:
     return list(dict.fromkeys(re.sub(r"\s+", " ", re.sub(r"\s#.*", "", line)).strip() for line in lines))
 
 
-# These would fetch terabytes or train for days: they are planned here; tests/slurm runs the same with a small config.
+# These would fetch terabytes or train for long: they are planned here; tests/slurm runs the same with a small config.
 PLANNED = {
+    "snakemake experiments --directory runs/laptop --profile profiles/demo",
     "snakemake all --directory runs/mine --profile profiles/demo --resources gpu=1 downloads=4",
     "snakemake --profile slurm",
     "snakemake --profile slurm --workflow-profile site",

@@ -105,6 +105,11 @@ def test_features_do_not_depend_on_cores_and_processes(toy, weights, features, o
     assert again.image_files == table.image_files and np.array_equal(again.vectors, table.vectors)
 
 
+def test_no_readable_image_is_an_error(weights, tmp_path):
+    with pytest.raises(InputError, match="none of 50 images can be read"):
+        features_of(make_package(tmp_path, damaged=sum(IMAGES.values())), weights)
+
+
 def test_images_of_several_experiments_are_computed_once(toy):
     assert images_of([toy[1], toy[1]]) == read_parquet(toy[1])["image_file"].to_pylist()
 

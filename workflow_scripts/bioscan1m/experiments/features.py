@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,13 +74,19 @@ def compute_features(
         return batch, vectors_of(batch.images.to(device)).cpu().numpy() if len(batch.labels) else None
 
     batches = Batches(package, LabelledImages(list(image_files), np.zeros(len(image_files), np.int64)), settings)
+    threads = passes_at_a_time(device, cores, settings.threads)
+    return _collect(map_in_order(compute, batches, threads), image_files)
+
+
+def _collect(computed: Iterable[tuple[Batch, np.ndarray | None]], image_files: Sequence[str]) -> Features:
+    """The features of batches in order. Raises InputError where no image could be read."""
     progress, read, vectors = Progress("features", len(image_files)), [], []
     skipped: dict[str, str] = {}
-    for batch, computed in map_in_order(compute, batches, passes_at_a_time(device, cores, settings.threads)):
+    for batch, of_batch in computed:
         skipped |= {image_files[place]: reason for place, reason in batch.skipped}
-        if computed is not None:
+        if of_batch is not None:
             read += [image_files[place] for place in batch.indices]
-            vectors.append(computed)
+            vectors.append(of_batch)
         progress.advance(len(batch.labels) + len(batch.skipped))
     if not read:
         raise InputError(f"none of {len(image_files)} images can be read; the first: {next(iter(skipped.items()))}")
