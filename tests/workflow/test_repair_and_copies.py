@@ -17,17 +17,19 @@ from workflow_runs import compared_results
 pytestmark = pytest.mark.workflow
 
 CROPS = "results/cropped/bioscan_images_cropped_full_part1.zip"
-BOXES = "results/statistics/boxes.tsv"
+BOXES = "results/boxes/part1.parquet"
 RECORD = "results/provenance/records/crop_chunk/part2.json"
 
 
 def test_missing_and_damaged_files_and_records_are_made_again_and_nothing_else(run: Path, capfd) -> None:
     before = compared_results(run)
     kept = {path: (run / path).stat().st_mtime_ns for path in before if path not in (CROPS, BOXES)}
+    time = (run / CROPS).stat().st_mtime_ns
     (run / CROPS).write_bytes(b"\xff" * 64)
+    os.utime(run / CROPS, ns=(time, time))
     (run / BOXES).unlink()
     (run / RECORD).write_text("{")
-    assert planned(run) == {}  # Snakemake notices a missing file only where a job has to read it
+    assert planned(run) == {}  # Snakemake looks at no content, and not at files that no job has to read
     assert repair_run(run, HERE, list_only=True) == 1
     assert repair_run(run, HERE, list_only=False) == 0
     printed = capfd.readouterr().out
@@ -44,6 +46,6 @@ def test_a_copy_without_times_and_notes_is_a_run_after_its_adoption(run: Path) -
     for number, path in enumerate(files):
         os.utime(path, (2_000_000_000 - number, 2_000_000_000 - number))
     shutil.rmtree(run / ".snakemake")
-    assert planned(run)["train_classifier"] > 0
+    assert planned(run) != {}
     assert adopt_run(run) == 0
     assert planned(run) == {}
