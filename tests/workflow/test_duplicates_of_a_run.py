@@ -42,12 +42,13 @@ def test_a_copy_in_another_chunk_has_the_role_of_its_original(tmp_path: Path) ->
     with zipfile.ZipFile(first) as archive, zipfile.ZipFile(second) as other:
         original, copy = archive.namelist()[3], other.namelist()[5]
         replace_by_copy(second, copy, archive.read(original))
+    manifest = pd.read_csv(run / "chunks.tsv", sep="\t").assign(bytes=None, checksum=None)
+    manifest.to_csv(run / "chunks.tsv", sep="\t", index=False)
     assert plan(run, "splits") == SPLIT
     config = yaml.safe_load((run / "config.yaml").read_text())
     config["splits"] |= {"duplicates": "together", "policy": "fresh"}
     write_config(run, config)
-    chunks = len((run / "chunks.tsv").read_text().splitlines()) - 1
-    searched = {"fetch_chunk": chunks, "hash_images": chunks, "find_duplicates": 1}
+    searched = {"fetch_chunk": len(manifest), "hash_images": len(manifest), "find_duplicates": 1}
     assert plan(run, "splits") == SPLIT | searched
     snakemake_succeeds(run, "splits")
     found = pd.read_csv(run / "results/metadata/duplicates.tsv", sep="\t", index_col=0)
