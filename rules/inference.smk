@@ -9,6 +9,7 @@ rule form_prediction_sets:
     input:
         validation=collect(rules.test_classifier.output.validation_predictions, experiment=PLAN.experiments),
         test=collect(rules.test_classifier.output.predictions, experiment=PLAN.experiments),
+        metadata=ancient(rules.write_parquet.output.parquet),
     output:
         sets=collect("results/experiments/{experiment}/prediction_sets.parquet", experiment=PLAN.experiments),
         summary="results/summary/prediction_sets.tsv",
@@ -24,7 +25,9 @@ rule form_prediction_sets:
     resources:
         **per_attempt(mem_mb=8_000, runtime=30),
     params:
+        **unwatched("metadata"),
         experiments=PLAN.experiments,
+        group=config["splits"]["group"],
         levels=config["inference"]["confidence_levels"],
         code=code_digest("form_prediction_sets"),
     message:

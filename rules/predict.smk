@@ -104,9 +104,18 @@ rule predict_photographs:
             stage=[*only_if(PREDICTS_ON_CROPS, "detect", "crop"), PACKAGE],
             allow_missing=True,
         ),
-        metadata=str(rules.write_parquet.output.parquet),  # a path alone asks for no rule: make predict runs none of these
+        # A path alone asks for no rule: make predict runs none of these.
+        metadata=str(rules.write_parquet.output.parquet),
+        run_boxes=ancient(
+            only_if(
+                PREDICTS_ON_CROPS and PLAN.from_originals,
+                *collect(str(rules.detect_insects.output.boxes), chunk=PLAN.chunks),
+            )
+        ),
         selections=collect(rules.select_trial.output.selection, experiment=PLAN.predicting),
-        calibrations=collect(rules.test_classifier.output.validation_predictions, experiment=PLAN.predicting),
+        validations=collect(rules.test_classifier.output.validation_predictions, experiment=PLAN.predicting),
+        calibrations=collect(rules.test_classifier.output.predictions, experiment=PLAN.predicting),
+        embeddings=collect(rules.embed_images.output.embeddings, experiment=PLAN.predicting),
         models=of_trials(rules.train_classifier.output.model, PLAN.predicting),
     output:
         # Those that are there stay until the new ones are whole: other outputs are removed before a job runs.
@@ -124,8 +133,10 @@ rule predict_photographs:
         **per_attempt(mem_mb=32_000, runtime=120),
         gpu=1,
     params:
+        **unwatched("run_boxes"),
         labels=only(PLAN.label_columns(), *PLAN.predicting),
         levels=config["inference"]["confidence_levels"],
+        false_alarms=config["inference"]["false_alarms"],
         code=code_digest("predict_photographs"),
     message:
         "Predict what is on the photographs of {wildcards.chunk}."

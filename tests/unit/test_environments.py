@@ -142,7 +142,6 @@ def test_the_hosted_tests_are_those_of_ci_run_on_the_pythons_of_the_project() ->
 NOT_IMPORTED = {
     "snakemake-executor-plugin-slurm": "Snakemake loads it by name (profiles/slurm)",
     "snakemake-executor-plugin-slurm-jobstep": "the former's jobs load it by name",
-    "scipy": "transformers matches boxes in the loss of its detectors by it",
     "pygments": "Snakemake colours the scripts in a report by it",
     "s3fs": "fsspec opens s3:// by it",
     "gcsfs": "fsspec opens gs:// by it",

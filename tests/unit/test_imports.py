@@ -42,6 +42,7 @@ STANDARD = (
 )
 ARROW, IMAGES, TABLES = ["pyarrow.parquet"], ["PIL.ImageCms", "numpy"], ["pandas", "pyarrow.parquet"]
 FIGURES = [*TABLES, "matplotlib.figure"]
+STATISTICS = ["scipy.optimize", "scipy.special", "scipy.stats"]
 DOWNLOADS = ["requests", "gdown", "fsspec.core"]
 # torch.distributed is for the processes that share a training.
 CLASSIFIER = ["torch.nn.parallel", "torch.utils.data", "safetensors.torch", "h5py", *ARROW, *IMAGES]
@@ -73,7 +74,7 @@ NEEDED = {
     "fetch_file": DOWNLOADS,
     "find_label_errors": [*FIGURES, "h5py"],
     "fine_tune_detector": [*DETECTOR, "pycocotools.cocoeval"],
-    "form_prediction_sets": FIGURES,
+    "form_prediction_sets": [*FIGURES, *STATISTICS],
     "import_classifier": CLASSIFIER,
     "import_detector": DETECTOR,
     "join_all_quarantine": [],
@@ -84,7 +85,7 @@ NEEDED = {
     "measure_channels": [*ARROW, "h5py", *IMAGES],
     "pack_hdf5": ["h5py"],
     "pack_zip": [],
-    "predict_photographs": [*CLASSIFIER, *FIGURES],
+    "predict_photographs": [*CLASSIFIER, *FIGURES, *STATISTICS[:2]],
     "reconcile_images": TABLES,
     "render_tables": TABLES,
     "resize_chunk": IMAGES,
