@@ -7,7 +7,6 @@ MAKES  results/experiments/{experiment}/{prediction_sets,ranks}.parquet, tables 
 
 rule form_prediction_sets:
     input:
-        validation=collect(rules.test_classifier.output.validation_predictions, experiment=PLAN.experiments),
         test=collect(rules.test_classifier.output.predictions, experiment=PLAN.experiments),
         metadata=ancient(rules.write_parquet.output.parquet),
     output:
@@ -62,7 +61,7 @@ rule roll_up_predictions:
 
 rule find_label_errors:
     input:
-        validation=rules.form_prediction_sets.input.validation,
+        validation=collect(rules.test_classifier.output.validation_predictions, experiment=PLAN.experiments),
         test=rules.form_prediction_sets.input.test,
         package=ancient(CLASSIFIER_PACKAGE),
     output:
@@ -90,7 +89,7 @@ rule find_label_errors:
 rule list_unusable_images:
     input:
         boxes=collect(rules.detect_insects.output.boxes, chunk=PLAN.chunks),
-        validation=rules.form_prediction_sets.input.validation,
+        validation=rules.find_label_errors.input.validation,
         test=rules.form_prediction_sets.input.test,
         package=rules.draw_doubtful.input.package,
         crops=ancient("results/packages/cropped_256.hdf5"),

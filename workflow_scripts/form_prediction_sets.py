@@ -12,11 +12,10 @@ if __name__ == "__main__":
     with job(snakemake) as record:
         inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
         experiments = []
-        for experiment, validation, predictions in zip(params.experiments, inputs.validation, inputs.test, strict=True):
+        for experiment, predictions in zip(params.experiments, inputs.test, strict=True):
             test = read_predictions(predictions)
             second_half = halves_by_specimen(inputs.metadata, test.image_files, params.group)
-            sets = form_test_sets(experiment, read_predictions(validation), test, second_half, params.levels)
-            experiments.append(sets)
+            experiments.append(form_test_sets(experiment, test, second_half, params.levels))
         for path, sets in zip(outputs.sets, experiments, strict=True):
             write_sets(path, sets)
         by_class = class_coverage(experiments)

@@ -11,6 +11,7 @@ from bioscan1m.inference.photograph_predictions import (
     tabulate_verdicts,
     to_classify,
 )
+from bioscan1m.inference.preparation import require_same_preparation
 from bioscan1m.inference.selected_classifier import load_selected
 from bioscan1m.jobs.context import job
 from bioscan1m.package.images import ImagePackage
@@ -18,11 +19,14 @@ from bioscan1m.package.images import ImagePackage
 if __name__ == "__main__":
     with job(snakemake) as record:
         inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
+        classifiers = [load_selected(selection, inputs.models) for selection in inputs.selections]
+        if params.same_preparation:
+            require_same_preparation(inputs.preparation, inputs.own_preparation, [one.trained for one in classifiers])
         package = ImagePackage(inputs.package)
         photographs = list_photographs(package, inputs.boxes, inputs.quarantine)
         files = map(Files, inputs.validations, inputs.calibrations, inputs.embeddings)
         chain = make_chain(
-            classifiers=[load_selected(selection, inputs.models) for selection in inputs.selections],
+            classifiers=classifiers,
             labels=params.labels,
             metadata=inputs.metadata,
             files=dict(zip(params.labels, files, strict=True)),

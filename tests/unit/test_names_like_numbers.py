@@ -130,7 +130,7 @@ def test_classes_of_predictions_and_their_figures_stay_as_written(tmp_path_facto
     write_predictions(folder / "predictions.parquet", predictions)
     assert read_predictions(folder / "predictions.parquet").classes == kinds
     assert read_parquet(folder / "predictions.parquet")["truth"].to_pylist() == kinds
-    sets = form_test_sets("by_kind", predictions, predictions, np.arange(count) % 2 == 0, [0.9])
+    sets = form_test_sets("by_kind", predictions, np.arange(count) % 2 == 0, [0.9])
     write_sets(folder / "sets.parquet", sets)
     assert {name for one in read_parquet(folder / "sets.parquet")["set_90"].to_pylist() for name in one} <= set(kinds)
     write_table(folder / "coverage.tsv", class_coverage([sets]))

@@ -27,6 +27,14 @@ def test_the_temperature_undoes_a_factor_of_the_logits(factor):
     assert found == pytest.approx(factor, rel=0.1)
 
 
+@pytest.mark.parametrize("images", [3, 30, 300])
+def test_images_that_are_all_right_make_no_probability_certain(images):
+    truth = np.arange(images) % 3
+    some = Predictions(["a", "b", "c"], [""] * images, truth, np.eye(3, dtype=np.float32)[truth])
+    found = probabilities(with_temperature(some, fit_temperature(some)).logits).max(axis=1)
+    assert found == pytest.approx((images + 1) / (images + 2), abs=0.01)
+
+
 @given(st.integers(0, 2**32 - 1), st.floats(0.01, 1000))
 def test_the_prediction_stays_and_the_temperature_is_within_its_limits(seed, scale):
     random = np.random.default_rng(seed)

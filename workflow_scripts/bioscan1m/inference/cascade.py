@@ -116,7 +116,7 @@ def name_set(
     members[np.where(own, chances, -1).argmax()] = True
     rank, taxon, classes = _common_taxon(stage, members, own, before)
     total = within.sum()
-    share = float(within[classes].sum() / total) if total > 0 else 1.0
+    share = min(1.0, float(within[classes].sum() / total)) if total > 0 else 1.0
     order = np.lexsort((-within, ~members))[: members.sum()]
     return Identification(
         members=[stage.rank.taxa[place] for place in order],

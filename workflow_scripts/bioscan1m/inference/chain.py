@@ -11,12 +11,11 @@ import numpy as np
 from bioscan1m.experiments.metrics import probabilities
 from bioscan1m.experiments.predictions import read_predictions
 from bioscan1m.inference.cascade import Stage, chain_of, level_of_each, name_set
-from bioscan1m.inference.conformal import Thresholds, class_thresholds
 from bioscan1m.inference.embeddings import embed
 from bioscan1m.inference.novelty import TrainingImages, distance_thresholds, read_training_images, validation_distances
 from bioscan1m.inference.photograph_predictions import Sighting
 from bioscan1m.inference.selected_classifier import SelectedClassifier
-from bioscan1m.inference.temperature import fit_temperature, with_temperature
+from bioscan1m.inference.temperature import Calibration, calibrate
 from bioscan1m.metadata.taxonomy import read_ranks
 
 
@@ -24,8 +23,8 @@ from bioscan1m.metadata.taxonomy import read_ranks
 class Files:
     """What the run has of one experiment."""
 
-    validation: str | Path  # predictions, of which the temperature is fitted
-    calibration: str | Path  # predictions for the test images, which have chosen neither epoch nor trial
+    validation: str | Path  # predictions for the validation images, which say what distance is unusual
+    calibration: str | Path  # those for the test images, which have chosen neither epoch nor trial
     embeddings: str | Path
 
 
@@ -35,8 +34,7 @@ class Link:
 
     stage: Stage
     classifier: SelectedClassifier
-    temperature: float
-    thresholds: Thresholds
+    calibration: Calibration
     known: TrainingImages
     unusual: np.ndarray  # (classes,) distance from which on an image is unlike the training images
 
@@ -47,7 +45,7 @@ class Link:
             return dict(findings)
         predictions, embeddings, skipped = embed(self.classifier.trained, package, asked)
         distances = self.known.distances(embeddings.vectors) / self.unusual[predictions.predicted]
-        chances = probabilities(predictions.logits / self.temperature)
+        chances = probabilities(predictions.logits / self.calibration.temperature)
         found = dict(findings) | {row["image_file"]: Sighting(reason=row["reason"]) for row in skipped}
         for name, own, distance in zip(predictions.image_files, chances, distances.tolist(), strict=True):
             found[name] = self._add(findings[name], own, distance)
@@ -68,7 +66,7 @@ class Link:
             if before.identification is None:
                 return Sighting(distance=distance, reason=unlike, models=models, recipes=recipes)
             return replace(before, reason=f"no finer taxon: {unlike}", models=models, recipes=recipes)
-        found = name_set(self.stage, chances, self.thresholds, before.identification)
+        found = name_set(self.stage, chances, self.calibration.thresholds, before.identification)
         return Sighting(found, distance, models=models, recipes=recipes)
 
 
@@ -121,15 +119,12 @@ def _link(
     false_alarms: float,
 ) -> Link:
     validation = read_predictions(files.validation)
-    temperature = fit_temperature(validation)
-    calibration = with_temperature(read_predictions(files.calibration), temperature)
     known = read_training_images(files.embeddings, empty)
     distances, predicted = validation_distances(known, files.embeddings, validation, empty)
     return Link(
         stage=stage,
         classifier=classifier,
-        temperature=temperature,
-        thresholds=class_thresholds(calibration, level),
+        calibration=calibrate(read_predictions(files.calibration), level),
         known=known,
         unusual=distance_thresholds(distances, predicted, len(validation.classes), false_alarms),
     )

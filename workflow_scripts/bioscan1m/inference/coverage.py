@@ -1,10 +1,9 @@
 """How often prediction sets hold the true class, and how large they are: on the test images, by class and in all.
 
-Epoch and trial were chosen on the validation images, which would therefore promise too much: only the temperature is
-fitted on them. The test images have chosen nothing. They come in two halves, and the sets of each are calibrated on
-the other, so that no image is covered by a threshold that it has part in; new photographs have the thresholds of both
-halves together. All shares are percentages, and those over few images have an interval of 95 % (Clopper and Pearson
-1934).
+Epoch and trial were chosen on the validation images, which would therefore promise too much. The test images have
+chosen nothing. They come in two halves, and the sets of each are calibrated on the other, so that no image is covered
+by a threshold that it has part in; new photographs have the thresholds of both halves together. All shares are
+percentages, and those over few images have an interval of 95 % (Clopper and Pearson 1934).
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from scipy.stats import binomtest
 
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.foundation.tables import write_parquet
-from bioscan1m.inference.conformal import Thresholds, class_thresholds, prediction_sets
-from bioscan1m.inference.temperature import fit_temperature, with_temperature
+from bioscan1m.inference.conformal import Thresholds, prediction_sets
+from bioscan1m.inference.temperature import calibrate, fit_temperature
 
 CLASS_COLUMNS = [
     "experiment",
@@ -76,36 +75,34 @@ class ExperimentSets:
 
     experiment: str
     temperature: float
-    test: Predictions  # with the temperature
+    test: Predictions
     levels: list[LevelSets]
 
 
 def form_test_sets(
-    experiment: str, validation: Predictions, test: Predictions, second_half: np.ndarray, levels: Sequence[float]
+    experiment: str, test: Predictions, second_half: np.ndarray, levels: Sequence[float]
 ) -> ExperimentSets:
     """Calibrate and form the sets of one experiment.
 
     Args:
         experiment: its name.
-        validation: the predictions for the validation images.
-        test: those for the test images.
+        test: the predictions for the test images.
         second_half: whether a test image is in the second half, bool (images,).
         levels: shares, as 0.95.
 
     Returns:
         The sets of the test images at each level.
     """
-    temperature = fit_temperature(validation)
-    test = with_temperature(test, temperature)
-    sets = [LevelSets(one, class_thresholds(test, one), _cross_fitted(test, second_half, one)) for one in levels]
-    return ExperimentSets(experiment, temperature, test, sets)
+    sets = [LevelSets(one, calibrate(test, one).thresholds, _cross_fitted(test, second_half, one)) for one in levels]
+    return ExperimentSets(experiment, fit_temperature(test), test, sets)
 
 
 def _cross_fitted(test: Predictions, second_half: np.ndarray, level: float) -> np.ndarray:
     """The sets of the images of each half, calibrated on the other: bool (images, classes)."""
     members = np.empty(test.logits.shape, dtype=bool)
     for own in (second_half, ~second_half):
-        members[own] = prediction_sets(test.logits[own], class_thresholds(test.take(~own), level))
+        calibration = calibrate(test.take(~own), level)
+        members[own] = prediction_sets(test.logits[own] / calibration.temperature, calibration.thresholds)
     return members
 
 
