@@ -123,6 +123,7 @@ rule predict_photographs:
                 *records("detect_insects", "crop_chunk", chunk=only_if(CROPS_OF_THIS_RUN, *PLAN.chunks)),
             ]
         ),
+        digests=ancient(collect(rules.digest_experiment.output.digest, experiment=PLAN.predicting)),
         own_preparation=[
             rules.resize_photographs.output.record.replace("{package}", PACKAGE),
             *only_if(
@@ -147,7 +148,7 @@ rule predict_photographs:
         **per_attempt(mem_mb=32_000, runtime=120),
         gpu=1,
     params:
-        **unwatched("run_boxes", "preparation"),
+        **unwatched("run_boxes", "preparation", "digests"),
         labels=only(PLAN.label_columns(), *PLAN.predicting),
         levels=config["inference"]["confidence_levels"],
         false_alarms=config["inference"]["false_alarms"],

@@ -21,7 +21,12 @@ if __name__ == "__main__":
         inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
         classifiers = [load_selected(selection, inputs.models) for selection in inputs.selections]
         if params.same_preparation:
-            require_same_preparation(inputs.preparation, inputs.own_preparation, [one.trained for one in classifiers])
+            require_same_preparation(
+                run=inputs.preparation,
+                photographs=inputs.own_preparation,
+                digests=inputs.digests,
+                classifiers=[one.trained for one in classifiers],
+            )
         package = ImagePackage(inputs.package)
         photographs = list_photographs(package, inputs.boxes, inputs.quarantine)
         files = map(Files, inputs.validations, inputs.calibrations, inputs.embeddings)

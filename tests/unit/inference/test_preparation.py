@@ -42,11 +42,9 @@ class Prepared:
     def check(self) -> None:
         digest = self.folder / "data.digest.json"
         write_json(digest, {"experiment": "orders", "sha256": "images"})
-        digesting = {"rule": "digest_experiment", "parameters": {}, "inputs": []}
-        digesting["outputs"] = [{"path": str(digest), "sha256": "j"}]
         recipe = {"trial": {"experiment": "orders"}, "data": self.data}
-        written = [self._write("run", [*self.run, digesting]), self._write("photographs", self.photographs)]
-        require_same_preparation(*written, [TrainedClassifier(recipe, nn.Identity())])
+        written = [self._write("run", self.run), self._write("photographs", self.photographs)]
+        require_same_preparation(*written, [digest], [TrainedClassifier(recipe, nn.Identity())])
 
     def _write(self, name: str, records: list[dict[str, Any]]) -> list[Path]:
         paths = [self.folder / f"{name}{place}.json" for place in range(len(records))]

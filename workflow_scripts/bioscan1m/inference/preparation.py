@@ -22,13 +22,17 @@ KEY = "inference.same_preparation"
 
 
 def require_same_preparation(
-    run: Sequence[str | Path], photographs: Sequence[str | Path], classifiers: Sequence[TrainedClassifier]
+    run: Sequence[str | Path],
+    photographs: Sequence[str | Path],
+    digests: Sequence[str | Path],
+    classifiers: Sequence[TrainedClassifier],
 ) -> None:
     """Check photographs and classifiers against the images of the run.
 
     Args:
         run: the records of the jobs that prepared the run's images, up to the digests of the experiments' data.
         photographs: the records of the jobs that prepared the photographs.
+        digests: those of the experiments' data.
         classifiers: those that are to look at them.
 
     Raises:
@@ -37,7 +41,7 @@ def require_same_preparation(
     """
     jobs = [_read(path) for path in run]
     faults = [*_other_settings(jobs, [_read(path) for path in photographs]), *_outdated(jobs)]
-    faults += _trained_on_others(jobs, classifiers)
+    faults += _trained_on_others([_read(path) for path in digests], classifiers)
     if faults:
         raise InputError(
             f"the classifiers learned from images that were prepared in another way: {'; '.join(faults)}. Bring the "
@@ -77,13 +81,11 @@ def _outdated(run: Iterable[dict[str, Any]]) -> Iterator[str]:
                 yield f"{file['path']} is newer than what rule {record['rule']} made of it"
 
 
-def _trained_on_others(run: Iterable[dict[str, Any]], classifiers: Iterable[TrainedClassifier]) -> Iterator[str]:
+def _trained_on_others(digests: Iterable[dict[str, Any]], classifiers: Iterable[TrainedClassifier]) -> Iterator[str]:
     """Classifiers whose data had another digest than the run's has now."""
-    paths = [file["path"] for record in run for file in record["outputs"] if record["rule"] == "digest_experiment"]
-    described = [json.loads(Path(path).read_text(encoding="utf-8")) for path in paths]
-    digests = {one["experiment"]: one["sha256"] for one in described}
+    current = {one["experiment"]: one["sha256"] for one in digests}
     for classifier in classifiers:
-        if classifier.recipe["data"] != digests.get(classifier.experiment, classifier.recipe["data"]):
+        if classifier.recipe["data"] != current[classifier.experiment]:
             yield f"the images of {classifier.experiment} are others than those that its classifier was trained on"
 
 
