@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from scipy.stats import binomtest
 
+from bioscan1m.experiments.intervals import share_interval
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.foundation.tables import write_parquet
 from bioscan1m.inference.conformal import Thresholds, prediction_sets
@@ -186,10 +186,10 @@ def _coverage_and_size(sets: LevelSets, truth: np.ndarray, chosen: np.ndarray) -
     if not chosen.any():
         return dict.fromkeys(("coverage", "coverage_low", "coverage_high", "mean_set_size"))
     covered = sets.members[np.arange(len(truth)), truth][chosen]
-    interval = binomtest(int(covered.sum()), len(covered)).proportion_ci()  # 95 %, exact: Clopper-Pearson
+    low, high = share_interval(int(covered.sum()), len(covered))
     return {
         "coverage": 100 * covered.mean(),
-        "coverage_low": 100 * interval.low,
-        "coverage_high": 100 * interval.high,
+        "coverage_low": 100 * low,
+        "coverage_high": 100 * high,
         "mean_set_size": sets.sizes[chosen].mean(),
     }
