@@ -19,7 +19,7 @@ def test_an_interval_holds_its_share_and_is_narrower_of_ten_times_the_images(ima
     assert many[1] - many[0] < high - low
 
 
-def test_one_image_says_next_to_nothing_and_the_table_of_the_authors_is_met():
+def test_of_one_image_nearly_every_share_is_possible():
     assert share_interval(1, 1) == pytest.approx((0.025, 1))
     assert share_interval(2, 10) == pytest.approx((0.0252, 0.5561), abs=1e-4)
 

@@ -70,8 +70,8 @@ class Identification:
 def chain_of(stages: Sequence[Stage]) -> list[Stage]:
     """The classifiers that are used, the coarsest rank first; the log names those that are not, with the reason.
 
-    Of several for the same taxa the first is used. One that shares no taxon with a coarser one cannot be asked: nothing
-    says for which photographs.
+    Of several for the same taxa the first is used. One that shares no taxon with a coarser one cannot be asked: for
+    which photographs is unknown.
     """
     first, *others = sorted(stages, key=lambda stage: _depth(stage.rank.name))
     chain, reached = [first], {(first.rank.name, taxon) for taxon in first.rank.taxa}

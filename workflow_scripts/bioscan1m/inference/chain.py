@@ -23,7 +23,7 @@ from bioscan1m.metadata.taxonomy import read_ranks
 class Files:
     """What the run has of one experiment."""
 
-    validation: str | Path  # predictions for the validation images, which say what distance is unusual
+    validation: str | Path  # predictions for the validation images, whose distances are usual ones
     calibration: str | Path  # those for the test images, which have chosen neither epoch nor trial
     embeddings: str | Path
 

@@ -1,9 +1,9 @@
 """Whether an image is like those that a classifier learned from: the distance of its embedding to theirs.
 
 The distance is that to the nearest training image (Sun et al. 2022), each dimension of the embeddings in units of its
-standard deviation over the training images. Training images without an insect do not count. Validation images say which
-distance is unusual: a share of them, the rate of false alarms, lies beyond the threshold. The class that the classifier
-finds has a threshold of its own where enough validation images are taken for it.
+standard deviation over the training images. Training images without an insect do not count. The threshold is what a
+share of the validation images exceeds, the rate of false alarms. The class that the classifier finds has a threshold
+for itself where enough validation images are taken for it.
 
 Of many training images a sample is compared, the same number of each class as far as there are so many: its size bounds
 memory and time. docs/predictions.md has what the sample costs.
