@@ -7,8 +7,8 @@ MAKES  results/experiments/{experiment}/{prediction_sets,ranks}.parquet, tables 
 
 rule form_prediction_sets:
     input:
-        validation=collect(rules.test_classifier.output.validation_predictions, experiment=PLAN.experiments),
         test=collect(rules.test_classifier.output.predictions, experiment=PLAN.experiments),
+        metadata=ancient(rules.write_parquet.output.parquet),
     output:
         sets=collect("results/experiments/{experiment}/prediction_sets.parquet", experiment=PLAN.experiments),
         summary="results/summary/prediction_sets.tsv",
@@ -24,7 +24,9 @@ rule form_prediction_sets:
     resources:
         **per_attempt(mem_mb=8_000, runtime=30),
     params:
+        **unwatched("metadata"),
         experiments=PLAN.experiments,
+        group=config["splits"]["group"],
         levels=config["inference"]["confidence_levels"],
         code=code_digest("form_prediction_sets"),
     message:
@@ -59,7 +61,7 @@ rule roll_up_predictions:
 
 rule find_label_errors:
     input:
-        validation=rules.form_prediction_sets.input.validation,
+        validation=collect(rules.test_classifier.output.validation_predictions, experiment=PLAN.experiments),
         test=rules.form_prediction_sets.input.test,
         package=ancient(CLASSIFIER_PACKAGE),
     output:
@@ -87,7 +89,7 @@ rule find_label_errors:
 rule list_unusable_images:
     input:
         boxes=collect(rules.detect_insects.output.boxes, chunk=PLAN.chunks),
-        validation=rules.form_prediction_sets.input.validation,
+        validation=rules.find_label_errors.input.validation,
         test=rules.form_prediction_sets.input.test,
         package=rules.draw_doubtful.input.package,
         crops=ancient("results/packages/cropped_256.hdf5"),

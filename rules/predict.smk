@@ -9,6 +9,7 @@ PHOTOGRAPHS = "results/predictions/{chunk}"
 ALL_BUT_ONE = 0.999999
 PHOTOGRAPHS_ZIP = {"original_256": f"{PHOTOGRAPHS}/photographs.zip", "cropped_256": f"{PHOTOGRAPHS}/cropped.zip"}
 PREDICTS_ON_CROPS = PACKAGE == "cropped_256"
+CROPS_OF_THIS_RUN = PREDICTS_ON_CROPS and PLAN.from_originals
 
 
 use rule fetch_chunk as fetch_photographs with:
@@ -104,9 +105,32 @@ rule predict_photographs:
             stage=[*only_if(PREDICTS_ON_CROPS, "detect", "crop"), PACKAGE],
             allow_missing=True,
         ),
-        metadata=str(rules.write_parquet.output.parquet),  # a path alone asks for no rule: make predict runs none of these
+        # A path alone asks for no rule: make predict runs none of these.
+        metadata=str(rules.write_parquet.output.parquet),
+        run_boxes=ancient(
+            only_if(CROPS_OF_THIS_RUN, *collect(str(rules.detect_insects.output.boxes), chunk=PLAN.chunks))
+        ),
         selections=collect(rules.select_trial.output.selection, experiment=PLAN.predicting),
-        calibrations=collect(rules.test_classifier.output.validation_predictions, experiment=PLAN.predicting),
+        validations=collect(rules.test_classifier.output.validation_predictions, experiment=PLAN.predicting),
+        calibrations=collect(rules.test_classifier.output.predictions, experiment=PLAN.predicting),
+        preparation=ancient(
+            [
+                *records("digest_experiment", experiment=PLAN.predicting),
+                *records("pack_hdf5", package=[PACKAGE]),
+                *records(
+                    "resize_chunk", chunk=PLAN.chunks, package=only_if(PACKAGE in PLAN.resized_packages, PACKAGE)
+                ),
+                *records("detect_insects", "crop_chunk", chunk=only_if(CROPS_OF_THIS_RUN, *PLAN.chunks)),
+            ]
+        ),
+        digests=ancient(collect(rules.digest_experiment.output.digest, experiment=PLAN.predicting)),
+        own_preparation=[
+            rules.resize_photographs.output.record.replace("{package}", PACKAGE),
+            *only_if(
+                PREDICTS_ON_CROPS, rules.detect_on_photographs.output.record, rules.crop_photographs.output.record
+            ),
+        ],
+        embeddings=collect(rules.embed_images.output.embeddings, experiment=PLAN.predicting),
         models=of_trials(rules.train_classifier.output.model, PLAN.predicting),
     output:
         # Those that are there stay until the new ones are whole: other outputs are removed before a job runs.
@@ -124,8 +148,11 @@ rule predict_photographs:
         **per_attempt(mem_mb=32_000, runtime=120),
         gpu=1,
     params:
+        **unwatched("run_boxes", "preparation", "digests"),
         labels=only(PLAN.label_columns(), *PLAN.predicting),
         levels=config["inference"]["confidence_levels"],
+        false_alarms=config["inference"]["false_alarms"],
+        same_preparation=config["inference"]["same_preparation"],
         code=code_digest("predict_photographs"),
     message:
         "Predict what is on the photographs of {wildcards.chunk}."

@@ -36,6 +36,7 @@ EXPERIMENTS = [
     *only_if(PLAN.comparisons, rules.compare_packages.output.table),
     *only_if(PLAN.released, rules.tabulate_released.output.table),
     *rules.render_experiments.output.pages,
+    *collect(rules.embed_images.output, experiment=PLAN.predicting),  # predict asks how far a photograph is from them
 ]
 INFERENCE = [
     *rules.form_prediction_sets.output,

@@ -85,9 +85,13 @@ def made(run: Path, *arguments: str, checkout: Path = REPOSITORY) -> dict[str, i
     return {rule: jobs for rule, jobs in planned_jobs(output).items() if rule != "total"}
 
 
-def trained(experiments: int, trainings: int, compared: int = 0) -> dict[str, int]:
-    """The jobs of experiments whose images or labels are others, and of packages that are compared on them."""
+def trained(experiments: int, trainings: int, predicting: int, compared: int = 0) -> dict[str, int]:
+    """The jobs of experiments whose images or labels are others, and of packages that are compared on them.
+
+    `predicting` are those of the experiments whose classifiers look at new photographs.
+    """
     of_experiment = dict.fromkeys(("select_trial", "test_classifier", "draw_experiment"), experiments)
     of_package = dict.fromkeys(("train_for_comparison", "test_for_comparison"), compared)
     comparison = of_package | {"compare_packages": 1} if compared else {}
-    return ALWAYS | JOINS_OF_EXPERIMENTS | {"train_classifier": trainings} | of_experiment | comparison
+    jobs = {"train_classifier": trainings, "embed_images": predicting} | of_experiment | comparison
+    return ALWAYS | JOINS_OF_EXPERIMENTS | {rule: count for rule, count in jobs.items() if count}

@@ -13,7 +13,8 @@ if __name__ == "__main__":
         inputs, outputs, params = snakemake.input, snakemake.output, snakemake.params
         split = read_parquet(inputs.split, columns=["image_file", "label", "role"]).to_pandas()
         with staged([inputs.package], params.scratch) as (package,):
-            embeddings, skipped = embed(load_selected(inputs.selection, inputs.models), package, split["image_file"])
+            classifier = load_selected(inputs.selection, inputs.models)
+            _, embeddings, skipped = embed(classifier.trained, package, split["image_file"])
         write_embeddings(outputs.embeddings, embeddings, split)
         save_figure(show_nearest(embeddings, split, ImagePackage(inputs.package)), outputs.figure)
         record.images = {"in": len(split), "out": len(embeddings.image_files), "skipped": len(skipped)}

@@ -42,6 +42,7 @@ STANDARD = (
 )
 ARROW, IMAGES, TABLES = ["pyarrow.parquet"], ["PIL.ImageCms", "numpy"], ["pandas", "pyarrow.parquet"]
 FIGURES = [*TABLES, "matplotlib.figure"]
+STATISTICS = ["scipy.optimize", "scipy.special", "scipy.stats"]
 DOWNLOADS = ["requests", "gdown", "fsspec.core"]
 # torch.distributed is for the processes that share a training.
 CLASSIFIER = ["torch.nn.parallel", "torch.utils.data", "safetensors.torch", "h5py", *ARROW, *IMAGES]
@@ -53,7 +54,7 @@ NEEDED = {
     "audit_results": TABLES,
     "build_splits": TABLES,
     "clean_annotations": IMAGES,
-    "compare_packages": FIGURES,
+    "compare_packages": [*FIGURES, "scipy.stats"],
     "compute_features": CLASSIFIER,
     "crop_chunk": [*ARROW, *IMAGES],
     "describe_dataset": ARROW,
@@ -64,7 +65,7 @@ NEEDED = {
     "draw_detector_gallery": FIGURES,
     "draw_detector_training": FIGURES,
     "draw_doubtful": [*FIGURES, "h5py"],
-    "draw_experiment": [*FIGURES, "h5py"],
+    "draw_experiment": [*FIGURES, "h5py", "scipy.stats"],
     "embed_images": [*CLASSIFIER, *FIGURES],
     "evaluate_detector": [*DETECTOR, "pycocotools.cocoeval", *TABLES],
     "export_crate": ["rocrate.rocrate"],
@@ -75,7 +76,7 @@ NEEDED = {
     "find_duplicates": [*TABLES, "scipy.sparse.csgraph"],
     "find_label_errors": [*FIGURES, "h5py"],
     "fine_tune_detector": [*DETECTOR, "pycocotools.cocoeval"],
-    "form_prediction_sets": FIGURES,
+    "form_prediction_sets": [*FIGURES, *STATISTICS],
     "hash_images": [*ARROW, *IMAGES, "scipy.fft"],
     "import_classifier": CLASSIFIER,
     "import_detector": DETECTOR,
@@ -83,11 +84,11 @@ NEEDED = {
     "join_metadata": ARROW,
     "join_quarantine": [],
     "list_classes": ARROW,
-    "list_unusable_images": [*FIGURES, "h5py"],
+    "list_unusable_images": [*FIGURES, "h5py", "scipy.stats"],
     "measure_channels": [*ARROW, "h5py", *IMAGES],
     "pack_hdf5": ["h5py"],
     "pack_zip": [],
-    "predict_photographs": [*CLASSIFIER, *FIGURES],
+    "predict_photographs": [*CLASSIFIER, *FIGURES, *STATISTICS[:2]],
     "reconcile_images": TABLES,
     "render_tables": TABLES,
     "resize_chunk": IMAGES,
@@ -97,9 +98,9 @@ NEEDED = {
     "show_predictions": [*ARROW, "h5py", *IMAGES],
     "summarise_boxes": FIGURES,
     "summarise_dataset": FIGURES,
-    "summarise_experiments": TABLES,
+    "summarise_experiments": [*TABLES, "scipy.stats"],
     "tabulate_detector": TABLES,
-    "tabulate_released": TABLES,
+    "tabulate_released": [*TABLES, "scipy.stats"],
     "test_classifier": CLASSIFIER,
     "train_classifier": CLASSIFIER,
     "validate_metadata": TABLES,

@@ -24,8 +24,9 @@ from bioscan1m.experiments.results_tables import summarise_misclassified, summar
 from bioscan1m.foundation.figures import literal
 from bioscan1m.foundation.tables import read_parquet, write_table
 from bioscan1m.foundation.tsv import write_rows
+from bioscan1m.inference.cascade import Identification
 from bioscan1m.inference.coverage import class_coverage, form_test_sets, write_sets
-from bioscan1m.inference.photograph_predictions import prediction_columns
+from bioscan1m.inference.photograph_predictions import Sighting, list_photographs, tabulate_verdicts
 from bioscan1m.metadata.split_settings import Splits
 from bioscan1m.metadata.split_tables import build_splits
 from bioscan1m.metadata.statistics import (
@@ -129,14 +130,17 @@ def test_classes_of_predictions_and_their_figures_stay_as_written(tmp_path_facto
     write_predictions(folder / "predictions.parquet", predictions)
     assert read_predictions(folder / "predictions.parquet").classes == kinds
     assert read_parquet(folder / "predictions.parquet")["truth"].to_pylist() == kinds
-    sets = form_test_sets("by_kind", predictions, predictions, [0.9])
+    sets = form_test_sets("by_kind", predictions, np.arange(count) % 2 == 0, [0.9])
     write_sets(folder / "sets.parquet", sets)
     assert {name for one in read_parquet(folder / "sets.parquet")["set_90"].to_pylist() for name in one} <= set(kinds)
     write_table(folder / "coverage.tsv", class_coverage([sets]))
     assert set(kinds) <= set(cells_of_page(folder / "coverage.tsv"))
-    columns = prediction_columns("by_kind", predictions, predictions, [], 0.9)
-    write_table(folder / "table.tsv", columns)
-    assert [row.split("\t")[0] for row in (folder / "table.tsv").read_text().splitlines()[1:]] == [*kinds[1:], kinds[0]]
+    photographs = list_photographs(dict.fromkeys(predictions.image_files, b""), [], [])
+    found = [Sighting(Identification([kind], "kind", kind, "kind", 0.9), 0.5) for kind in kinds]
+    table = tabulate_verdicts(photographs, dict(zip(photographs["image_file"], found, strict=True)))
+    write_table(folder / "table.tsv", table)
+    with (folder / "table.tsv").open(encoding="utf-8", newline="") as file:
+        assert [row["taxon"] for row in csv.DictReader(file, delimiter="\t")] == kinds
     test = result_of_test(kinds, np.roll(np.eye(count, dtype=int), 1, axis=1))
     write_table(folder / "misclassified.tsv", summarise_misclassified([test], {"by_kind": kinds[0]}))
     assert kinds[0] in cells_of_page(folder / "misclassified.tsv")

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from audit_run import audit_run
+from bioscan1m.inference.photograph_predictions import VERDICTS
 from bioscan1m.networks.pretrained import write_digest
 from workflow_runs import outputs_of_jobs, planned_jobs, quarantined, snakemake, snakemake_succeeds, write_config
 
@@ -157,11 +158,10 @@ def test_new_photographs_are_predicted_without_any_training(copied_run: Path, sm
     snakemake_succeeds(copied_run, "predict")
     table = pd.read_csv(copied_run / "results/predictions/mine/predictions.tsv", sep="\t").set_index("image_file")
     assert set(table.index) == {*(place.replace("/", "~") for place in places), "broken.jpg"}
-    assert "not an image" in table.loc["broken.jpg", "problem"]
-    for experiment in config["inference"]["experiments"]:
-        used = table.drop(index="broken.jpg")
-        assert used[[experiment, f"{experiment}_confidence", f"{experiment}_set_90"]].notna().all(axis=None)
-        assert table.loc["broken.jpg", experiment:].isna().all()
+    assert table.loc["broken.jpg", "verdict"] == "unusable" and "not an image" in table.loc["broken.jpg", "reason"]
+    assert set(table["verdict"]) <= set(VERDICTS) and table["correct"].isna().all()
+    asked = table[table["distance"].notna()]
+    assert asked["models"].str.startswith("large_insect_order/").all() and asked["recipe"].str.len().ge(64).all()
     (folder / "broken.jpg").unlink()
     planned = planned_jobs(snakemake_succeeds(copied_run, "predict", "--dry-run", "--quiet", "rules"))
     assert planned["total"] == 7
@@ -170,6 +170,7 @@ def test_new_photographs_are_predicted_without_any_training(copied_run: Path, sm
 
 def test_embeddings_are_made_on_request_of_every_image_of_an_experiment(copied_run: Path) -> None:
     folder = copied_run / "results/experiments/small_insect_order"
+    assert not (folder / "embeddings.parquet").exists()  # its classifier looks at no new photographs
     target = str((folder / "embeddings.parquet").relative_to(copied_run))
     planned = planned_jobs(snakemake_succeeds(copied_run, target, "--dry-run", "--quiet", "rules"))
     assert planned == {"embed_images": 1, "total": 1}

@@ -134,8 +134,9 @@ def test_a_new_chunk_extends_the_splits_and_trains_again_what_it_adds_to(run: Pa
     classifier = small_run.config["classifier"]
     trainings = [len(classifier["trials"][name]) * len(classifier["seeds"][name]) for name in grown]
     compared = 2 if set(classifier["original_vs_cropped"]["experiments"]) & grown else 0
+    predicting = len(grown & set(small_run.config["inference"]["experiments"]))
     of_all = {"list_classes": 6, "join_all_quarantine": 1}
-    assert planned(run, "all") == trained(len(grown), sum(trainings), compared) | of_all
+    assert planned(run, "all") == trained(len(grown), sum(trainings), predicting, compared) | of_all
 
 
 def add_fourth_chunk(run: Path, without: str) -> None:

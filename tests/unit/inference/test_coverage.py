@@ -1,4 +1,4 @@
-"""The tables of prediction sets count what the sets hold, and say which classes could not be calibrated."""
+"""The tables of prediction sets count what the sets hold, and name the classes that share a threshold."""
 
 from __future__ import annotations
 
@@ -25,18 +25,31 @@ def predictions(images: list[int], skill: float, seed: int) -> Predictions:
 
 @pytest.fixture
 def sets() -> ExperimentSets:
-    """Odonata have too few validation images for a level of 0.95 and no test image."""
-    return form_test_sets("orders", predictions([50, 80, 12], 3, 1), predictions([60, 90, 0], 3, 2), [0.8, 0.95])
+    """Odonata have too few test images for a level of 0.95, and Coleoptera in either half."""
+    test = predictions([50, 90, 12], 3, 2)
+    return form_test_sets("orders", test, np.arange(152) % 2 == 0, [0.8, 0.95])
 
 
 def test_every_class_has_a_row_per_level(sets):
     table = class_coverage([sets])
     assert table["class"].tolist() == CLASSES * 2
     assert table["level"].tolist() == [80.0] * 3 + [95.0] * 3
-    assert table["calibration_images"].tolist() == [50, 80, 12] * 2
-    assert table["in_every_set"].tolist() == ["no"] * 5 + ["yes"]
-    assert table["least_probability"].iloc[-1] == 0
-    assert table.loc[table["class"] == "Odonata", ["coverage", "mean_set_size"]].isna().all(axis=None)
+    assert table["test_images"].tolist() == [50, 90, 12] * 2
+    assert table["shared_threshold"].tolist() == ["no"] * 3 + ["yes", "no", "yes"]
+    assert (table["coverage_low"] <= table["coverage"]).all() and (table["coverage"] <= table["coverage_high"]).all()
+    few, many = (table.loc[table["class"] == name] for name in ("Odonata", "Diptera"))
+    assert (few["coverage_high"] - few["coverage_low"]).min() > (many["coverage_high"] - many["coverage_low"]).max()
+
+
+def test_no_image_has_part_in_the_threshold_of_its_set():
+    """Other labels of one half change the sets of the other half alone."""
+    test = predictions([40, 40, 40], 4, 2)
+    second = np.arange(120) % 2 == 0
+    (before,) = form_test_sets("orders", test, second, [0.9]).levels
+    test.truth[second] = np.roll(test.truth[second], 20)
+    (after,) = form_test_sets("orders", test, second, [0.9]).levels
+    assert (after.members[second] == before.members[second]).all()
+    assert after.members[~second].sum() > before.members[~second].sum()
 
 
 def test_the_summary_agrees_with_the_classes_and_with_the_written_sets(sets, tmp_path):
@@ -50,8 +63,8 @@ def test_the_summary_agrees_with_the_classes_and_with_the_written_sets(sets, tmp
         assert row["coverage"] == pytest.approx(100 * np.mean(covered))
         assert row["mean_set_size"] == pytest.approx(written[column].map(len).mean())
         assert row["lowest_class_coverage"] == own["coverage"].min()
-        assert row["coverage"] == pytest.approx(np.average(own["coverage"][:2], weights=own["test_images"][:2]))
-    assert summary["classes_in_every_set"].to_dict() == {80.0: 0, 95.0: 1}
+        assert row["coverage"] == pytest.approx(np.average(own["coverage"], weights=own["test_images"]))
+    assert summary["promised_together"].to_dict() == {80.0: "", 95.0: "Coleoptera, Odonata"}
 
 
 def test_the_most_probable_class_of_a_set_comes_first(sets, tmp_path):

@@ -39,9 +39,8 @@ def classifier(backbone: dict) -> TrainedClassifier:
 def test_the_head_makes_the_logits_out_of_the_embeddings(toy):
     package, split = toy
     seen = classifier(RESNET)
-    embeddings, skipped = embed(seen, package, split["image_file"])
-    assert embeddings.image_files == split["image_file"].tolist()[1:] and len(skipped) == 1
-    predictions, _ = seen.look_at(package, split["image_file"])
+    predictions, embeddings, skipped = embed(seen, package, split["image_file"])
+    assert predictions.image_files == embeddings.image_files == split["image_file"].tolist()[1:] and len(skipped) == 1
     logits = head_layer(seen.model)(torch.from_numpy(embeddings.vectors))
     assert np.allclose(logits.detach().numpy(), predictions.logits, atol=1e-5)
 
@@ -49,7 +48,7 @@ def test_the_head_makes_the_logits_out_of_the_embeddings(toy):
 @pytest.mark.parametrize(("backbone", "length"), [(VIT, 16), (SQUEEZENET, 512)])
 def test_other_networks_have_one_vector_per_image_too(toy, backbone, length):
     package, split = toy
-    embeddings, _ = embed(classifier(backbone), package, split["image_file"][:20])
+    _, embeddings, _ = embed(classifier(backbone), package, split["image_file"][:20])
     assert embeddings.vectors.shape == (19, length) and embeddings.vectors.dtype == np.float32
 
 

@@ -1,33 +1,29 @@
-"""Every photograph has a row, with what the classifiers say or with the reason why they say nothing."""
+"""Every photograph has a row with one verdict, and with the reason where it has no name."""
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
 from bioscan1m.boxes.table import CORNERS, SCHEMA, write_boxes
-from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.foundation.quarantine import COLUMNS
 from bioscan1m.foundation.tsv import write_rows
+from bioscan1m.inference.cascade import Identification
 from bioscan1m.inference.photograph_predictions import (
-    join_predictions,
-    list_photographs,
-    prediction_columns,
-    show_predictions,
+    COLUMNS as TABLE_COLUMNS,
 )
-from bioscan1m.metadata.taxonomy import Rank
-
-FAMILIES = ["Apidae", "Culicidae", "Sciaridae"]
-RANKS = [Rank("order", ["Diptera", "Hymenoptera"], np.array([1, 0, 0])), Rank("family", FAMILIES, np.arange(3))]
-
-
-def predictions(image_files: list[str], chances: list[list[float]]) -> Predictions:
-    return Predictions(FAMILIES, image_files, np.zeros(len(chances), int), np.log(chances).astype(np.float32))
+from bioscan1m.inference.photograph_predictions import (
+    NEARLY_EQUAL,
+    Sighting,
+    list_photographs,
+    show_predictions,
+    tabulate_verdicts,
+    to_classify,
+)
 
 
 @pytest.fixture
@@ -50,7 +46,9 @@ def boxes(tmp_path: Path) -> Path:
     rows = [
         {"image_file": "c.jpg", "status": "detected", **dict(zip(CORNERS, [1.0, 2, 3, 4], strict=True)), "score": 0.9},
         {"image_file": "b.txt", "status": "unreadable"},
-        {"image_file": "a.jpg", "status": "below_threshold", "score": 0.2},
+        {"image_file": "a.jpg", "status": "detected", "score": 0.7, "tiny": True, "ambiguous": True},
+        {"image_file": "d.jpg", "status": "below_threshold", "score": 0.2, "tiny": True},
+        {"image_file": "e.jpg", "status": "below_threshold", "score": 0.1, "blank": True},
     ]
     write_boxes(tmp_path / "boxes.parquet", pd.DataFrame(rows, columns=SCHEMA.names), {})
     return tmp_path / "boxes.parquet"
@@ -58,32 +56,59 @@ def boxes(tmp_path: Path) -> Path:
 
 def test_photographs_have_their_boxes_or_the_reason_why_not(package, boxes, quarantine):
     table = list_photographs(package, [boxes], quarantine)
-    assert table["image_file"].tolist() == ["c.jpg", "b.txt", "a.jpg"]
-    assert table["problem"].fillna("").tolist() == ["", "not an image", ""]
-    assert table["x_max"].fillna(0).tolist() == [3, 0, 0]
+    assert table["image_file"].tolist() == ["c.jpg", "b.txt", "a.jpg", "d.jpg", "e.jpg"]
+    assert table["problem"].fillna("").tolist() == ["", "not an image", "", "", NEARLY_EQUAL]
+    assert table["box_flags"].tolist() == ["", "", "ambiguous; tiny", "tiny", "blank"]
+    assert table["no_insect"].tolist() == [False, False, False, True, False]
+    assert table["x_max"].fillna(0).tolist() == [3, 0, 0, 0, 0]
+    assert to_classify(table) == ["c.jpg", "a.jpg"]
 
 
 def test_where_nothing_is_cropped_photographs_are_listed_all_the_same(package, quarantine):
     table = list_photographs(package, [], quarantine)
     assert table["image_file"].tolist() == ["a.jpg", "b.txt", "c.jpg"]
     assert table["problem"].notna().tolist() == [False, True, False]
+    assert to_classify(table) == ["a.jpg", "c.jpg"]
 
 
-def test_a_row_has_the_prediction_its_set_and_the_deepest_safe_rank(package, boxes, quarantine):
-    calibration = predictions([str(place) for place in range(6)], [[0.9, 0.05, 0.05]] * 6)
-    calibration.truth[3:] = [1, 1, 2]
-    found = predictions(["c.jpg", "a.jpg"], [[0.92, 0.05, 0.03], [0.1, 0.5, 0.4]])
-    columns = prediction_columns("families", found, calibration, RANKS, 0.75)
-    table = join_predictions(list_photographs(package, [boxes], quarantine), [columns]).set_index("image_file")
-    assert table.loc["c.jpg", "families":].tolist() == [
-        "Apidae",
-        92.0,
-        "Apidae, Culicidae, Sciaridae",
-        "family",
-        "Apidae",
-    ]
-    assert table.loc["a.jpg", "families":].tolist() == ["Culicidae", 50.0, "Culicidae, Sciaridae", "order", "Diptera"]
-    assert table.loc["b.txt", "families":].isna().all()
-    figure = show_predictions(table.reset_index(), package, ["families"])
-    assert [axes.get_title() for axes in figure.axes[:2]] == ["c.jpg\nApidae 92 %", "a.jpg\nCulicidae 50 %"]
-    assert figure.subfigs[0].get_suptitle() == "2 of 3 photographs, by families"
+def test_a_row_has_one_verdict_and_what_it_rests_on(package, boxes, quarantine):
+    sure = Sighting(
+        Identification(["Apidae"], "family", "Apidae", "family", 0.912345), 0.5, None, ["m", "n"], ["1", "2"]
+    )
+    strange = Sighting(None, 1.5, "unlike the training images of orders", ["m"], ["1"])
+    photographs = list_photographs(package, [boxes], quarantine)
+    table = tabulate_verdicts(photographs, {"c.jpg": sure, "a.jpg": strange})
+    assert table.columns.tolist() == TABLE_COLUMNS
+    assert table["correct"].isna().all()
+    rows = table.set_index("image_file")
+    assert rows["verdict"].tolist() == ["named", "unusable", "unlike", "no insect", "unusable"]
+    named = ["named", "Apidae", "family", "Apidae", 0.9123, 0.5, 0.9, 1, 2, 3, 4]
+    assert rows.loc["c.jpg", "verdict":"y_max"].tolist() == named
+    assert rows.loc["c.jpg", ["models", "recipe"]].tolist() == ["m; n", "1; 2"]
+    assert rows.loc["a.jpg", ["taxon", "prediction_set", "probability"]].isna().all()
+    assert rows.loc["a.jpg", ["distance", "reason"]].tolist() == [1.5, "unlike the training images of orders"]
+    assert "0.200" in rows.loc["d.jpg", "reason"] and rows.loc["b.txt", "reason"] == "not an image"
+    figure = show_predictions(table, package)
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["c.jpg\nApidae 91 %", "a.jpg\nunlike"]
+    assert figure.subfigs[0].get_suptitle() == "2 of 5 photographs"
+
+
+@pytest.mark.parametrize(
+    ("members", "taxon", "verdict"),
+    [
+        (["Apidae"], "Apidae", "named"),
+        (["Apidae", "Vespidae"], "Hymenoptera", "coarser"),
+        (["A", "B"], "insect", "insect"),
+    ],
+)
+def test_the_verdict_is_as_deep_as_the_set_allows(members, taxon, verdict):
+    photographs = list_photographs({"a.jpg": b""}, [], [])
+    found = Identification(members, "family", taxon, "a rank", None)
+    (row,) = tabulate_verdicts(photographs, {"a.jpg": Sighting(found, 0.1)}).to_dict("records")
+    assert (row["verdict"], row["taxon"], row["prediction_set"]) == (verdict, taxon, "; ".join(members))
+
+
+def test_a_photograph_that_the_classifiers_cannot_read_is_unusable():
+    photographs = list_photographs({"a.jpg": b""}, [], [])
+    (row,) = tabulate_verdicts(photographs, {"a.jpg": Sighting(reason="truncated")}).to_dict("records")
+    assert (row["verdict"], row["reason"]) == ("unusable", "truncated")

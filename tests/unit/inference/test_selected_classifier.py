@@ -36,7 +36,9 @@ def selection(run: Path, experiment: str) -> Path:
 
 def test_the_classifier_of_the_experiment_predicts_what_can_be_read(run):
     models = [run / "other.safetensors", run / "small_insect_order.safetensors"]
-    classifier = load_selected(selection(run, "small_insect_order"), models)
+    selected = load_selected(selection(run, "small_insect_order"), models)
+    assert selected.name == "small_insect_order/resnet50_ce/seed1"
+    classifier = selected.trained
     assert classifier.experiment == "small_insect_order"
     names = ["Diptera3.jpg", "Coleoptera0.jpg", "Hymenoptera4.jpg", "Coleoptera9.jpg"]
     found, skipped = classifier.look_at(run / "package.hdf5", names)

@@ -177,7 +177,8 @@ class RunCrate:
     def _ends(self) -> dict[str, list[Any]]:
         """What the run as a whole began with, and what no job of it used any further."""
         read = {file["path"]: file for record in self.records for file in record.inputs}
-        given = [self._file(file) for path, file in sorted(read.items()) if path not in self.made]
+        of_jobs = self.made.keys() | {record.path for record in self.records}
+        given = [self._file(file) for path, file in sorted(read.items()) if path not in of_jobs]
         left = [self._file(file) for path, (_, file) in sorted(self.made.items()) if path not in read]
         return {"object": given, "result": left}
 

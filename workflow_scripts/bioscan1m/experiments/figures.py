@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
+from bioscan1m.experiments.intervals import share_interval
 from bioscan1m.experiments.metrics import CALIBRATION_BINS
 from bioscan1m.experiments.results import Result, name_model
 from bioscan1m.foundation.figures import FULL_WIDTH, literal
@@ -54,7 +55,10 @@ def draw_class_accuracy(test: Result) -> Figure:
     places, shares = range(len(classes)), [100 * row["accuracy"] for row in classes]
     figure = Figure(figsize=(8, 1.6 + 0.23 * len(classes)), layout="constrained")
     axes = figure.subplots()
-    axes.barh(places, shares, color=COLOURS[0], height=0.75)
+    intervals = [share_interval(round(row["accuracy"] * row["images"]), row["images"]) for row in classes]
+    ends = 100 * np.array(intervals).reshape(-1, 2).T
+    reach = np.abs(ends - np.array(shares))
+    axes.barh(places, shares, color=COLOURS[0], height=0.75, xerr=reach, error_kw={"linewidth": 0.8})
     for place, share, row in zip(places, shares, classes, strict=True):
         axes.text(102, place, f"{share:.1f}  ({row['images']:,} images)", va="center", fontsize=8)
     axes.axvline(100 * test["metrics"]["macro_top1"], color=COLOURS[1], linestyle="--", label="mean of the classes")

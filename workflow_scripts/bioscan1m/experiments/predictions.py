@@ -32,6 +32,11 @@ class Predictions:
         """Whether the prediction is another class than the true one, (images,) bool."""
         return self.predicted != self.truth
 
+    def take(self, chosen: np.ndarray) -> Predictions:
+        """Those for some of the images, by a mask (images,) bool."""
+        image_files = [name for name, one in zip(self.image_files, chosen, strict=True) if one]
+        return Predictions(self.classes, image_files, self.truth[chosen], self.logits[chosen])
+
 
 def write_predictions(path: str | Path, predictions: Predictions) -> None:
     """Write a Parquet table of image_file, truth, prediction (class names) and logits, a list of one float per class.

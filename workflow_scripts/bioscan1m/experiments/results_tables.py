@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bioscan1m.experiments.intervals import macro_interval
 from bioscan1m.experiments.results import Result, group_by_trial, mean_and_deviation, name_model
 from bioscan1m.foundation.published import OF_PAPER, published
 
@@ -161,13 +162,16 @@ def _describe_trial(runs: Sequence[Result]) -> dict[str, object]:
 
 
 def tested_model(test: Result) -> dict[str, object]:
-    """What was tested: classes, images, those left out, and the share of the most frequent class in percent."""
+    """What was tested: classes, images, those left out; in percent the interval of the macro top-1 and the majority."""
+    low, high = macro_interval(np.array(test["confusion_matrix"]))
     return {
         **_describe_experiment(test),
         "seed": test["seed"],
         "classes": len(test["classes"]),
         "images": test["images"]["test"],
         "fewest_images_of_a_class": _fewest_images(test),
+        "macro_top1_low": _percent(low),
+        "macro_top1_high": _percent(high),
         "images_left_out": len(test["skipped"]["test"]),  # missing from the package or unreadable
         "majority_class": test["majority"]["class"],
         "majority_share": _percent(test["majority"]["share"]),

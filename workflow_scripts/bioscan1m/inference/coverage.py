@@ -1,8 +1,9 @@
 """How often prediction sets hold the true class, and how large they are: on the test images, by class and in all.
 
-All shares are percentages. The sets are calibrated on the validation images, of which none is a test image; but epoch
-and trial were chosen on the validation images too, so that the sets may be a little too small. The coverage of the test
-images is therefore part of the result.
+Epoch and trial were chosen on the validation images, which would therefore promise too much. The test images have
+chosen nothing. They come in two halves, and the sets of each are calibrated on the other, so that no image is covered
+by a threshold that it has part in; new photographs have the thresholds of both halves together. All shares are
+percentages, and those over few images have an interval of 95 % (Clopper and Pearson 1934).
 """
 
 from __future__ import annotations
@@ -15,32 +16,37 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from bioscan1m.experiments.intervals import share_interval
 from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.foundation.tables import write_parquet
-from bioscan1m.inference.conformal import class_thresholds, prediction_sets
+from bioscan1m.inference.conformal import Thresholds, prediction_sets
+from bioscan1m.inference.temperature import calibrate, fit_temperature
 
 CLASS_COLUMNS = [
     "experiment",
     "level",
     "class",
-    "calibration_images",
-    "in_every_set",
+    "shared_threshold",
     "least_probability",
     "test_images",
     "coverage",
+    "coverage_low",
+    "coverage_high",
     "mean_set_size",
 ]
 SUMMARY_COLUMNS = [
     "experiment",
     "level",
+    "temperature",
     "classes",
-    "classes_in_every_set",
     "test_images",
     "coverage",
+    "coverage_low",
+    "coverage_high",
     "lowest_class_coverage",
     "mean_set_size",
     "sets_of_one",
-    "empty_sets",
+    "promised_together",
 ]
 
 
@@ -49,8 +55,8 @@ class LevelSets:
     """The prediction sets of some images at one level."""
 
     level: float
-    thresholds: np.ndarray  # (classes,), see conformal.class_thresholds
-    members: np.ndarray  # bool (images, classes)
+    thresholds: Thresholds  # of new photographs, from all test images
+    members: np.ndarray  # bool (images, classes), of each half by the thresholds from the other one
 
     @property
     def column(self) -> str:
@@ -65,35 +71,39 @@ class LevelSets:
 
 @dataclass(frozen=True)
 class ExperimentSets:
-    """The sets of an experiment's test images, calibrated on its validation images, at each level."""
+    """The sets of an experiment's test images at each level."""
 
     experiment: str
-    calibration: Predictions
+    temperature: float
     test: Predictions
     levels: list[LevelSets]
 
 
 def form_test_sets(
-    experiment: str, calibration: Predictions, test: Predictions, levels: Sequence[float]
+    experiment: str, test: Predictions, second_half: np.ndarray, levels: Sequence[float]
 ) -> ExperimentSets:
     """Calibrate and form the sets of one experiment.
 
     Args:
         experiment: its name.
-        calibration: the predictions for the validation images.
-        test: those for the test images.
+        test: the predictions for the test images.
+        second_half: whether a test image is in the second half, bool (images,).
         levels: shares, as 0.95.
 
     Returns:
         The sets of the test images at each level.
     """
-    return ExperimentSets(experiment, calibration, test, [form_sets(calibration, test.logits, one) for one in levels])
+    sets = [LevelSets(one, calibrate(test, one).thresholds, _cross_fitted(test, second_half, one)) for one in levels]
+    return ExperimentSets(experiment, fit_temperature(test), test, sets)
 
 
-def form_sets(calibration: Predictions, logits: np.ndarray, level: float) -> LevelSets:
-    """The sets of the images with these logits (images, classes)."""
-    thresholds = class_thresholds(calibration, level)
-    return LevelSets(level, thresholds, prediction_sets(logits, thresholds))
+def _cross_fitted(test: Predictions, second_half: np.ndarray, level: float) -> np.ndarray:
+    """The sets of the images of each half, calibrated on the other: bool (images, classes)."""
+    members = np.empty(test.logits.shape, dtype=bool)
+    for own in (second_half, ~second_half):
+        calibration = calibrate(test.take(~own), level)
+        members[own] = prediction_sets(test.logits[own] / calibration.temperature, calibration.thresholds)
+    return members
 
 
 def name_members(classes: Sequence[str], logits: np.ndarray, sets: LevelSets) -> list[list[str]]:
@@ -119,8 +129,8 @@ def write_sets(path: str | Path, sets: ExperimentSets) -> None:
 def class_coverage(experiments: Sequence[ExperimentSets]) -> pd.DataFrame:
     """One row for each experiment, level and class: how it was calibrated, and its coverage.
 
-    A class belongs into a set from `least_probability` on: 0 where it is in every set, because it has too few
-    calibration images.
+    A class belongs into a set from `least_probability` on; `shared_threshold` is yes where it shares that with others,
+    because it has too few images for one that holds for the class alone.
     """
     rows = [
         {"experiment": sets.experiment, "level": 100 * one.level, "class": name, **_describe_class(sets, one, place)}
@@ -149,9 +159,8 @@ def summarise_coverage(experiments: Sequence[ExperimentSets], by_class: pd.DataF
 def _describe_class(sets: ExperimentSets, one: LevelSets, place: int) -> dict[str, object]:
     own = sets.test.truth == place
     return {
-        "calibration_images": int((sets.calibration.truth == place).sum()),
-        "in_every_set": "yes" if np.isinf(one.thresholds[place]) else "no",
-        "least_probability": 100 * max(0.0, 1 - one.thresholds[place]),
+        "shared_threshold": "yes" if one.thresholds.shared[place] else "no",
+        "least_probability": 100 * max(0.0, 1 - one.thresholds.worst_fit[place]),
         "test_images": int(own.sum()),
         **_coverage_and_size(one, sets.test.truth, own),
     }
@@ -159,19 +168,28 @@ def _describe_class(sets: ExperimentSets, one: LevelSets, place: int) -> dict[st
 
 def _describe_level(sets: ExperimentSets, one: LevelSets, classes: pd.DataFrame) -> dict[str, object]:
     return {
+        "temperature": sets.temperature,
         "classes": len(classes),
-        "classes_in_every_set": int((classes["in_every_set"] == "yes").sum()),
         "test_images": len(sets.test.truth),
         **_coverage_and_size(one, sets.test.truth, np.full(len(sets.test.truth), True)),
         "lowest_class_coverage": classes["coverage"].min(),
         "sets_of_one": 100 * (one.sizes == 1).mean(),
-        "empty_sets": 100 * (one.sizes == 0).mean(),
+        "promised_together": ", ".join(classes.loc[classes["shared_threshold"] == "yes", "class"]),
     }
 
 
 def _coverage_and_size(sets: LevelSets, truth: np.ndarray, chosen: np.ndarray) -> dict[str, float | None]:
-    """Of the chosen images: the share whose set holds the true class, and the mean size of the sets; None without."""
+    """Of the chosen images: the share whose set holds the true class with its interval, and the mean size of the sets.
+
+    None where there are none.
+    """
     if not chosen.any():
-        return {"coverage": None, "mean_set_size": None}
-    covered = sets.members[np.arange(len(truth)), truth]
-    return {"coverage": 100 * covered[chosen].mean(), "mean_set_size": sets.sizes[chosen].mean()}
+        return dict.fromkeys(("coverage", "coverage_low", "coverage_high", "mean_set_size"))
+    covered = sets.members[np.arange(len(truth)), truth][chosen]
+    low, high = share_interval(int(covered.sum()), len(covered))
+    return {
+        "coverage": 100 * covered.mean(),
+        "coverage_low": 100 * low,
+        "coverage_high": 100 * high,
+        "mean_set_size": sets.sizes[chosen].mean(),
+    }

@@ -1,4 +1,4 @@
-"""A figure of prediction sets: the coverage of each class beside its calibration images, and how large the sets are."""
+"""A figure of prediction sets: the coverage of each class beside its images, and how large the sets are."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from bioscan1m.inference.coverage import ExperimentSets, LevelSets
 def draw_coverage(experiments: Sequence[ExperimentSets], by_class: pd.DataFrame) -> Figure:
     """One row per experiment; `by_class` is the class_coverage of all.
 
-    Left, a point for each class and level, hollow where the class is in every set. Right, the test images by the number
-    of classes in their sets.
+    Left, a point for each class and level, hollow where the class shares its threshold. Right, the test images by the
+    number of classes in their sets.
     """
     figure = Figure(figsize=(FULL_WIDTH, 0.6 + 2.6 * len(experiments)), layout="constrained")
     for row, sets in enumerate(experiments):
@@ -36,17 +36,15 @@ def _draw_classes(axes: Axes, classes: pd.DataFrame, levels: Sequence[LevelSets]
         level = 100 * sets.level
         own = classes[(classes["level"] == level) & (classes["test_images"] > 0)]
         axes.axhline(level, color=colour, linestyle="--", linewidth=0.8)
-        hollow = own["in_every_set"] == "yes"
+        hollow = own["shared_threshold"] == "yes"
         for part, face in ((own[~hollow], colour), (own[hollow], "none")):
-            axes.scatter(
-                part["calibration_images"], part["coverage"], s=22, facecolors=face, edgecolors=colour, alpha=0.8
-            )
+            axes.scatter(part["test_images"], part["coverage"], s=22, facecolors=face, edgecolors=colour, alpha=0.8)
         axes.scatter([], [], s=22, color=colour, label=f"level {level:g} %")
-    most = max(10, classes["calibration_images"].max())
+    most = max(10, classes["test_images"].max())
     axes.set(xscale="log", xlim=(0.8, 1.5 * most), ylim=(-4, 104))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.xaxis.set_minor_formatter("")
-    axes.set(xlabel="calibration images of the class", ylabel="coverage of the class, %")
+    axes.set(xlabel="test images of the class", ylabel="coverage of the class, %")
     axes.spines[["top", "right"]].set_visible(False)
 
 

@@ -12,15 +12,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import torch
 from matplotlib.figure import Figure
 
 from bioscan1m.experiments.classifiers import head_layer
+from bioscan1m.experiments.predictions import Predictions
 from bioscan1m.experiments.trained_classifier import Skipped, TrainedClassifier
 from bioscan1m.foundation.gallery import IMAGES_PER_ROW, draw_gallery, name_above
-from bioscan1m.foundation.tables import write_parquet
+from bioscan1m.foundation.tables import read_parquet, write_parquet
 
 QUERIES = 8  # of the figure
+ROWS_AT_A_TIME = 2**14
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,9 @@ class Embeddings:
     vectors: np.ndarray  # (images, length) float32
 
 
-def embed(classifier: TrainedClassifier, package: str | Path, image_files: Sequence[str]) -> tuple[Embeddings, Skipped]:
+def embed(
+    classifier: TrainedClassifier, package: str | Path, image_files: Sequence[str]
+) -> tuple[Predictions, Embeddings, Skipped]:
     """Embed images of a package, each of which is decoded once.
 
     Args:
@@ -40,7 +45,8 @@ def embed(classifier: TrainedClassifier, package: str | Path, image_files: Seque
         image_files: the images.
 
     Returns:
-        The embeddings of those that can be read, in their order, and the others with reasons.
+        The predictions, whose true classes mean nothing, and the embeddings of those that can be read, in their order;
+        the others with reasons.
 
     Raises:
         InputError: no image can be read.
@@ -55,7 +61,7 @@ def embed(classifier: TrainedClassifier, package: str | Path, image_files: Seque
         predictions, skipped = classifier.look_at(package, image_files)
     finally:
         hook.remove()
-    return Embeddings(predictions.image_files, np.concatenate(vectors)), skipped
+    return predictions, Embeddings(predictions.image_files, np.concatenate(vectors)), skipped
 
 
 def write_embeddings(path: str | Path, embeddings: Embeddings, split: pd.DataFrame) -> None:
@@ -73,7 +79,24 @@ def write_embeddings(path: str | Path, embeddings: Embeddings, split: pd.DataFra
             "embedding": pa.FixedSizeListArray.from_arrays(flat, embeddings.vectors.shape[1]),
         }
     )
-    write_parquet(path, table)
+    write_parquet(path, table, ROWS_AT_A_TIME)
+
+
+def describe_embeddings(path: str | Path) -> pd.DataFrame:
+    """image_file, label and role of the rows of what `write_embeddings` wrote."""
+    return read_parquet(path, columns=["image_file", "label", "role"]).to_pandas()
+
+
+def read_vectors(path: str | Path, places: Sequence[int]) -> np.ndarray:
+    """The embeddings (places, length) float32 of some rows, in ascending order, without the others in memory."""
+    wanted, chosen, start = np.asarray(places), [], 0
+    for batch in pq.ParquetFile(path).iter_batches(ROWS_AT_A_TIME, columns=["embedding"]):
+        own = wanted[(wanted >= start) & (wanted < start + len(batch))] - start
+        if len(own):
+            vectors = batch["embedding"].take(pa.array(own)).flatten().to_numpy()
+            chosen.append(vectors.reshape(len(own), -1))
+        start += len(batch)
+    return np.concatenate(chosen)
 
 
 def nearest(vectors: np.ndarray, query: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,98 +1,155 @@
-"""The predictions of the selected classifiers for new photographs: a table with a row for each, and a figure.
+"""The table of predictions for new photographs, with one verdict for each, and a figure of the first ones.
 
-A classifier has only the classes of its experiment: one of Diptera families finds a family for a beetle too. The
-prediction set and the deepest safe rank show how reliable a prediction is for images like those of the dataset.
+docs/predictions.md describes verdicts and columns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bioscan1m.boxes.table import BLANK, CORNERS, UNREADABLE, read_boxes
-from bioscan1m.experiments.metrics import probabilities
-from bioscan1m.experiments.predictions import Predictions
+from bioscan1m.boxes.table import BELOW_THRESHOLD, BLANK, CORNERS, FLAGS, read_boxes
 from bioscan1m.foundation.gallery import IMAGES_PER_ROW, draw_gallery, name_above
 from bioscan1m.foundation.quarantine import read_quarantine
-from bioscan1m.inference.coverage import form_sets, name_members
-from bioscan1m.metadata.taxonomy import Rank, deepest_safe
+from bioscan1m.foundation.tables import read_parquet
+from bioscan1m.inference.cascade import INSECT, Identification
 
-BOX_COLUMNS = ["image_file", "status", *CORNERS, "score"]
+NAMED, COARSER, UNLIKE, NO_INSECT, UNUSABLE = "named", "coarser", "unlike", "no insect", "unusable"
+VERDICTS = (NAMED, COARSER, INSECT, UNLIKE, NO_INSECT, UNUSABLE)
+COLUMNS = [
+    "image_file",
+    "verdict",
+    "taxon",
+    "rank",
+    "prediction_set",
+    "probability",
+    "distance",
+    "box_score",
+    *CORNERS,
+    "box_flags",
+    "reason",
+    "correct",
+    "models",
+    "recipe",
+]
+SEPARATOR = "; "  # of several values in one cell
 ROWS = 4  # of the figure
 NEARLY_EQUAL = "blank: nearly all pixels are equal"
+DIGITS = {"probability": 4, "distance": 3, "box_score": 3, **dict.fromkeys(CORNERS, 1)}
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What the classifiers found on a photograph; nothing where none could use it."""
+
+    identification: Identification | None = None  # None too where the photograph is unlike the training images
+    distance: float | None = None  # over the threshold, for the last classifier that took it for one of its own
+    reason: str | None = None
+    models: list[str] = field(default_factory=list)  # of the classifiers that looked at it, by name
+    recipes: list[str] = field(default_factory=list)  # their digests
 
 
 def list_photographs(
     package: Mapping[str, bytes], boxes: Sequence[str | Path], quarantine: Sequence[str | Path]
 ) -> pd.DataFrame:
-    """One row per photograph: image_file, status, the box with its score, and the problem of one that is not usable.
+    """One row per photograph: image_file, the box with its score and flags, `problem` and `no_insect`.
 
     `boxes` is the boxes table, in the order of the photographs; none where nothing was cropped: then all that is known
-    of a photograph is whether it is in the package. `quarantine` are the tables of what could not be used.
+    of a photograph is whether it is in the package. `quarantine` are the tables of what could not be used. A problem
+    is the reason why a photograph is not usable; `no_insect` is whether no box has a score above the threshold.
     """
     problems = {image_file: reason for path in quarantine for image_file, _, reason in read_quarantine(path)}
-    if boxes:
-        read = pd.concat(map(read_boxes, boxes))
-        problems |= dict.fromkeys(read.loc[read[BLANK].astype("boolean").fillna(False), "image_file"], NEARLY_EQUAL)
-        table = read[BOX_COLUMNS]
-    else:
+    if not boxes:
         names = sorted({*package, *problems})
-        table = pd.DataFrame({"image_file": names, "status": [None if n in package else UNREADABLE for n in names]})
-    return table.assign(problem=table["image_file"].map(problems))
+        table = pd.DataFrame({"image_file": names}, columns=["image_file", "score", *CORNERS])
+        return table.assign(box_flags="", problem=table["image_file"].map(problems), no_insect=False)
+    table = pd.concat(map(read_boxes, boxes), ignore_index=True)
+    flags = table[FLAGS].astype("boolean").fillna(False).astype(bool)
+    problems |= dict.fromkeys(table.loc[flags[BLANK], "image_file"], NEARLY_EQUAL)
+    return table[["image_file", "score", *CORNERS]].assign(
+        box_flags=[SEPARATOR.join(flags.columns[row]) for row in flags.to_numpy()],
+        problem=table["image_file"].map(problems),
+        no_insect=(table["status"] == BELOW_THRESHOLD) & ~flags[BLANK],
+    )
 
 
-def prediction_columns(
-    experiment: str, predictions: Predictions, calibration: Predictions, ranks: Sequence[Rank], level: float
-) -> pd.DataFrame:
-    """Make the columns of one experiment.
+def images_without_insect(boxes: Sequence[str | Path]) -> set[str]:
+    """The images of boxes tables whose best score is not above the threshold."""
+    tables = (read_parquet(path, ["image_file", "status"]).to_pandas() for path in boxes)
+    return {name for table in tables for name in table.loc[table["status"] == BELOW_THRESHOLD, "image_file"]}
+
+
+def to_classify(photographs: pd.DataFrame) -> list[str]:
+    """The photographs of `list_photographs` that show an insect and can be used."""
+    return photographs.loc[photographs["problem"].isna() & ~photographs["no_insect"], "image_file"].tolist()
+
+
+def tabulate_verdicts(photographs: pd.DataFrame, findings: Mapping[str, Sighting]) -> pd.DataFrame:
+    """The table of COLUMNS, in the order of the photographs.
 
     Args:
-        experiment: its name, with which the names of the columns begin.
-        predictions: for the photographs.
-        calibration: the predictions for the validation images.
-        ranks: those of the classes, the coarsest first.
-        level: a share, as 0.95.
+        photographs: as `list_photographs` returns them.
+        findings: what was found, by image_file, on those of `to_classify`.
 
     Returns:
-        By image_file the most probable class, its probability in percent (`_confidence`), the prediction set at the
-        level (as `_set_95`, the most probable class first), the deepest rank at which a taxon has that probability, and
-        the taxon (`_rank_95` and `_taxon_95`, empty where no rank has).
+        The table; `correct` is empty, for the user to fill in.
     """
-    chances = probabilities(predictions.logits)
-    safe = deepest_safe(chances, ranks, level)
-    members = name_members(predictions.classes, predictions.logits, form_sets(calibration, predictions.logits, level))
-    columns = {
-        "": [predictions.classes[place] for place in predictions.predicted],
-        "_confidence": (100 * chances.max(axis=1)).round(2),
-        f"_set_{100 * level:g}": [", ".join(names) for names in members],
-        f"_rank_{100 * level:g}": safe.rank,
-        f"_taxon_{100 * level:g}": safe.taxon,
+    rows = [
+        _describe(row, findings.get(row["image_file"], Sighting())) | {"box_score": row["score"]}
+        for row in photographs.to_dict("records")
+    ]
+    table = pd.concat([photographs, pd.DataFrame(rows, index=photographs.index)], axis=1).reindex(columns=COLUMNS)
+    numbers = table[list(DIGITS)].apply(pd.to_numeric).astype("float64")
+    return table.assign(**numbers.round(DIGITS))
+
+
+def _describe(photograph: Mapping[str, object], finding: Sighting) -> dict[str, object]:
+    """The columns of one row that follow from the finding, or from the lack of one."""
+    if photograph["no_insect"]:
+        score = photograph["score"]
+        return {"verdict": NO_INSECT, "reason": f"no insect found: best score {score:.3f} is not above the threshold"}
+    if isinstance(photograph["problem"], str):
+        return {"verdict": UNUSABLE, "reason": photograph["problem"]}
+    used = {
+        "distance": finding.distance,
+        "reason": finding.reason,
+        "models": SEPARATOR.join(finding.models),
+        "recipe": SEPARATOR.join(finding.recipes),
     }
-    return pd.DataFrame(
-        {f"{experiment}{suffix}": values for suffix, values in columns.items()}, index=predictions.image_files
-    )
+    if finding.identification is None:
+        return {"verdict": UNLIKE if finding.distance else UNUSABLE, **used}
+    found = finding.identification
+    return {
+        "verdict": _verdict(found),
+        "taxon": found.taxon,
+        "rank": found.rank,
+        "prediction_set": SEPARATOR.join(found.members),
+        "probability": found.probability,
+        **used,
+    }
 
 
-def join_predictions(photographs: pd.DataFrame, columns: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The table of photographs with the columns of all experiments, empty where a photograph could not be used."""
-    joined = photographs.set_index("image_file")
-    for one in columns:
-        joined = joined.join(one)
-    return joined.reset_index(names="image_file")
+def _verdict(found: Identification) -> str:
+    if len(found.members) == 1:
+        return NAMED
+    return INSECT if found.taxon == INSECT else COARSER
 
 
-def show_predictions(table: pd.DataFrame, package: Mapping[str, bytes], experiments: Sequence[str]) -> Figure:
-    """The first photographs, or crops of them, with the most probable class of each experiment, in their order."""
+def show_predictions(table: pd.DataFrame, package: Mapping[str, bytes]) -> Figure:
+    """The first photographs, or crops of them, with their verdicts, in their order."""
     usable = table[table["image_file"].isin(list(package))]
     shown = usable.head(ROWS * IMAGES_PER_ROW)
-    images = [(package[row["image_file"]], _describe(row, experiments)) for _, row in shown.iterrows()]
-    return draw_gallery({f"{len(usable):,} of {len(table):,} photographs, by {', '.join(experiments)}": images})
+    images = [(package[row["image_file"]], _caption(row)) for row in shown.to_dict("records")]
+    return draw_gallery({f"{len(usable):,} of {len(table):,} photographs": images})
 
 
-def _describe(row: pd.Series, experiments: Sequence[str]) -> str:
-    return "\n".join(
-        [name_above(row["image_file"]), *(f"{row[one]} {row[f'{one}_confidence']:.0f} %" for one in experiments)]
-    )
+def _caption(row: Mapping[str, object]) -> str:
+    taxon, probability = row["taxon"], row["probability"]
+    if not isinstance(taxon, str):
+        return f"{name_above(str(row['image_file']))}\n{row['verdict']}"
+    sure = f" {100 * float(str(probability)):.0f} %" if pd.notna(probability) else ""
+    return f"{name_above(str(row['image_file']))}\n{taxon}{sure}"

@@ -65,3 +65,9 @@ def read_recipe(path: str | Path) -> dict[str, Any]:
             return {key: json.loads(text) for key, text in texts.items() if key != RECIPE_DIGEST}
     except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{path}: no weights with a recipe of this pipeline ({error}); train them again") from None
+
+
+def digest_of_weights(path: str | Path) -> str:
+    """The digest of the recipe of the job that wrote a file of weights; empty where no job did."""
+    with safe_open(path, "pt") as file:
+        return (file.metadata() or {}).get(RECIPE_DIGEST, "")
