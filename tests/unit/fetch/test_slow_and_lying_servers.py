@@ -9,8 +9,8 @@ import pytest
 from loopback import Request, cut, serving, status, whole
 from transfers import BLOCK, DATA, SHA256, get, is_alone, nothing_is_left, ranges, rest_from
 
+from bioscan1m.fetch.content import check_zip
 from bioscan1m.fetch.verified import fetch
-from bioscan1m.fetch.zip_check import check_zip
 from bioscan1m.foundation.errors import InputError
 
 

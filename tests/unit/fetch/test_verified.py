@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from loopback import cut, page, serving, status, whole, without_ranges
 from transfers import BLOCK, DATA, MD5, OTHER, SHA256, get, is_alone, nothing_is_left, ranges, rest_from
 
+from bioscan1m.fetch.content import check_zip
 from bioscan1m.fetch.part_file import OVERLAP_BYTES
 from bioscan1m.fetch.verified import fetch
-from bioscan1m.fetch.zip_check import check_zip
 from bioscan1m.foundation.archives import list_members
 from bioscan1m.foundation.errors import InputError
 
@@ -279,7 +279,7 @@ def zip_of(**members: str) -> bytes:
     ("data", "told"),
     [
         (b"", "empty"),
-        (b"\n<html><head><title>Quota exceeded</title>", "a web page"),
+        (b"\n<html><head><title>Quota exceeded</title>", "a web page; open its address"),
         (zip_of(a="x" * 1000)[:-30], "cut off"),
         (b"\x1f\x8b\x08 something else", "begins with"),
         (zip_of(), "no files in it"),

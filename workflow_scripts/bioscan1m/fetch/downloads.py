@@ -141,8 +141,8 @@ def _explain_refusal(status: int) -> str:
 
 
 def _explain_web_page(response: requests.Response, source: str) -> str:
+    title = quoted_title(text_of(response), response)
     return (
-        f"{without_secrets(source)}: the server sent a web page ('{quoted_title(text_of(response), response)}') in place "
-        "of the file. It may ask for a login, a download quota may be used up, or the address may be wrong: open it in a "
-        "browser to see"
+        f"{without_secrets(source)}: the server sent a web page ('{title}') in place of the file. It may ask for a "
+        "login, a download quota may be used up, or the address may be wrong: open it in a browser to see"
     )

@@ -57,10 +57,11 @@ def _download_address(session: requests.Session, source: str, timeout: float) ->
         try:
             return get_url_from_gdrive_confirmation(page)
         except FileURLRetrievalError:
+            title = quoted_title(page, response)
             raise InputError(
-                f"{source}: Google Drive sent a web page ('{quoted_title(page, response)}') in place of the file. Either "
-                "its download quota is used up (then try again in 24 hours, or name a copy in chunks.tsv or the config) "
-                "or it is not shared with anyone who has the link"
+                f"{source}: Google Drive sent a web page ('{title}') in place of the file. Either its download quota "
+                "is used up (then try again in 24 hours, or name a copy in chunks.tsv or the config) or it is not "
+                "shared with anyone who has the link"
             ) from None
         except UNREADABLE:
             raise TransferError("Google Drive's page makes no sense") from None

@@ -1,4 +1,4 @@
-"""What passes between a kind of store and the file that is fetched from it: where to start, the bytes, and what failed."""
+"""What passes between a kind of store and the file that is fetched: where to start, the bytes, and what failed."""
 
 from __future__ import annotations
 

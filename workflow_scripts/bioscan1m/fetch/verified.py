@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bioscan1m.fetch.content import refuse_page
 from bioscan1m.fetch.downloads import open_http, open_local
 from bioscan1m.fetch.google_drive import open_drive_file, open_drive_folder_file
 from bioscan1m.fetch.image_folders import list_images, pack_images
@@ -153,6 +154,7 @@ def _attempt(wanted: _Wanted, part: PartFile) -> None:
         stream = _fetch_again_and_compare(wanted, part)
     try:
         part.verify(wanted.bytes, wanted.checksum or stream.checksum)
+        refuse_page(part.file)
         if wanted.check is not None:
             wanted.check(part.file)
     except InputError as error:
@@ -233,8 +235,8 @@ def _refuse_without_room(part: PartFile, total: int | None) -> None:
     free = shutil.disk_usage(part.file.parent).free
     if total is not None and total - part.size > free:
         raise InputError(
-            f"{part.path}: {total - part.size} bytes are to come, and its disk has room for {free}; make room, then run "
-            "the same command again"
+            f"{part.path}: {total - part.size} bytes are to come, and its disk has room for {free}; make room, then "
+            "run the same command again"
         )
 
 
@@ -246,8 +248,8 @@ def _refuse_endless(part: PartFile) -> None:
         return
     part.remove()
     raise InputError(
-        f"{part.path}: {part.size} bytes came, no end is in sight, and the source states no size; what came was removed. "
-        f"A file of unknown size may have {LARGEST_BYTES} bytes and leaves {least} free on the disk: check the address, "
+        f"{part.path}: {part.size} bytes came without an end, and the source states no size; what came was removed. A "
+        f"file of unknown size may have {LARGEST_BYTES} bytes, and leaves {least} free on the disk: check the address, "
         "or state the size in the column bytes of chunks.tsv"
     )
 

@@ -76,7 +76,7 @@ def local_source(source: Source) -> list[str]:
 def without_secrets(source: str) -> str:
     """The address for logs, messages and records, without what may be secret; any other text as it is.
 
-    A login is left out of all addresses, query and fragment of those of the web. An address that is wrong is cut as well.
+    A login is left out of all addresses, query and fragment of those of the web, also where the address is wrong.
     """
     match = ADDRESS.match(source)
     if match is None:
@@ -84,6 +84,11 @@ def without_secrets(source: str) -> str:
     scheme, rest = match.groups()
     rest = rest[len(_login(rest)) :]
     return scheme + (rest if _is_of_store(scheme) else re.split(r"[?#]", rest)[0])
+
+
+def without_secrets_within(text: str) -> str:
+    """A text in which each address, up to the next space or quote, is as without_secrets has it."""
+    return re.sub(r"(?i)https?:[^\s'\"]+", lambda match: without_secrets(match[0]), text)
 
 
 def refuse_secrets(source: str) -> None:
@@ -107,8 +112,8 @@ def fill_in(source: str) -> str:
     def value(match: re.Match[str]) -> str:
         if not os.environ.get(match[1]):
             raise InputError(
-                f"{without_secrets(source)}: the address names the environment variable {match[1]}, which has no value; "
-                f"set it: export {match[1]}=…"
+                f"{without_secrets(source)}: the address names the environment variable {match[1]}, which has no "
+                f"value; set it: export {match[1]}=…"
             )
         return os.environ[match[1]]
 

@@ -1,4 +1,4 @@
-"""Whether a file that was fetched is a whole zip, and if not, what it is."""
+"""Whether a file that was fetched is a whole zip, or no web page, and what it is else."""
 
 from __future__ import annotations
 
@@ -27,6 +27,17 @@ def check_zip(path: Path) -> None:
         raise InputError("the zip has no files in it; check where it comes from")
 
 
+def refuse_page(path: Path) -> None:
+    """Raise InputError for a web page, by its first bytes: a server need not name its type, and no file here is one."""
+    with path.open("rb") as file:
+        if _is_page(file.read(FIRST_BYTES)):
+            raise InputError("the file is a web page; open its address in a browser to see what it asks for")
+
+
+def _is_page(start: bytes) -> bool:
+    return start.lstrip()[:9].lower().startswith((b"<!doctype", b"<html"))
+
+
 def _ends_in_its_comment(path: Path, comment: bytes) -> bool:
     """Whether the comment that ends a zip is shorter than it is stated: zipfile takes what is there."""
     with path.open("rb") as file:
@@ -38,7 +49,7 @@ def _describe(start: bytes) -> str:
     """What a file is that should have been a zip, by its first bytes; few, for a server may send back a password."""
     if not start:
         return "empty"
-    if start.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
+    if _is_page(start):
         return "a web page"
     if start.startswith(SIGNATURE):
         return "the beginning of one, cut off or damaged"
