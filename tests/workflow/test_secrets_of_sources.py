@@ -123,4 +123,4 @@ def test_an_address_with_a_secret_is_refused_with_what_to_write(tmp_path, place,
         (tmp_path / "chunks.tsv").write_text(f"chunk\tsource\tbytes\tchecksum\n1\t{address}\t\t\n")
     refused = snakemake(tmp_path, METADATA)
     assert refused.returncode != 0 and PASSWORD not in refused.stdout
-    assert "images: the address has" in refused.stdout and "write ${NAME} in its place" in refused.stdout
+    assert "the address has" in refused.stdout and "write ${NAME} in its place" in refused.stdout

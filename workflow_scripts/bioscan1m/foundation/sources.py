@@ -28,7 +28,7 @@ SCHEMES = {
 }
 CHECKSUM_FORM = "md5:<32 hex digits> or sha256:<64 hex digits>"
 ADDRESS = re.compile(r"\s*(https?:[/\\]*|[a-z][a-z0-9+.-]*://)(.*)", re.IGNORECASE | re.DOTALL)
-HOST = re.compile(r"(?:[\w.${}-]*|\[[0-9a-f:.]*\])(?::[0-9]*)?", re.IGNORECASE)
+HOST = re.compile(r"(?:[\w.${}-]*|\[[0-9a-f:.]*\])(?::[0-9]+)?", re.IGNORECASE)
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")  # in a web address: its value is that of the environment
 # Parameters of web addresses that name a file or a form of it. Any other one may be a token.
 PUBLIC_PARAMETER = re.compile(
@@ -129,19 +129,21 @@ def _login(rest: str) -> str:
 
 def _secret_part(scheme: str, rest: str) -> str | None:
     """What kind of secret follows the scheme of an address, in words; None where there is none."""
-    rest = VARIABLE.sub("", rest)
     login = _login(rest)
-    name, colon, password = login.removesuffix("@").partition(":")
+    name, colon, password = VARIABLE.sub("", login).removesuffix("@").partition(":")
     if password or (name and not colon):
         return "a login"
     query = "" if _is_of_store(scheme) else re.sub(r"^[^?#]*", "", rest[len(login) :])
-    for part in re.split(r"[?#&;]", query):
-        parameter, _, value = part.partition("=")
-        if value and not PUBLIC_PARAMETER.fullmatch(parameter):
-            return f"the parameter {parameter}, which may be secret,"
-        if parameter and "=" not in part:
-            return "a query that may be secret"
+    if any(_may_be_secret(part) for part in re.split(r"[?#&;]", query)):
+        return "a parameter that may be secret"
     return None
+
+
+def _may_be_secret(part: str) -> bool:
+    """Whether `name=value` of a query has a text that is neither known to be public nor from the environment."""
+    name, is_set, value = VARIABLE.sub("", part).partition("=")
+    from_environment = VARIABLE.search(part) is not None and not (value if is_set else name)
+    return part != "" and not from_environment and PUBLIC_PARAMETER.fullmatch(name) is None
 
 
 def _is_of_store(scheme: str) -> bool:
