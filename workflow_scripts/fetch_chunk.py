@@ -5,7 +5,8 @@ A package in HDF5, as the published ones, becomes a zip of its images with uncha
 
 from pathlib import Path
 
-from bioscan1m.fetch.verified import check_zip, fetch
+from bioscan1m.fetch.content import check_zip
+from bioscan1m.fetch.verified import fetch
 from bioscan1m.foundation.archives import ZipWriter, list_members
 from bioscan1m.jobs.context import job
 

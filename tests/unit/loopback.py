@@ -79,7 +79,7 @@ def whole(data: bytes, version: str | None = None) -> Answer:
     """Serve a file with ranges, as most servers do."""
 
     def answer(request: Request) -> None:
-        first, tags = request.first_byte, {"ETag": version} if version else {}
+        first, tags = request.first_byte, {"ETag": f'"{version}"'} if version else {}
         if first >= len(data) > 0:
             request.reply(416, b"", Content_Range=f"bytes */{len(data)}")
         elif "Range" in request.headers:
@@ -94,7 +94,7 @@ def cut(data: bytes, after: int, version: str | None = None) -> Answer:
     """Serve the file with ranges, but close the connection after some bytes of the answer."""
 
     def answer(request: Request) -> None:
-        first, tags = request.first_byte, {"ETag": version} if version else {}
+        first, tags = request.first_byte, {"ETag": f'"{version}"'} if version else {}
         if first:
             tags["Content_Range"] = f"bytes {first}-{len(data) - 1}/{len(data)}"
         request.reply(206 if first else 200, data[first : first + after], len(data) - first, **tags)

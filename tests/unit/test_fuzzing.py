@@ -21,7 +21,7 @@ from mutations import mutated
 from PIL import Image
 
 from bioscan1m.boxes.table import SCHEMA, read_boxes, read_settings, write_boxes
-from bioscan1m.fetch.verified import check_zip
+from bioscan1m.fetch.content import check_zip
 from bioscan1m.foundation.archives import list_members
 from bioscan1m.foundation.errors import InputError, UnreadableImage
 from bioscan1m.foundation.images import decode, image_size

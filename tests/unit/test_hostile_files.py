@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bioscan1m.fetch.verified import check_zip
+from bioscan1m.fetch.content import check_zip
 from bioscan1m.foundation import images
 from bioscan1m.foundation.errors import UnreadableImage
 from bioscan1m.foundation.images import decode

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from bioscan1m.fetch.downloads import BLOCK_BYTES
+from bioscan1m.fetch.part_file import OVERLAP_BYTES
+from bioscan1m.fetch.transfer import BLOCK_BYTES
 from bioscan1m.fetch.verified import fetch
 
 BLOCK = BLOCK_BYTES
@@ -20,6 +21,11 @@ def get(source, path, expected_bytes=None, checksum=SHA256, attempts=4, **settin
 
 def ranges(server) -> list[str | None]:
     return [request.headers.get("Range") for request in server.requests]
+
+
+def rest_from(byte: int) -> str:
+    """The range that is asked for where a transfer goes on from this byte: some bytes are fetched twice."""
+    return f"bytes={byte - OVERLAP_BYTES}-"
 
 
 def is_alone(path) -> bool:

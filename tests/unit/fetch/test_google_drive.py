@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from loopback import cut, page, serving, whole
-from transfers import BLOCK, DATA, get, nothing_is_left, ranges
+from transfers import BLOCK, DATA, get, nothing_is_left, ranges, rest_from
 
 from bioscan1m.fetch import google_drive
 from bioscan1m.foundation.errors import InputError
@@ -34,7 +34,7 @@ def test_drives_page_about_large_files_is_confirmed_and_the_download_resumes(pat
     assert path.read_bytes() == DATA
     assert "id=abc" in server.requests[0].path
     assert server.requests[1].path == "/download?id=abc&confirm=t"
-    assert ranges(server) == [None, None, None, f"bytes={BLOCK}-"]
+    assert ranges(server) == [None, None, None, rest_from(BLOCK)]
 
 
 def test_a_small_file_of_drive_needs_no_confirmation(path, monkeypatch):

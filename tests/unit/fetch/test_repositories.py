@@ -9,7 +9,7 @@ import logging
 import pytest
 from huggingface_hub import constants
 from loopback import Request, cut, serving, whole
-from transfers import BLOCK, DATA, MD5, OTHER, SHA256, get, is_alone, nothing_is_left, ranges
+from transfers import BLOCK, DATA, MD5, OTHER, SHA256, get, is_alone, nothing_is_left, ranges, rest_from
 
 from bioscan1m.fetch import repositories
 from bioscan1m.fetch.repositories import hub_address
@@ -68,7 +68,7 @@ def test_a_large_file_of_the_hub_resumes_and_the_token_stays_with_the_hub(path, 
             get(SOURCE, path, checksum=None)
     assert path.read_bytes() == DATA
     assert is_alone(path)
-    assert ranges(store) == [None, f"bytes={BLOCK}-"]
+    assert ranges(store) == [None, rest_from(BLOCK)]
     assert server.requests[0].path == "/datasets/owner/insects/resolve/v1/chunks/part%201.zip"
     assert server.requests[0].headers["Authorization"] == "Bearer hf_s3cret"
     assert store.requests[0].headers["Authorization"] is None
@@ -111,7 +111,7 @@ def test_a_file_of_zenodo_is_checked_by_the_size_and_md5_that_zenodo_states(path
         "/api/records/8030065/files/cropped%20256.zip",
         "/api/records/8030065/files/cropped%20256.zip/content",
     ]
-    assert ranges(server) == [None, None, None, f"bytes={BLOCK}-"]
+    assert ranges(server) == [None, None, None, rest_from(BLOCK)]
 
 
 def test_a_file_that_is_not_the_one_that_zenodo_states_is_removed(path, monkeypatch):

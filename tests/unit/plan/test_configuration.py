@@ -469,3 +469,17 @@ def test_what_an_experiment_may_override_is_what_training_has():
     assert set(classifier["overrides"]["additionalProperties"]["properties"]) == set(
         classifier["training"]["properties"]
     )
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("metadata.source", "HTTP://me:s3cret@host/a.tsv"),
+        ("metadata.source", "https://host/a.tsv?s3cret"),
+        ("metadata", "https://me:s3cret@host/a.tsv?token=s3cret"),
+        ("inference.photographs", {"mine": "Https://host/a.zip?signature=s3cret"}),
+    ],
+)
+def test_a_secret_in_an_address_is_refused_and_not_repeated(key, value):
+    (told,) = mistakes(with_value(key, value))
+    assert told.startswith(key) and "s3cret" not in told

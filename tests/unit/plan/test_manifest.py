@@ -114,3 +114,17 @@ def test_reading_the_manifest_imports_nothing_slow():
     assert (
         subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY / "workflow_scripts", check=False).returncode == 0
     )
+
+
+@pytest.mark.parametrize(
+    "source", ["HTTP://me:s3cret@host/a.zip", "https://host/a.zip?s3cret", "ftp://me:s3cret@host/a"]
+)
+def test_a_secret_in_an_address_is_refused_and_not_repeated(manifest, source):
+    with pytest.raises(InputError, match=r"row 2, column source: ") as error:
+        read_manifest(manifest(HEADER, f"1\t{source}\t\t"))
+    assert "s3cret" not in str(error.value)
+
+
+def test_a_variable_of_the_environment_may_stand_in_an_address(manifest):
+    address = "https://host/a.zip?token=${TOKEN}"
+    assert read_manifest(manifest(HEADER, f"1\t{address}\t\t"))["1"]["source"] == address

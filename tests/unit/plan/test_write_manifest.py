@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 import write_manifest
-from bioscan1m.fetch.verified import check_zip, fetch
+from bioscan1m.fetch.content import check_zip
+from bioscan1m.fetch.verified import fetch
 from bioscan1m.foundation.archives import ZipWriter, list_members, read_members
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.image_keys import flatten_path

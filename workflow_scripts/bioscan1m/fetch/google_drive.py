@@ -14,32 +14,36 @@ import requests
 from gdown.download import get_url_from_gdrive_confirmation
 from gdown.exceptions import DownloadError, FileURLRetrievalError
 
-from bioscan1m.fetch.downloads import Stream, TransferError, get, is_web_page, open_with_session, page_title
+from bioscan1m.fetch.answers import UNREADABLE, is_web_page, one_line, quoted_title, text_of
+from bioscan1m.fetch.downloads import get, open_with_session
+from bioscan1m.fetch.transfer import Start, Stream, TransferError
 from bioscan1m.foundation.errors import InputError
 
 DRIVE = "https://drive.google.com/uc"
 # Drive gives an unknown client a viewer's page, not the file.
 USER_AGENT = "Mozilla/5.0"
+LONGEST_LIST = 1000  # letters of the names of a folder's files in a message
 
 
 @contextmanager
-def open_drive_file(source: str, offset: int, timeout: float) -> Iterator[Stream]:
+def open_drive_file(source: str, start: Start, timeout: float) -> Iterator[Stream]:
     """Open `gdrive:<file id>`, the file being visible to anyone with its link."""
     with requests.Session() as session:
         session.headers["User-Agent"] = USER_AGENT
         url = _download_address(session, source, timeout)
-        with open_with_session(session, url, offset, timeout) as stream:
+        with open_with_session(session, url, start, timeout) as stream:
             yield stream
 
 
 @contextmanager
-def open_drive_folder_file(source: str, offset: int, timeout: float) -> Iterator[Stream]:
+def open_drive_folder_file(source: str, start: Start, timeout: float) -> Iterator[Stream]:
     """Open `gdrive-folder:<folder id>/<file name>`; below the folder, the name may have folders before it."""
     folder, _, name = source.partition(":")[2].partition("/")
     files = _list_folder(folder, timeout)
     if name not in files:
-        raise InputError(f"{source}: the Drive folder has no file of this name; it has: {', '.join(sorted(files))}")
-    with open_drive_file(f"gdrive:{files[name]}", offset, timeout) as stream:
+        names = one_line(", ".join(sorted(files)), LONGEST_LIST)
+        raise InputError(f"{source}: the Drive folder has no file of this name; it has: {names}")
+    with open_drive_file(f"gdrive:{files[name]}", start, timeout) as stream:
         yield stream
 
 
@@ -49,28 +53,29 @@ def _download_address(session: requests.Session, source: str, timeout: float) ->
     with get(session, address, timeout) as response:
         if not is_web_page(response):
             return address
+        page = text_of(response)
         try:
-            page = response.text
             return get_url_from_gdrive_confirmation(page)
-        except requests.RequestException:
-            raise TransferError("Google Drive's page broke off") from None
         except FileURLRetrievalError:
+            title = quoted_title(page, response)
             raise InputError(
-                f"{source}: Google Drive sent a web page ('{page_title(page)}') in place of the file. Either its "
-                "download quota is used up (then try again in 24 hours, or name a copy in chunks.tsv or the config) or "
-                "it is not shared with anyone who has the link"
+                f"{source}: Google Drive sent a web page ('{title}') in place of the file. Either its download quota "
+                "is used up (then try again in 24 hours, or name a copy in chunks.tsv or the config) or it is not "
+                "shared with anyone who has the link"
             ) from None
+        except UNREADABLE:
+            raise TransferError("Google Drive's page makes no sense") from None
 
 
 def _list_folder(folder: str, timeout: float) -> dict[str, str]:
     """Path in the folder -> file id."""
     try:
         files = gdown.download_folder(id=folder, skip_download=True, quiet=True, use_cookies=False, timeout=timeout)
-    except requests.RequestException as error:
-        raise TransferError(f"Google Drive's list of the folder failed ({type(error).__name__})") from None
     except DownloadError:
         raise InputError(
             f"gdrive-folder:{folder}: Google Drive does not list this folder; check its id, and that it is shared with "
             "anyone who has the link"
         ) from None
+    except UNREADABLE as error:
+        raise TransferError(f"Google Drive's list of the folder failed ({type(error).__name__})") from None
     return {file.path: file.id for file in files if not isinstance(file, str)}  # str: what has been downloaded

@@ -17,7 +17,7 @@ from typing import IO, Any
 import requests
 from fsspec.core import url_to_fs
 
-from bioscan1m.fetch.downloads import BLOCK_BYTES, Stream, TransferError
+from bioscan1m.fetch.transfer import BLOCK_BYTES, Start, Stream, TransferError
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.sources import scheme_of
 
@@ -30,21 +30,20 @@ logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
 
 
 @contextmanager
-def open_object(source: str, offset: int, timeout: float) -> Iterator[Stream]:
+def open_object(source: str, start: Start, timeout: float) -> Iterator[Stream]:
     """Open `s3://<bucket>/<key>` or `gs://<bucket>/<key>`; `timeout` is in seconds without a byte."""
     with _troubles_of(source):
         store, key = url_to_fs(source, skip_instance_cache=True, **_settings(source, timeout))
         found = store.info(key)
         if found["type"] != "file":
             raise InputError(f"{source}: a folder of the store, not a file; name one object")
+        size, checksum = int(found["size"]), _stated_checksum(found)
         file = store.open(key, "rb", block_size=REQUEST_BYTES, cache_type="readahead")
     with file:
-        start = offset if offset <= found["size"] else 0
-        file.seek(start)
+        first = start.offset if start.offset <= size else 0
+        file.seek(first)
         version = found.get("ETag") or found.get("etag")
-        yield Stream(
-            _blocks(file, source), start, total=found["size"], version=version, checksum=_stated_checksum(found)
-        )
+        yield Stream(_blocks(file, source), first, size, version, checksum)
 
 
 def _settings(source: str, timeout: float) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,11 @@ from urllib.parse import quote, unquote
 
 import requests
 
-from bioscan1m.fetch.downloads import Stream, TransferError, get, open_http, open_with_session
+from bioscan1m.fetch.answers import text_of
+from bioscan1m.fetch.downloads import get, open_http, open_with_session
+from bioscan1m.fetch.transfer import Start, Stream, TransferError
 from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.sources import parse_checksum
 
 ZENODO = "https://zenodo.org"
 # As fsspec and the hub's own client write an address.
@@ -22,7 +26,7 @@ HUB_ADDRESS = re.compile(
 
 
 @contextmanager
-def open_hub_file(source: str, offset: int, timeout: float) -> Iterator[Stream]:
+def open_hub_file(source: str, start: Start, timeout: float) -> Iterator[Stream]:
     """Open `hf://datasets/<owner>/<name>@<revision>/<path>`, of a model without `datasets/`.
 
     By default the revision is main. A token is taken from HF_TOKEN or from the hub's own login; HF_ENDPOINT may name a
@@ -34,7 +38,7 @@ def open_hub_file(source: str, offset: int, timeout: float) -> Iterator[Stream]:
     with requests.Session() as session:
         if token is not None:
             session.headers["Authorization"] = f"Bearer {token}"  # requests drops it where the hub leads elsewhere
-        with open_with_session(session, address, offset, timeout) as stream:
+        with open_with_session(session, address, start, timeout) as stream:
             yield stream
 
 
@@ -50,15 +54,15 @@ def hub_address(source: str) -> str:
 
 
 @contextmanager
-def open_zenodo_file(source: str, offset: int, timeout: float) -> Iterator[Stream]:
+def open_zenodo_file(source: str, start: Start, timeout: float) -> Iterator[Stream]:
     """Open `zenodo:<record>/<file name>`; Zenodo states its size and MD5."""
     record, _, name = source.partition(":")[2].partition("/")
     address = f"{ZENODO}/api/records/{quote(record)}/files/{quote(name, safe='')}"
     with requests.Session() as session, get(session, address, timeout) as response:
         try:
-            described = response.json()
-            size, checksum = int(described["size"]), str(described["checksum"])
-        except (requests.RequestException, ValueError, KeyError, TypeError):
-            raise TransferError("Zenodo's description of the file broke off") from None
-    with open_http(f"{address}/content", offset, timeout) as stream:
+            described = json.loads(text_of(response))
+            size, checksum = int(described["size"]), ":".join(parse_checksum(str(described["checksum"])))
+        except (ValueError, LookupError, TypeError, OverflowError, RecursionError):
+            raise TransferError("Zenodo's description of the file makes no sense") from None
+    with open_http(f"{address}/content", start, timeout) as stream:
         yield replace(stream, total=size, version=checksum, checksum=checksum)

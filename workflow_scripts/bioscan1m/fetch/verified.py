@@ -1,24 +1,28 @@
 """Fetch one file so that only the right one ever stands under its name.
 
 The bytes go to `<path>.part`, hashed as they pass. A transfer that breaks off goes on where it stopped, in the next
-attempt or in the next job; a note beside the part names its source and version, so that two files are never
-mixed. Size, checksum and content are checked before the part gets its final name.
+attempt or in the next job, where a version or a checksum proves that both parts are of one file; a note beside the part
+has them. Size, checksum and content are checked before the part gets its final name.
 """
 
 from __future__ import annotations
 
 import logging
+import shutil
 import time
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from bioscan1m.fetch.downloads import BLOCK_BYTES, Stream, TransferError, open_http, open_local, page_title
+from bioscan1m.fetch.content import refuse_page
+from bioscan1m.fetch.downloads import open_http, open_local
 from bioscan1m.fetch.google_drive import open_drive_file, open_drive_folder_file
 from bioscan1m.fetch.image_folders import list_images, pack_images
 from bioscan1m.fetch.object_stores import open_object
+from bioscan1m.fetch.pace import at_pace
 from bioscan1m.fetch.part_file import PartFile
 from bioscan1m.fetch.repositories import open_hub_file, open_zenodo_file
+from bioscan1m.fetch.transfer import BEGINNING, CannotResumeError, Start, Stream, TransferError
 from bioscan1m.foundation.archives import state_key_folder
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.progress import Progress
@@ -40,6 +44,10 @@ OPENERS = {
     "gs": open_object,
 }
 LONGEST_PAUSE = 60.0  # seconds between two attempts
+# Of a file whose size nobody states: more than any of BIOSCAN-1M, less than what an endless answer would fill.
+LARGEST_BYTES = 2**38
+BYTES_BETWEEN_LOOKS = 2**26  # at the room on the disk
+LEAST_ROOM_BYTES = 2**30  # or a twentieth of a small disk: what a file of unknown size leaves free
 
 
 def fetch(
@@ -62,10 +70,12 @@ def fetch(
         expected_bytes: Its size in bytes; None where it is unknown.
         checksum: Its checksum, as chunks.tsv writes it; None for the one that the source states, if any.
         attempts: The number of attempts.
-        timeout: Seconds without a byte after which an attempt breaks off.
+        timeout: Seconds without a byte after which an attempt breaks off; so does one in which 64 KiB take twice that.
         first_pause: Seconds before the second attempt; each further pause is twice as long, or as long as the server
-            asks for.
-        check: Raises InputError where the whole file, before it gets its name, is not what it should be.
+            asks for, but a minute at most.
+        check: Raises InputError where the whole file, before it gets its name, is not what it should be, also where its
+            end is missing. Without it, and without size and checksum, a file that ends where a connection may have
+            broken is fetched twice and compared.
         key_folder: Of a zip or folder of images, the folder below which their paths are their keys, `.` where it has no
             name: the zip then states it. None where their file names are.
 
@@ -83,90 +93,174 @@ def fetch(
         return
     logger.info("fetching %s from %s", path, without_secrets(source))
     part = PartFile(path, source, parse_checksum(checksum)[0] if checksum else "sha256")
-    stated = _transfer_in_attempts(
-        source, part, expected_bytes, attempts=attempts, timeout=timeout, first_pause=first_pause
-    )
-    try:
-        part.verify(expected_bytes, checksum or stated)
-        if check is not None:
-            check(part.file)
-        if key_folder is not None:
-            state_key_folder(part.file, key_folder)
-    except InputError as error:
-        part.remove()
-        raise InputError(f"{path}: {error}. It came from {without_secrets(source)} and was removed") from None
+    wanted = _Wanted(source, expected_bytes, checksum, check, timeout)
+    _in_attempts(wanted, part, attempts, first_pause)
+    if key_folder is not None:
+        _state_key_folder(part, wanted, key_folder)
     part.finish()
     logger.info("fetched %s: %d bytes, %s", path, part.size, part.checksum)
 
 
-def check_zip(path: Path) -> None:
-    """Raise InputError that describes a file which is no whole zip with files in it."""
-    with path.open("rb") as file:
-        start = file.read(BLOCK_BYTES)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if all(info.is_dir() for info in archive.infolist()):
-                raise InputError("the zip has no files in it; check where it comes from")
-    except zipfile.BadZipFile:
-        raise InputError(f"the file is no zip but {_describe(start)}; check where it comes from") from None
+@dataclass(frozen=True)
+class _Wanted:
+    """What is fetched, as `fetch` has it."""
+
+    source: str
+    bytes: int | None
+    checksum: str | None
+    check: Callable[[Path], None] | None
+    timeout: float
+
+    @property
+    def is_proven_by_content(self) -> bool:
+        """Whether a file that is not whole would be noticed by what it is."""
+        return self.bytes is not None or self.checksum is not None or self.check is not None
 
 
-def _describe(start: bytes) -> str:
-    """What a file is that should have been a zip, by its first bytes."""
-    if not start:
-        return "empty"
-    if start.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
-        return f"a web page ('{page_title(start.decode('utf-8', 'replace'))}')"
-    if start.startswith(b"PK"):
-        return "the beginning of one, cut off or damaged"
-    return f"something that begins with {start[:16]!r}"
-
-
-def _transfer_in_attempts(
-    source: str, part: PartFile, expected_bytes: int | None, *, attempts: int, timeout: float, first_pause: float
-) -> str | None:
-    """Returns the checksum that the source states of itself, if any."""
+def _in_attempts(wanted: _Wanted, part: PartFile, attempts: int, first_pause: float) -> None:
     for attempt in range(1, attempts + 1):
         try:
-            return _transfer(source, part, expected_bytes, timeout)
+            return _attempt(wanted, part)
         except TransferError as error:
             logger.warning("attempt %d of %d broke off at byte %d: %s", attempt, attempts, part.size, error)
             trouble = error
         if attempt < attempts:
             time.sleep(min(max(first_pause * 2 ** (attempt - 1), trouble.pause), LONGEST_PAUSE))
+    kept = f"The {part.size} bytes that came are kept; run again to go on from there"
+    if part.start(wanted.checksum) == BEGINNING:
+        part.remove()
+        kept = "Nothing is kept, as nothing would prove that the rest belongs to it; run again to start anew"
     raise InputError(
-        f"{part.path}: gave up on {without_secrets(source)} after {attempts} attempts, the last one: {trouble}. The "
-        f"{part.size} bytes that came are kept; run again to go on from there (fetch.attempts and fetch.timeout in the "
-        "config say how patient to be)"
+        f"{part.path}: gave up on {without_secrets(wanted.source)} after {attempts} attempts, the last one: {trouble}. "
+        f"{kept} (fetch.attempts and fetch.timeout in the config set how patient to be)"
     )
 
 
-def _transfer(source: str, part: PartFile, expected_bytes: int | None, timeout: float) -> str | None:
-    """Append to the part what is missing of the source; from the start where it cannot skip or has changed."""
-    with OPENERS[scheme_of(source)](source, part.size, timeout) as stream:
-        has_changed = None not in (stream.version, part.version) and stream.version != part.version
-        if stream.offset == 0 or has_changed:
+def _attempt(wanted: _Wanted, part: PartFile) -> None:
+    """Fetch what is missing, by two requests at most where one is enough, and check the file.
+
+    A file that is wrong is fetched again where its parts or its end may be the reason. Raises InputError for another.
+    """
+    start, stream = part.start(wanted.checksum), None
+    if start != BEGINNING:
+        try:
+            stream = _transfer(wanted, part, start)
+        except CannotResumeError as reason:
+            logger.info("starting again: %s", reason)
+    if stream is None:
+        stream = _transfer(wanted, part, BEGINNING)
+    proven = wanted.is_proven_by_content or stream.checksum is not None
+    if not stream.ends_surely and not proven:
+        stream = _fetch_again_and_compare(wanted, part)
+    try:
+        part.verify(wanted.bytes, wanted.checksum or stream.checksum)
+        refuse_page(part.file)
+        if wanted.check is not None:
+            wanted.check(part.file)
+    except InputError as error:
+        part.restart()
+        if stream.offset or not stream.ends_surely:
+            raise TransferError(str(error)) from None
+        raise _refusal(part, wanted, error) from None
+
+
+def _fetch_again_and_compare(wanted: _Wanted, part: PartFile) -> Stream:
+    logger.info("%s: its source states no length; it is fetched once more to see whether it is whole", part.path)
+    first = part.checksum
+    stream = _transfer(wanted, part, BEGINNING)
+    if part.checksum != first:
+        part.restart()
+        raise TransferError("the source states no length, and sent two different files")
+    return stream
+
+
+def _transfer(wanted: _Wanted, part: PartFile, start: Start) -> Stream:
+    """Append to the part what a source sends from `start` on, or all where it cannot skip; returns what it stated."""
+    if start == BEGINNING:
+        part.restart()
+    opening = OPENERS[scheme_of(wanted.source)](wanted.source, start, wanted.timeout)
+    is_local = local_path(wanted.source) is not None
+    with opening if is_local else at_pace(opening, wanted.timeout) as stream:
+        overlap = part.overlap(stream, wanted.checksum) if stream.offset else b""
+        if stream.offset == 0:
             part.restart()
-        if stream.offset == part.size:
-            _append(stream, part, expected_bytes)
-            return stream.checksum
-    return _transfer(source, part, expected_bytes, timeout)
+        _append(stream, overlap, part, wanted.bytes)
+        return stream
 
 
-def _append(stream: Stream, part: PartFile, expected_bytes: int | None) -> None:
-    """Read the stream to its end. Raises TransferError where that comes too soon."""
+def _append(stream: Stream, overlap: bytes, part: PartFile, expected_bytes: int | None) -> None:
+    """Read the stream to its end. Raises TransferError where that comes too soon or too late."""
     total = expected_bytes if stream.total is None else stream.total
     if expected_bytes not in (None, total):
         raise InputError(
             f"{part.path}: the source has {total} bytes, expected were {expected_bytes}; correct the address or the "
             "number of bytes in chunks.tsv"
         )
+    _refuse_without_room(part, total)
     if stream.offset:
-        logger.info("going on from byte %d", stream.offset)
-    progress = Progress(part.path.name, None if total is None else total - stream.offset, unit="bytes")
-    with part.appending(stream.version) as append:
-        for block in stream.blocks:
+        logger.info("going on from byte %d", part.size)
+    progress = Progress(part.path.name, None if total is None else total - part.size, unit="bytes")
+    with part.appending(stream.version, stream.total, stream.checksum) as append:
+        for block in _limited(_without(overlap, stream.blocks), part, total):
             append(block)
             progress.advance(len(block))
     if total is not None and part.size < total:
         raise TransferError(f"the source ended at byte {part.size} of {total}")
+
+
+def _without(overlap: bytes, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The blocks after the bytes that are there. Raises CannotResumeError where they begin with others."""
+    for block in blocks:
+        known, overlap = overlap[: len(block)], overlap[len(block) :]
+        if not block.startswith(known):
+            raise CannotResumeError("the source sent other bytes than before")
+        if rest := block[len(known) :]:
+            yield rest
+
+
+def _limited(blocks: Iterable[bytes], part: PartFile, total: int | None) -> Iterator[bytes]:
+    """The blocks, as far as there may be as many: an answer need not end."""
+    look_at = part.size
+    for block in blocks:
+        if total is not None and part.size + len(block) > total:
+            part.restart()
+            raise CannotResumeError(f"the source sent more than its {total} bytes")
+        if total is None and part.size + len(block) > look_at:
+            look_at += BYTES_BETWEEN_LOOKS
+            _refuse_endless(part)
+        yield block
+
+
+def _refuse_without_room(part: PartFile, total: int | None) -> None:
+    free = shutil.disk_usage(part.file.parent).free
+    if total is not None and total - part.size > free:
+        raise InputError(
+            f"{part.path}: {total - part.size} bytes are to come, and its disk has room for {free}; make room, then "
+            "run the same command again"
+        )
+
+
+def _refuse_endless(part: PartFile) -> None:
+    """Raises InputError, and removes what came, where a file of unknown size becomes too large or fills the disk."""
+    disk = shutil.disk_usage(part.file.parent)
+    least = min(LEAST_ROOM_BYTES, disk.total // 20)
+    if part.size <= LARGEST_BYTES and disk.free >= least:
+        return
+    part.remove()
+    raise InputError(
+        f"{part.path}: {part.size} bytes came without an end, and the source states no size; what came was removed. A "
+        f"file of unknown size may have {LARGEST_BYTES} bytes, and leaves {least} free on the disk: check the address, "
+        "or state the size in the column bytes of chunks.tsv"
+    )
+
+
+def _state_key_folder(part: PartFile, wanted: _Wanted, key_folder: str) -> None:
+    try:
+        state_key_folder(part.file, key_folder)
+    except InputError as error:
+        part.remove()
+        raise _refusal(part, wanted, error) from None
+
+
+def _refusal(part: PartFile, wanted: _Wanted, error: InputError) -> InputError:
+    return InputError(f"{part.path}: {error}. It came from {without_secrets(wanted.source)} and was removed")

@@ -5,10 +5,11 @@ Read when the Snakefile is parsed, so it imports nothing that is slow.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import NotRequired, TypedDict
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from bioscan1m.foundation.errors import InputError
 
@@ -26,6 +27,16 @@ SCHEMES = {
     "gs": "gs://<bucket>/<key>",
 }
 CHECKSUM_FORM = "md5:<32 hex digits> or sha256:<64 hex digits>"
+ADDRESS = re.compile(r"\s*(https?:[/\\]*|[a-z][a-z0-9+.-]*://)(.*)", re.IGNORECASE | re.DOTALL)
+HOST = re.compile(r"(?:[\w.${}-]*|\[[0-9a-f:.]*\])(?::[0-9]+)?", re.IGNORECASE)
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")  # in a web address: its value is that of the environment
+# Parameters of web addresses that name a file or a form of it. Any other one may be a token.
+PUBLIC_PARAMETER = re.compile(
+    r"(?:file|doc|document|record|item|object|dataset|datafile|persistent|res|resource|version|c)?_?-?id"
+    r"|file_?-?s?|file_?-?name|name|path|part|chunk|page|number|n|doi|version|v|rev|revision|ref|branch|collection"
+    r"|download|force_?download|dl|raw|format|export|alt|confirm|type|action|inline|attachment|lang",
+    re.IGNORECASE,
+)
 
 
 class Source(TypedDict):
@@ -42,7 +53,9 @@ def scheme_of(source: str) -> str:
     match = re.match(r"([A-Za-z][A-Za-z0-9+-]*):", source)
     scheme = match[1].lower() if match else ""
     if scheme not in SCHEMES or not source.removeprefix(f"{scheme}:"):
-        raise InputError(f"'{source}' is no address of a file; allowed are: {'; '.join(SCHEMES.values())}")
+        raise InputError(
+            f"'{without_secrets(source)}' is no address of a file; allowed are: {'; '.join(SCHEMES.values())}"
+        )
     return scheme
 
 
@@ -50,7 +63,7 @@ def local_path(source: str) -> Path | None:
     """The path that a local address means, None for all others."""
     scheme = scheme_of(source)
     if scheme == "file":
-        return Path(unquote(urlsplit(source).path))
+        return Path(unquote(re.sub(r"[?#].*", "", re.sub(r"^[^:]*:(//[^/]*)?", "", source))))
     return Path(source).expanduser() if scheme == "" else None
 
 
@@ -61,11 +74,82 @@ def local_source(source: Source) -> list[str]:
 
 
 def without_secrets(source: str) -> str:
-    """The address for logs and messages: no user, password, query or fragment, where tokens may stand."""
-    if scheme_of(source) not in ("http", "https"):
+    """The address for logs, messages and records, without what may be secret; any other text as it is.
+
+    A login is left out of all addresses, query and fragment of those of the web, also where the address is wrong.
+    """
+    match = ADDRESS.match(source)
+    if match is None:
         return source
-    parts = urlsplit(source)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    scheme, rest = match.groups()
+    rest = rest[len(_login(rest)) :]
+    return scheme + (rest if _is_of_store(scheme) else re.split(r"[?#]", rest)[0])
+
+
+def without_secrets_within(text: str) -> str:
+    """A text in which each address, up to the next space or quote, is as without_secrets has it."""
+    return re.sub(r"(?i)https?:[^\s'\"]+", lambda match: without_secrets(match[0]), text)
+
+
+def refuse_secrets(source: str) -> None:
+    """Raise InputError for an address with a login, or with a parameter that may be a token.
+
+    They would stand in what Snakemake prints and stores of a job. A `${NAME}` stands for a variable of the environment.
+    """
+    match = ADDRESS.match(source)
+    found = None if match is None else _secret_part(*match.groups())
+    if found is not None:
+        raise InputError(
+            f"{without_secrets(source)}: the address has {found} in it, which the run would store and print; write "
+            "${NAME} in its place and give its value in the environment variable NAME, or put a login into ~/.netrc "
+            "(docs/sources.md)"
+        )
+
+
+def fill_in(source: str) -> str:
+    """The address with the values of the variables that it names. Raises InputError where one has no value."""
+
+    def value(match: re.Match[str]) -> str:
+        if not os.environ.get(match[1]):
+            raise InputError(
+                f"{without_secrets(source)}: the address names the environment variable {match[1]}, which has no "
+                f"value; set it: export {match[1]}=…"
+            )
+        return os.environ[match[1]]
+
+    return VARIABLE.sub(value, source)
+
+
+def _login(rest: str) -> str:
+    """What stands before the host, up to its @; also where the login of a wrong address has a / or # in it."""
+    authority = re.split(r"[/\\?#]", rest)[0]
+    place = authority if "@" in authority or HOST.fullmatch(authority) else rest
+    return place[: place.rfind("@") + 1]
+
+
+def _secret_part(scheme: str, rest: str) -> str | None:
+    """What kind of secret follows the scheme of an address, in words; None where there is none."""
+    login = _login(rest)
+    name, colon, password = VARIABLE.sub("", login).removesuffix("@").partition(":")
+    if password or (name and not colon):
+        return "a login"
+    query = "" if _is_of_store(scheme) else re.sub(r"^[^?#]*", "", rest[len(login) :])
+    if any(_may_be_secret(part) for part in re.split(r"[?#&;]", query)):
+        return "a parameter that may be secret"
+    return None
+
+
+def _may_be_secret(part: str) -> bool:
+    """Whether `name=value` of a query has a text that is neither known to be public nor from the environment."""
+    name, is_set, value = VARIABLE.sub("", part).partition("=")
+    from_environment = VARIABLE.search(part) is not None and not (value if is_set else name)
+    return part != "" and not from_environment and PUBLIC_PARAMETER.fullmatch(name) is None
+
+
+def _is_of_store(scheme: str) -> bool:
+    """Whether ? and # are letters of a name."""
+    name = scheme.partition(":")[0].lower()
+    return name in SCHEMES and name not in ("http", "https")
 
 
 def parse_checksum(checksum: str) -> tuple[str, str]:

@@ -54,4 +54,4 @@ def _without_secrets(value: Any) -> Any:
         return {key: _without_secrets(part) for key, part in value.items()}
     if isinstance(value, list):
         return [_without_secrets(part) for part in value]
-    return without_secrets(value) if isinstance(value, str) and value.startswith(("http://", "https://")) else value
+    return without_secrets(value) if isinstance(value, str) else value

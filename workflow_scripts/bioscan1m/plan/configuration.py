@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.sources import refuse_secrets, without_secrets_within
 from bioscan1m.metadata.split_settings import SplitExperiments, Splits, SplitTask
 from bioscan1m.plan.recorded_parameters import FEATURES_DEPEND_ON
 
@@ -31,9 +32,10 @@ def validate_config(config: dict[str, Any], schema_file: str | Path) -> None:
     """
     schema = yaml.safe_load(Path(schema_file).read_text(encoding="utf-8"))
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
-    mistakes = [line for error in errors for line in _explain(error)] or list(_wrong_names(config))
+    mistakes = [line for error in errors for line in _explain(error)] or [*_secrets(config), *_wrong_names(config)]
     if mistakes:
-        raise InputError("\n".join(["The configuration has mistakes:", *(f"  - {line}" for line in mistakes)]))
+        lines = [f"  - {without_secrets_within(line)}" for line in mistakes]
+        raise InputError("\n".join(["The configuration has mistakes:", *lines]))
 
 
 def previous_releases(splits: dict[str, Any]) -> list[str]:
@@ -90,6 +92,18 @@ def _unknown_key(key: str, name: str, allowed: list[str]) -> str:
     close = difflib.get_close_matches(name, allowed, n=1)
     hint = f"did you mean '{close[0]}'?" if close else f"allowed here: {', '.join(sorted(allowed))}"
     return f"{key}: unknown key; {hint}"
+
+
+def _secrets(part: Any, key: str = "") -> Iterator[str]:
+    """The addresses, anywhere in the config, that have a login or a token in them."""
+    if isinstance(part, dict):
+        for name, value in part.items():
+            yield from _secrets(value, f"{key}.{name}".lstrip("."))
+    elif isinstance(part, str) and (key.endswith(".source") or key.startswith("inference.photographs.")):
+        try:
+            refuse_secrets(part)
+        except InputError as error:
+            yield f"{key}: {error}"
 
 
 def _wrong_names(config: dict[str, Any]) -> Iterator[str]:

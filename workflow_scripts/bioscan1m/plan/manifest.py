@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.image_keys import KEY_FOLDER, THIS_FOLDER, clean_path
-from bioscan1m.foundation.sources import Source, parse_checksum, scheme_of
+from bioscan1m.foundation.sources import Source, parse_checksum, refuse_secrets, scheme_of
 from bioscan1m.foundation.tsv import write_rows
 
 COLUMNS = ("chunk", "source", "bytes", "checksum")
@@ -81,6 +81,7 @@ def _parse(cells: dict[str, str]) -> Source:
         raise InputError(f"column chunk: '{cells['chunk']}' is no chunk name; letters, digits, _ and - are allowed")
     try:
         scheme_of(cells["source"])
+        refuse_secrets(cells["source"])
     except InputError as error:
         raise InputError(f"column source: {error}") from None
     if not re.fullmatch(r"[1-9][0-9]*|", cells["bytes"], re.ASCII):
