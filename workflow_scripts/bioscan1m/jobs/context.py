@@ -37,16 +37,17 @@ class JobRecord:
 
 
 @contextmanager
-def job(snakemake: Any) -> Iterator[JobRecord]:
+def job(snakemake: Any, refuse_damaged: bool = True) -> Iterator[JobRecord]:
     """Log to the rule's log file and to standard error, turn bad input into one message, write the record at the end.
 
     A full disk, and what else the disk may refuse, is one message as well.
     `snakemake` is the object that Snakemake gives to a script; its outputs must have a file named `record`.
+    An input that is not as its job made it is an error, except in a job whose task is to find such files.
     """
     _configure_logging(snakemake.log[0])
     added, began = JobRecord(), {"ledger": head_hash("."), "started": now()}
     try:
-        with describing_inputs(list(snakemake.input)) as described_inputs:
+        with describing_inputs(list(snakemake.input), refuse_damaged) as described_inputs:
             images = Reading(**snakemake.params.get("images", {}))
             cpu = allowing_cpu(snakemake.config.get("cpu_instead_of_gpu", False))
             with _recipe_in_files(snakemake, described_inputs), reading_images(images), cpu:
