@@ -13,7 +13,7 @@ from typing import Any
 
 from bioscan1m.foundation.digests import describe_files
 from bioscan1m.foundation.disk_errors import advice_on_disk
-from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.errors import InputError, shortened
 from bioscan1m.foundation.gpu_allocation import allowing_cpu
 from bioscan1m.foundation.image_reading import Reading, reading_images
 from bioscan1m.foundation.recipe_hook import writing_by_recipe
@@ -55,7 +55,7 @@ def job(snakemake: Any, refuse_damaged: bool = True) -> Iterator[JobRecord]:
             record = _record(snakemake, added, described_inputs()) | began | {"ended": now()}
             write_record(snakemake.output.record, record)
     except InputError as error:
-        logger.error("%s: %s", snakemake.rule, error)
+        logger.error("%s: %s", snakemake.rule, shortened(error))
         sys.exit(1)
     except BaseException as error:
         advice = advice_on_disk(error, list(snakemake.input))
