@@ -21,11 +21,12 @@ sys.path.insert(0, str(RULES.parent / "workflow_scripts"))
 
 from bioscan1m.jobs.code_digest import code_digest
 from bioscan1m.plan.configuration import previous_releases, validate_config
-from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.errors import InputError, shortened
 from bioscan1m.fetch.image_folders import with_local_state
 from bioscan1m.metadata.split_settings import TOGETHER
 from bioscan1m.plan.manifest import read_manifest
 from bioscan1m.plan.recorded_parameters import recorded_parameters, recorded_resize
+from bioscan1m.plan.repeated_keys import refuse_repeated_keys
 from bioscan1m.plan.run import CROPPED_256, CROPS, ORIGINALS, PACKAGES, Plan
 from bioscan1m.foundation.sources import local_source
 
@@ -33,11 +34,13 @@ from bioscan1m.foundation.sources import local_source
 gc.set_threshold(100_000, 20, 20)
 
 try:
+    for file in workflow.configfiles:
+        refuse_repeated_keys(file)
     validate_config(config, RULES / "schemas/config.schema.yaml")
     ENTRY = config["entry"]["from"]
     PLAN = Plan(config, read_manifest(config["chunks"]) if ENTRY == ORIGINALS else config["entry"][ENTRY])
 except InputError as error:
-    raise WorkflowError(str(error)) from None
+    raise WorkflowError(shortened(error)) from None
 
 
 wildcard_constraints:

@@ -53,6 +53,29 @@ def test_unknown_and_mistyped_config_keys(run: Path) -> None:
     assert "resize.pixels: '256 px' is not of type 'integer'" in output
 
 
+def test_a_key_that_is_given_twice(run: Path) -> None:
+    with (run / "config.yaml").open("a") as file:
+        file.write("crop: {ratio: 1.0}\n")
+    assert "config.yaml, line" in (output := fails(run, "--dry-run")) and "the key 'crop' is in line" in output
+
+
+def test_a_long_value_is_cut_in_the_message(run: Path) -> None:
+    config = small_config()
+    config["crop"]["ratio"] = "x" * 100_000
+    write_config(run, config)
+    output = fails(run, "--dry-run")
+    assert "crop.ratio: 'xxx" in output and "is not of type 'number'" in output and len(output) < 10_000
+
+
+def test_chunks_whose_zips_of_crops_would_have_one_name(run: Path) -> None:
+    config = small_config()
+    config["packages"]["chunks_per_group"] = 2
+    write_config(run, config)
+    rows = "".join(f"{name}\thttps://example.org/x.zip\t\t\n" for name in ("a", "b-c", "a-b", "c"))
+    (run / "chunks.tsv").write_text(f"chunk\tsource\tbytes\tchecksum\n{rows}")
+    assert "would both be called a-b-c; rename a chunk" in fails(run, "--dry-run")
+
+
 def test_missing_chunk_file(run: Path) -> None:
     (run / CHUNK_1).unlink()
     output = fails(run, "results/quarantine/detect/part1.tsv")

@@ -49,6 +49,8 @@ def trace_image(run: str | Path, image_file: str) -> dict[str, Any]:
     message lists similar names.
     """
     run = Path(run)
+    if (text := image_file.encode("utf-8", "replace").decode()) != image_file:
+        raise InputError(f"{run}: no image {text}; it is no text in UTF-8")
     if "/" in image_file:
         image_file = flatten_path(clean_path(image_file))
     if not (run / "results").is_dir():
@@ -165,10 +167,7 @@ def _packages(run: Path, image_file: str, made: Made) -> Iterator[dict[str, Any]
         images = ImagePackage(run / path)
         if not images.path.is_file():
             continue
-        try:
-            data = images.get(image_file)
-        except (RuntimeError, OSError, KeyError) as error:  # what HDF5 raises on a damaged file
-            raise InputError(f"{images.path}: not a readable package ({error}); the audit says more") from None
+        data = images.get(image_file)
         if data is None:
             continue
         width, height = image_size(data)

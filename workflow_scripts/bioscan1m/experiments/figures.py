@@ -149,4 +149,4 @@ def _by_images(test: Result) -> list[Result]:
 
 def _title(test: Result) -> str:
     trial = f"{test['experiment']}: {test['backbone']}, {test['loss']}, seed {test['seed']}"
-    return f"{trial}\n({name_model(test['model'])})"
+    return f"{trial}\n({literal(name_model(test['model']))})"

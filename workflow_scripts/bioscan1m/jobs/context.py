@@ -12,7 +12,7 @@ from typing import Any
 
 from bioscan1m.foundation.digests import describe_files
 from bioscan1m.foundation.disk_errors import advice_on_disk
-from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.errors import InputError, shortened
 from bioscan1m.foundation.gpu_allocation import allowing_cpu
 from bioscan1m.foundation.image_reading import Reading, reading_images
 from bioscan1m.foundation.recipe_hook import writing_by_recipe
@@ -36,17 +36,18 @@ class JobRecord:
 
 
 @contextmanager
-def job(snakemake: Any) -> Iterator[JobRecord]:
+def job(snakemake: Any, refuse_damaged: bool = True) -> Iterator[JobRecord]:
     """Log to the rule's log file and to standard error, turn bad input into one message, write the record at the end.
 
     A full disk, and what else the disk may refuse, is one message as well.
     `snakemake` is the object that Snakemake gives to a script; its outputs must have a file named `record`.
+    An input that is not as its job made it is an error, except in a job whose task is to find such files.
     """
     _configure_logging(snakemake.log[0])
     added, began = JobRecord(), {"ledger": head_hash("."), "started": now()}
     try:
         require_as_planned(snakemake)
-        with describing_inputs(list(snakemake.input)) as described_inputs:
+        with describing_inputs(list(snakemake.input), refuse_damaged) as described_inputs:
             images = Reading(**snakemake.params.get("images", {}))
             cpu = allowing_cpu(snakemake.config.get("cpu_instead_of_gpu", False))
             with _recipe_in_files(snakemake, described_inputs), reading_images(images), cpu:
@@ -54,7 +55,7 @@ def job(snakemake: Any) -> Iterator[JobRecord]:
             record = _record(snakemake, added, described_inputs()) | began | {"ended": now()}
             write_record(snakemake.output.record, record)
     except InputError as error:
-        logger.error("%s: %s", snakemake.rule, error)
+        logger.error("%s: %s", snakemake.rule, shortened(error))
         sys.exit(1)
     except BaseException as error:
         advice = advice_on_disk(error, list(snakemake.input))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -33,8 +34,8 @@ class ImagePackage(Mapping[str, bytes]):
     """Read an HDF5 package as a mapping from image_file to JPEG bytes; names iterate in alphabetical order.
 
     The file is opened at the first access, once per process, so that a package can be pickled to or forked into the
-    workers of a data loader. Raises InputError where the file is missing or no package, KeyError for an image that it
-    does not hold.
+    workers of a data loader. Raises InputError where the file is missing, damaged or no package, KeyError for an image
+    that it does not hold.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -45,19 +46,21 @@ class ImagePackage(Mapping[str, bytes]):
 
     def __getitem__(self, image_file: str) -> bytes:
         # h5py's low-level calls take half the time of group[image_file][()]
-        dataset = h5py.h5d.open(self._open().id, image_file.encode())
-        data = np.empty(dataset.shape, np.uint8)
-        dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, data)
-        return data.tobytes()
+        with _naming_damage(self.path):
+            dataset = h5py.h5d.open(self._open().id, image_file.encode())
+            data = np.empty(dataset.shape, np.uint8)
+            dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, data)
+            return data.tobytes()
 
     def place(self, image_file: str) -> tuple[int, int]:
         """Offset and number of an image's bytes in the file; (0, 0) where they are not in one piece.
 
         Raises KeyError for an image that is not in the package.
         """
-        dataset = h5py.h5d.open(self._open().id, image_file.encode())
-        offset = dataset.get_offset()
-        return (0, 0) if offset is None else (offset, dataset.get_storage_size())
+        with _naming_damage(self.path):
+            dataset = h5py.h5d.open(self._open().id, image_file.encode())
+            offset = dataset.get_offset()
+            return (0, 0) if offset is None else (offset, dataset.get_storage_size())
 
     def at(self, offset: int, length: int) -> bytes:
         """The bytes at a place in the file, in a tenth of the time of an access by name."""
@@ -68,10 +71,12 @@ class ImagePackage(Mapping[str, bytes]):
         return image_file in self._open()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._open())
+        with _naming_damage(self.path):
+            yield from self._open()
 
     def __len__(self) -> int:
-        return len(self._open())
+        with _naming_damage(self.path):
+            return len(self._open())
 
     def __getstate__(self) -> dict[str, object]:
         return {"path": self.path, "_group": None, "_bytes": None, "_process": None}
@@ -79,7 +84,8 @@ class ImagePackage(Mapping[str, bytes]):
     @property
     def attributes(self) -> dict[str, str]:
         """The attributes of the group."""
-        return dict(self._open().attrs)
+        with _naming_damage(self.path):
+            return dict(self._open().attrs)
 
     def _open(self) -> h5py.Group:
         if self._process != os.getpid():
@@ -95,7 +101,18 @@ def _open_group(path: Path) -> h5py.Group:
         file = h5py.File(path, "r", locking=False)  # locks fail on some cluster file systems; readers need none
     except OSError as error:
         raise InputError(f"{path}: not a readable HDF5 file ({error}); remove it and make it again") from None
-    if not isinstance(file.get(GROUP), h5py.Group):
+    with _naming_damage(path):
+        group = file.get(GROUP)
+    if not isinstance(group, h5py.Group):
         raise InputError(f"{path}: has no group {GROUP}, so it is not a package of images")
     keep_names_in_memory(file)
-    return file[GROUP]
+    return group
+
+
+@contextmanager
+def _naming_damage(path: Path) -> Iterator[None]:
+    """An error of HDF5 in a file that it could open, with the name of the file."""
+    try:
+        yield
+    except (RuntimeError, OSError) as error:
+        raise InputError(f"{path}: a damaged HDF5 file ({error}); remove it and make it again") from None

@@ -16,6 +16,7 @@ from jsonschema.exceptions import ValidationError
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.sources import refuse_secrets, without_secrets_within
 from bioscan1m.metadata.split_settings import SplitExperiments, Splits, SplitTask
+from bioscan1m.plan.names import wrong_names
 from bioscan1m.plan.recorded_parameters import FEATURES_DEPEND_ON
 
 # What is to be written where a key has nothing behind it, by the type of the schema.
@@ -108,6 +109,7 @@ def _secrets(part: Any, key: str = "") -> Iterator[str]:
 
 def _wrong_names(config: dict[str, Any]) -> Iterator[str]:
     """What no schema can check: names that must stand elsewhere in the config and do not, shares that are no whole."""
+    yield from wrong_names(config)
     yield from _wrong_entry(config["entry"], config["classifier"])
     yield from _wrong_detector_names(config["detector"])
     yield from _names_mapped_twice(config.get("labels", {}).get("map", {}))
@@ -167,10 +169,7 @@ def _wrong_detector_names(detector: dict[str, Any]) -> Iterator[str]:
 
 def _wrong_split_names(experiments: SplitExperiments) -> Iterator[str]:
     columns = {column for one in experiments.values() if isinstance(one, SplitTask) for column in one.columns}
-    first: dict[str, str] = {}
     for name, experiment in experiments.items():
-        if (other := first.setdefault(name.casefold(), name)) != name:
-            yield f"splits.experiments.{name}: its name differs from '{other}' in upper and lower case alone; rename it"
         if name in columns:
             yield f"splits.experiments.{name}: a column of the metadata has this name; choose another, as by_{name}"
         source = experiment.builds_on

@@ -14,10 +14,9 @@ from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.image_keys import KEY_FOLDER, THIS_FOLDER, clean_path
 from bioscan1m.foundation.sources import Source, parse_checksum, refuse_secrets, scheme_of
 from bioscan1m.foundation.tsv import write_rows
+from bioscan1m.plan.names import ALLOWED_IN_CHUNKS, CHUNK_NAME, alike
 
 COLUMNS = ("chunk", "source", "bytes", "checksum")
-# Chunk names stand in file names and are a wildcard of the rules.
-CHUNK_NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def read_manifest(path: str | Path) -> dict[str, Source]:
@@ -37,6 +36,9 @@ def read_manifest(path: str | Path) -> dict[str, Source]:
         if name in chunks:
             raise InputError(f"{path}, row {row}, column chunk: '{name}' stands in row {rows_of_chunks[name]} already")
         chunks[name], rows_of_chunks[name] = facts, row
+    for name, other in alike(chunks):
+        place = f"{path}, row {rows_of_chunks[name]}, column chunk"
+        raise InputError(f"{place}: '{name}' differs from '{other}' in upper and lower case alone; rename it")
     if not chunks:
         raise InputError(f"{path}: no chunk; add a row with {', '.join(COLUMNS)}, separated by tabs")
     return chunks
@@ -78,7 +80,7 @@ def _check_header(path: str | Path, header: Sequence[str]) -> None:
 def _parse(cells: dict[str, str]) -> Source:
     """The facts of one row. Raises InputError that names the column."""
     if not CHUNK_NAME.fullmatch(cells["chunk"]):
-        raise InputError(f"column chunk: '{cells['chunk']}' is no chunk name; letters, digits, _ and - are allowed")
+        raise InputError(f"column chunk: '{cells['chunk']}' is no chunk name; {ALLOWED_IN_CHUNKS}")
     try:
         scheme_of(cells["source"])
         refuse_secrets(cells["source"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.image_keys import THIS_FOLDER
 from bioscan1m.foundation.sources import Source
 from bioscan1m.metadata.split_settings import Splits, SplitTask
@@ -35,12 +36,15 @@ class Plan:
     def __init__(self, config: dict[str, Any], chunks: dict[str, Source]) -> None:
         """Plan the run of a validated config on `chunks`: name -> source.
 
-        These are the chunks of the manifest, or the zips of a published package.
+        These are the chunks of the manifest, or the zips of a published package. Raises InputError where the zips of
+        two groups of chunks would have one name.
         """
         self._config = config
         self.entry = config["entry"]["from"]
         self.sources = chunks
         self.chunks = list(chunks)
+        # The chunks that share one zip of full-size crops, by the zip's name: `1-20` -> 1, 2, … 20.
+        self.groups = self._groups()
         self._splits = Splits.from_config(config["splits"])
         self.split_experiments = list(self._splits.experiments)
         self.experiments = list(config["classifier"]["trials"])
@@ -81,14 +85,23 @@ class Plan:
         """What chunk_number may be in the metadata; None where a zip of the run joins many chunks."""
         return self.chunks if self.from_originals else None
 
-    @property
-    def groups(self) -> dict[str, list[str]]:
-        """The chunks that share one zip of full-size crops, by the zip's name: `1-20` -> 1, 2, … 20."""
+    def _groups(self) -> dict[str, list[str]]:
         if not self.from_originals:
             return {}
         size = self._config["packages"]["chunks_per_group"]
-        groups = [self.chunks[start : start + size] for start in range(0, len(self.chunks), size)]
-        return {f"{group[0]}-{group[-1]}": group for group in groups}
+        groups: dict[str, list[str]] = {}
+        first: dict[str, str] = {}
+        for start in range(0, len(self.chunks), size):
+            group = self.chunks[start : start + size]
+            name = f"{group[0]}-{group[-1]}"
+            if (other := first.setdefault(name.casefold(), name)) in groups:
+                raise InputError(
+                    f"{self._config['chunks']}: the zips of the crops of {', '.join(groups[other])} and of "
+                    f"{', '.join(group)} would both be called {name}; rename a chunk, or choose another "
+                    "packages.chunks_per_group"
+                )
+            groups[name] = group
+        return groups
 
     @property
     def photographs(self) -> dict[str, Source]:
