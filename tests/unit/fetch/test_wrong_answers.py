@@ -52,7 +52,7 @@ MULTIPART = "multipart/byteranges; boundary=x"
         ),
         (replying(416, Content_Range=f"bytes */{len(DATA)}"), "answered 416"),
         (replying(200, Content_Encoding="br"), r"form that was not asked for \(br\)"),
-        (raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc"), "connection failed"),
+        (raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc"), "makes no sense"),
     ],
 )
 @pytest.mark.parametrize("begun", [False, True])
@@ -192,7 +192,10 @@ def test_a_body_that_inflates_to_nothing_for_ever_is_given_up(path):
     head = started.compress(b"") + started.flush(zlib.Z_FULL_FLUSH)
     nothing = b"10000\r\n" + (b"\0\0\0\xff\xff" * 2**14)[: 2**16] + b"\r\n"
     start = CHUNKED + b"Content-Encoding: gzip\r\n\r\n%x\r\n%s\r\n" % (len(head), head)
-    with serving(endless(start, nothing)) as server, pytest.raises(InputError, match=r"too slowly|connection failed"):
+    with (
+        serving(endless(start, nothing)) as server,
+        pytest.raises(InputError, match=r"too slowly|makes no sense|connection failed"),
+    ):
         fetch(server.address, path, attempts=1, timeout=0.3)
     assert nothing_is_left(path)
 

@@ -15,8 +15,9 @@ from urllib3.exceptions import HTTPError
 
 from bioscan1m.fetch.transfer import BLOCK_BYTES, CannotResumeError, Start, Stream, TransferError
 
-# Whatever an answer may raise while it is read; the libraries raise these three for bytes that make no sense.
-UNREADABLE = (requests.RequestException, HTTPError, HTTPException, OSError, ValueError, AttributeError, LookupError)
+# What libraries raise for bytes that make no sense, beside errors of their own.
+SENSELESS = (ValueError, AttributeError, LookupError, TypeError)
+MAKES_NO_SENSE = "what the server sent makes no sense"
 DECODED = {"", "identity", "gzip", "x-gzip", "deflate"}  # the encodings that requests takes off
 LENGTH = re.compile(r"[0-9]{1,18}")
 RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/(?:([0-9]{1,18})|\*)")
@@ -146,8 +147,10 @@ def blocks_of(response: requests.Response) -> Iterator[bytes]:
     """The body. Raises TransferError where it breaks off or makes no sense."""
     try:
         yield from response.iter_content(BLOCK_BYTES)
-    except UNREADABLE as error:
+    except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
         raise TransferError(reason(error)) from None
+    except SENSELESS:
+        raise TransferError(MAKES_NO_SENSE) from None
 
 
 def text_of(response: requests.Response) -> str:

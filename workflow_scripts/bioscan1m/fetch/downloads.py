@@ -11,13 +11,16 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from bioscan1m.fetch.answers import (
-    UNREADABLE,
+    MAKES_NO_SENSE,
+    SENSELESS,
     condition,
     is_web_page,
     pause_of,
@@ -97,8 +100,10 @@ def get(session: requests.Session, source: str, timeout: float, start: Start = B
         ) from None
     except requests.exceptions.ProxyError as error:
         raise _trouble_of_proxy(error, source) from None
-    except UNREADABLE as error:
+    except (requests.RequestException, HTTPError, HTTPException, OSError) as error:
         raise TransferError(reason(error)) from None
+    except SENSELESS:
+        raise TransferError(MAKES_NO_SENSE) from None
     status = response.status_code
     if status < HTTPStatus.BAD_REQUEST or status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         return response

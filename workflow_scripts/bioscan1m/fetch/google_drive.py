@@ -14,7 +14,7 @@ import requests
 from gdown.download import get_url_from_gdrive_confirmation
 from gdown.exceptions import DownloadError, FileURLRetrievalError
 
-from bioscan1m.fetch.answers import UNREADABLE, is_web_page, one_line, quoted_title, text_of
+from bioscan1m.fetch.answers import SENSELESS, is_web_page, one_line, quoted_title, text_of
 from bioscan1m.fetch.downloads import get, open_with_session
 from bioscan1m.fetch.transfer import Start, Stream, TransferError
 from bioscan1m.foundation.errors import InputError
@@ -63,7 +63,7 @@ def _download_address(session: requests.Session, source: str, timeout: float) ->
                 "is used up (then try again in 24 hours, or name a copy in chunks.tsv or the config) or it is not "
                 "shared with anyone who has the link"
             ) from None
-        except UNREADABLE:
+        except SENSELESS:
             raise TransferError("Google Drive's page makes no sense") from None
 
 
@@ -76,6 +76,6 @@ def _list_folder(folder: str, timeout: float) -> dict[str, str]:
             f"gdrive-folder:{folder}: Google Drive does not list this folder; check its id, and that it is shared with "
             "anyone who has the link"
         ) from None
-    except UNREADABLE as error:
-        raise TransferError(f"Google Drive's list of the folder failed ({type(error).__name__})") from None
+    except (requests.RequestException, *SENSELESS):
+        raise TransferError("Google Drive's list of the folder failed") from None
     return {file.path: file.id for file in files if not isinstance(file, str)}  # str: what has been downloaded

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 from bioscan1m.fetch.transfer import BLOCK_BYTES, Stream, TransferError
+from bioscan1m.foundation.errors import InputError
 
 BLOCKS_AHEAD = 8
 TIMEOUTS_TO_OPEN = 10  # redirects, pages of a store and lists of a folder may all come before the first byte
@@ -59,20 +60,28 @@ class _Reader(threading.Thread):
     def __init__(self, opening: AbstractContextManager[Stream]) -> None:
         super().__init__(daemon=True)
         self._opening = opening
-        self._queue: queue.Queue[Stream | bytes | BaseException | None] = queue.Queue(BLOCKS_AHEAD)
+        self._queue: queue.Queue[Stream | bytes | Exception | None] = queue.Queue(BLOCKS_AHEAD)
         self.stop = threading.Event()
 
     def run(self) -> None:
         """Read to the end, or until the other side has stopped."""
+        self._put(self._read())
+
+    def _read(self) -> Exception | None:
+        """What comes after the blocks: END, or the error that ended them."""
         try:
             with self._opening as stream:
                 self._put(stream)
                 for block in stream.blocks:
                     if not self._put(block):
-                        return
-            self._put(END)
-        except BaseException as error:
-            self._put(error)
+                        break
+        except InputError as error:
+            return error
+        except (TransferError, MemoryError) as error:
+            return error
+        except Exception:  # whatever a library makes of such an answer; its text may quote an address
+            return TransferError("what the source sent makes no sense")
+        return END
 
     def take(self, seconds: float) -> Stream | bytes | None:
         """What comes next. Raises TransferError where nothing comes in this time."""
@@ -80,11 +89,11 @@ class _Reader(threading.Thread):
             item = self._queue.get(timeout=max(seconds, 0))
         except queue.Empty:
             raise TransferError("the source sends too slowly (fewer than 64 KiB in two timeouts)") from None
-        if isinstance(item, BaseException):
+        if isinstance(item, Exception):
             raise item
         return item
 
-    def _put(self, item: Stream | bytes | BaseException | None) -> bool:
+    def _put(self, item: Stream | bytes | Exception | None) -> bool:
         while not self.stop.is_set():
             try:
                 self._queue.put(item, timeout=SECONDS_BETWEEN_LOOKS)

@@ -160,8 +160,9 @@ def _attempt(wanted: _Wanted, part: PartFile) -> None:
     except InputError as error:
         part.restart()
         if stream.offset or not stream.ends_surely:
-            raise TransferError(str(error)) from None
-        raise _refusal(part, wanted, error) from None
+            logger.warning("%s: %s", part.path, error)
+            raise TransferError("what came is not the whole file, or not of one version") from None
+        raise InputError(f"{part.path}: {error}. {_origin(wanted)} and was removed") from None
 
 
 def _fetch_again_and_compare(wanted: _Wanted, part: PartFile) -> Stream:
@@ -259,8 +260,8 @@ def _state_key_folder(part: PartFile, wanted: _Wanted, key_folder: str) -> None:
         state_key_folder(part.file, key_folder)
     except InputError as error:
         part.remove()
-        raise _refusal(part, wanted, error) from None
+        raise InputError(f"{part.path}: {error}. {_origin(wanted)} and was removed") from None
 
 
-def _refusal(part: PartFile, wanted: _Wanted, error: InputError) -> InputError:
-    return InputError(f"{part.path}: {error}. It came from {without_secrets(wanted.source)} and was removed")
+def _origin(wanted: _Wanted) -> str:
+    return f"It came from {without_secrets(wanted.source)}"
