@@ -23,7 +23,19 @@ SCRIPTS_OF_RULES = {
 OF_DOWNLOADS = {"fetch_chunk", "fetch_file"}  # hand such errors on; another digest does not run them again
 # What is called where a module is imported, beside classes and functions of the library: it only makes a value.
 MAKING = {
-    *("ContextVar", "Fraction", "Path", "Struct", "TypeVar", "array", "compile", "enumerate", "fromkeys", "frozenset"),
+    *(
+        "ContextVar",
+        "Fraction",
+        "Lock",
+        "Path",
+        "Struct",
+        "TypeVar",
+        "array",
+        "compile",
+        "enumerate",
+        "fromkeys",
+        "frozenset",
+    ),
     *("getLogger", "list", "object", "range", "str", "with_name", "with_suffix", "cache_from_source"),
     *("ParseOptions", "binary", "bool_", "float32", "int32", "schema", "string"),
 }

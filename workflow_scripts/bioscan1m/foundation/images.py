@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -22,6 +24,10 @@ from bioscan1m.foundation.pixel_range import DEEP_MODES, has_deep_colours, requi
 FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF", "AVIF")
 # An original has 6.2 million pixels; far beyond it lies a decompression bomb.
 LARGEST_PIXELS = 200_000_000
+# Larger images are decoded one at a time, whatever the number of threads: the largest takes 1.6 GB while it is decoded.
+LARGE_PIXELS = 32_000_000
+ROWS_AT_A_TIME = 256
+_one_large_at_a_time = threading.Lock()
 # Of processor time, so that a busy machine makes no difference; the largest image takes 3. A small file can have
 # thousands of progressive scans, each over all pixels.
 LONGEST_SECONDS = 20.0
@@ -76,17 +82,22 @@ def decode(data: bytes, shortest_side: int | None = None) -> Image.Image:
         _require_size(image)
         if shortest_side is not None:
             image.draft("RGB", _draft_size(image.size, shortest_side))
-        deep_colours = has_deep_colours(image)
-        image.load()
-        if deep_colours:
-            require_high_bytes(image)
-        _require_whole(image, data)
-        orientation = _orientation(image)
-        return _to_rgb(image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image)
+        with _one_large_at_a_time if image.width * image.height > LARGE_PIXELS else nullcontext():
+            return _decoded(image, data)
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:
         raise UnreadableImage(_reason(error, data)) from None
+
+
+def _decoded(image: Image.Image, data: bytes) -> Image.Image:
+    deep_colours = has_deep_colours(image)
+    image.load()
+    if deep_colours:
+        require_high_bytes(image)
+    _require_whole(image, data)
+    orientation = _orientation(image)
+    return _to_rgb(image.transpose(UPRIGHT[orientation]) if orientation in UPRIGHT else image)
 
 
 def image_size(data: bytes) -> tuple[int, int]:
@@ -249,10 +260,18 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = to_eight_bits(image, stated().range)
     image = to_srgb(image)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        image = Image.alpha_composite(white, rgba)
+        return _on_white(image)
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """An image with transparent parts on white, some rows at a time: whole, it is in memory four times."""
+    flat = Image.new("RGB", image.size)
+    for top in range(0, image.height, ROWS_AT_A_TIME):
+        rows = image.crop((0, top, image.width, min(top + ROWS_AT_A_TIME, image.height))).convert("RGBA")
+        white = Image.new("RGBA", rows.size, "white")
+        flat.paste(Image.alpha_composite(white, rows).convert("RGB"), (0, top))
+    return flat
 
 
 def _reason(error: Exception, data: bytes) -> str:

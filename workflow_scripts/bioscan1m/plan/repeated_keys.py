@@ -10,7 +10,6 @@ import yaml
 from bioscan1m.foundation.errors import InputError
 
 MERGED = "tag:yaml.org,2002:merge"  # `<<` may be repeated
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def refuse_repeated_keys(path: str | Path) -> None:
@@ -18,8 +17,9 @@ def refuse_repeated_keys(path: str | Path) -> None:
 
     A file that is not there or is no YAML is left to the loader, which names it.
     """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one, where PyYAML was built with it
     try:
-        node = yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=LOADER)
+        node = yaml.compose(Path(path).read_text(encoding="utf-8"), Loader=loader)
     except (yaml.YAMLError, OSError, UnicodeDecodeError):
         return
     if repeated := list(_repeated(node)):
