@@ -87,7 +87,7 @@ def frozen(gamma: float = 0, **training: object) -> dict:
 def test_features_are_the_embeddings_of_the_model_that_is_trained_on_them(run, toy, features):
     """So embeddings, predictions and the test see what the head was trained on."""
     table = read_features(features)
-    embeddings, _ = embed(load_trained(run / "model.safetensors"), toy[0], table.image_files)
+    _, embeddings, _ = embed(load_trained(run / "model.safetensors"), toy[0], table.image_files)
     assert embeddings.image_files == table.image_files
     np.testing.assert_allclose(embeddings.vectors, table.vectors, rtol=1e-4, atol=1e-5)
 

@@ -14,7 +14,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioscan1m.fetch.verified import check_zip, fetch
+from bioscan1m.fetch.content import check_zip
+from bioscan1m.fetch.verified import fetch
 from bioscan1m.foundation.archives import ZipWriter, list_members, read_members
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.tsv import write_rows

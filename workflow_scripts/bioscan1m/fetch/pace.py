@@ -7,6 +7,7 @@ timeout of the connection, and no library returns from such a read.
 from __future__ import annotations
 
 import queue
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -60,14 +61,14 @@ class _Reader(threading.Thread):
     def __init__(self, opening: AbstractContextManager[Stream]) -> None:
         super().__init__(daemon=True)
         self._opening = opening
-        self._queue: queue.Queue[Stream | bytes | Exception | None] = queue.Queue(BLOCKS_AHEAD)
+        self._queue: queue.Queue[Stream | bytes | BaseException | None] = queue.Queue(BLOCKS_AHEAD)
         self.stop = threading.Event()
 
     def run(self) -> None:
         """Read to the end, or until the other side has stopped."""
         self._put(self._read())
 
-    def _read(self) -> Exception | None:
+    def _read(self) -> BaseException | None:
         """What comes after the blocks: END, or the error that ended them."""
         try:
             with self._opening as stream:
@@ -75,10 +76,8 @@ class _Reader(threading.Thread):
                 for block in stream.blocks:
                     if not self._put(block):
                         break
-        except InputError as error:
-            return error
-        except (TransferError, MemoryError) as error:
-            return error
+        except (InputError, TransferError, MemoryError):
+            return sys.exception()  # `take` raises it on the other side: its text is a message all along
         except Exception:  # whatever a library makes of such an answer; its text may quote an address
             return TransferError("what the source sent makes no sense")
         return END
@@ -89,11 +88,11 @@ class _Reader(threading.Thread):
             item = self._queue.get(timeout=max(seconds, 0))
         except queue.Empty:
             raise TransferError("the source sends too slowly (fewer than 64 KiB in two timeouts)") from None
-        if isinstance(item, Exception):
+        if isinstance(item, BaseException):
             raise item
         return item
 
-    def _put(self, item: Stream | bytes | Exception | None) -> bool:
+    def _put(self, item: Stream | bytes | BaseException | None) -> bool:
         while not self.stop.is_set():
             try:
                 self._queue.put(item, timeout=SECONDS_BETWEEN_LOOKS)

@@ -7,7 +7,9 @@ has them. Size, checksum and content are checked before the part gets its final 
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -238,7 +240,7 @@ def _refuse_without_room(part: PartFile, total: int | None) -> None:
         raise InputError(
             f"{part.path}: {total - part.size} bytes are to come, and its disk has room for {free}; make room, then "
             "run the same command again"
-        )
+        ) from OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(part.path))
 
 
 def _refuse_endless(part: PartFile) -> None:

@@ -72,7 +72,10 @@ class ImagePackage(Mapping[str, bytes]):
 
     def __iter__(self) -> Iterator[str]:
         with _naming_damage(self.path):
-            yield from self._open()
+            for name in self._open():
+                if isinstance(name, bytes):  # as h5py gives a name that is no text
+                    raise InputError(f"{self.path}: damaged, it has the name {name!r}; remove it and make it again")
+                yield name
 
     def __len__(self) -> int:
         with _naming_damage(self.path):
