@@ -37,7 +37,7 @@ class Secretive:
         allowed = {
             "/images": (asked.query == f"token={TOKEN}", "annotated_validation.zip"),
             "/boxes": (request.headers["Authorization"] == f"Basic {LOGIN}", "annotated_validation.json"),
-            "/signed": (asked.query == f"signature={SIGNATURE}", "metadata.tsv"),
+            "/signed": (asked.query == f"signature={SIGNATURE}", "BIOSCAN_Insect_Dataset_metadata.tsv"),
         }
         is_allowed, name = allowed[asked.path]
         if asked.path == "/signed" and not self.has_metadata:
