@@ -37,7 +37,7 @@ class Secretive:
         allowed = {
             "/images": (asked.query == f"token={TOKEN}", "annotated_validation.zip"),
             "/boxes": (request.headers["Authorization"] == f"Basic {LOGIN}", "annotated_validation.json"),
-            "/signed": (asked.query == f"signature={SIGNATURE}", "metadata.tsv"),
+            "/signed": (asked.query == f"signature={SIGNATURE}", "BIOSCAN_Insect_Dataset_metadata.tsv"),
         }
         is_allowed, name = allowed[asked.path]
         if asked.path == "/signed" and not self.has_metadata:
@@ -108,7 +108,7 @@ def test_no_secret_is_stored_or_printed_and_a_new_one_fetches_nothing_again(tmp_
 
     moved = config_of("http://insects.example/elsewhere?token=${INSECTS_TOKEN}")
     write_config(run, moved)
-    changed = snakemake_succeeds(run, IMAGES, "--dry-run", "--quiet", "none")
+    changed = snakemake_succeeds(run, IMAGES, "--dry-run", "--quiet", "host")
     assert "Params have changed" in changed
     assert_free_of_secrets(run, changed)
 
