@@ -135,7 +135,6 @@ rule predict_photographs:
     output:
         # Those that are there stay until the new ones are whole: other outputs are removed before a job runs.
         predictions=update(f"{PHOTOGRAPHS}/predictions.tsv"),
-        figure=update(f"{PHOTOGRAPHS}/predictions.png"),
         record=f"{RECORD}/predict_photographs/{{chunk}}.json",
     log:
         "logs/predict_photographs/{chunk}.log",

@@ -1,13 +1,11 @@
 """Predict with the selected classifiers what is on new photographs."""
 
-from bioscan1m.foundation.figures import save_figure
 from bioscan1m.foundation.tables import write_table
 from bioscan1m.inference.chain import Files, find_taxa, make_chain
 from bioscan1m.inference.photograph_predictions import (
     UNUSABLE,
     images_without_insect,
     list_photographs,
-    show_predictions,
     tabulate_verdicts,
     to_classify,
 )
@@ -41,6 +39,5 @@ if __name__ == "__main__":
         )
         table = tabulate_verdicts(photographs, find_taxa(chain, inputs.package, to_classify(photographs)))
         write_table(outputs.predictions, table)
-        save_figure(show_predictions(table, package), outputs.figure)
         unusable = int((table["verdict"] == UNUSABLE).sum())
         record.images = {"in": len(table), "out": len(table) - unusable, "quarantined": unusable}

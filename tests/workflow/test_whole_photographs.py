@@ -57,6 +57,5 @@ def test_a_table_of_predictions_stays_until_the_new_one_is_whole() -> None:
     rule = (REPOSITORY / "rules/predict.smk").read_text().partition("rule predict_photographs:")[2]
     assert re.findall(r'update\(f"\{PHOTOGRAPHS\}/(\S+)"\)', rule) == [
         "predictions.tsv",
-        "predictions.png",
         "predictions.html",
     ]

@@ -20,7 +20,6 @@ from bioscan1m.inference.photograph_predictions import (
     NEARLY_EQUAL,
     Sighting,
     list_photographs,
-    show_predictions,
     tabulate_verdicts,
     to_classify,
 )
@@ -88,9 +87,6 @@ def test_a_row_has_one_verdict_and_what_it_rests_on(package, boxes, quarantine):
     assert rows.loc["a.jpg", ["taxon", "prediction_set", "probability"]].isna().all()
     assert rows.loc["a.jpg", ["distance", "reason"]].tolist() == [1.5, "unlike the training images of orders"]
     assert "0.200" in rows.loc["d.jpg", "reason"] and rows.loc["b.txt", "reason"] == "not an image"
-    figure = show_predictions(table, package)
-    assert [axes.get_title() for axes in figure.axes[:2]] == ["c.jpg\nApidae 91 %", "a.jpg\nunlike"]
-    assert figure.subfigs[0].get_suptitle() == "2 of 5 photographs"
 
 
 @pytest.mark.parametrize(

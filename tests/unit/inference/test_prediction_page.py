@@ -20,13 +20,10 @@ from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.tsv import write_rows
 from bioscan1m.foundation.user_tables import Dialect, read_user_table
 from bioscan1m.inference import prediction_page
-from bioscan1m.inference.prediction_page import VERDICTS, as_data, write_prediction_page
+from bioscan1m.inference.photograph_predictions import COLUMNS, VERDICTS
+from bioscan1m.inference.prediction_page import MEANINGS, as_data, write_prediction_page
 from browser import listen_to, open_browser
 
-COLUMNS = [
-    *("image_file", "verdict", "taxon", "rank", "prediction_set", "probability", "distance", "box_score"),
-    *("x_min", "y_min", "x_max", "y_max", "box_flags", "reason", "correct", "models", "recipe"),
-]
 HOSTILE = ["<script>alert(1)<script>.jpg", "a\"b'c & d.jpg", "$_{$HOME}.jpg", "<img src=x onerror=alert(1)>.jpg"]
 HOSTILE_TAXON = '</script><script>alert("taxon")</script>'
 COUNT = 120
@@ -41,7 +38,7 @@ def jpeg(size: tuple[int, int]) -> bytes:
 
 def row(place: int) -> dict[str, str]:
     """A row of the table; each verdict comes in turn."""
-    verdict = list(VERDICTS)[place % len(VERDICTS)]
+    verdict = list(MEANINGS)[place % len(MEANINGS)]
     name = HOSTILE[place] if place < len(HOSTILE) else f"IMG_{place}.jpg"
     cells = {"image_file": name, "verdict": verdict, "models": "by_family", "recipe": "0123"}
     if verdict in ("named", "coarser", "insect"):
@@ -109,6 +106,10 @@ def numbers(page: Page, column: int) -> list[float]:
     return [float(text.split()[0]) if text != "–" else math.inf for text in texts]
 
 
+def test_each_verdict_has_its_meaning_on_the_page():
+    assert tuple(MEANINGS) == VERDICTS
+
+
 def test_names_are_shown_as_they_are_and_all_fits(page: Page):
     assert shown(page)[: len(HOSTILE)] == HOSTILE
     assert page.locator("#body tr").nth(1).locator(".taxon").inner_text() == HOSTILE_TAXON
@@ -118,14 +119,14 @@ def test_names_are_shown_as_they_are_and_all_fits(page: Page):
 
 def test_each_verdict_is_explained(page: Page):
     legend = page.locator(".legend").inner_text()
-    for verdict, text in VERDICTS.items():
+    for verdict, text in MEANINGS.items():
         assert verdict in legend and text in legend
-    assert set(page.locator("#body .badge").all_inner_texts()) == set(VERDICTS)
+    assert set(page.locator("#body .badge").all_inner_texts()) == set(MEANINGS)
 
 
 def test_verdicts_differ_in_colour(page: Page):
     colours = page.locator(".legend .badge").evaluate_all("badges => badges.map(one => getComputedStyle(one).color)")
-    assert len(set(colours)) == len(VERDICTS)
+    assert len(set(colours)) == len(MEANINGS)
 
 
 def test_rows_come_by_the_page(page: Page):

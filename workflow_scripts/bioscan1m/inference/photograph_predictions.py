@@ -1,4 +1,4 @@
-"""The table of predictions for new photographs, with one verdict for each, and a figure of the first ones.
+"""The table of predictions for new photographs, with one verdict for each.
 
 docs/predictions.md describes verdicts and columns.
 """
@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from bioscan1m.boxes.table import BELOW_THRESHOLD, BLANK, CORNERS, FLAGS, read_boxes
-from bioscan1m.foundation.gallery import IMAGES_PER_ROW, draw_gallery, name_above
 from bioscan1m.foundation.quarantine import read_quarantine
 from bioscan1m.foundation.tables import read_parquet
 from bioscan1m.inference.cascade import INSECT, Identification
@@ -37,7 +35,6 @@ COLUMNS = [
     "recipe",
 ]
 SEPARATOR = "; "  # of several values in one cell
-ROWS = 4  # of the figure
 NEARLY_EQUAL = "blank: nearly all pixels are equal"
 DIGITS = {"probability": 4, "distance": 3, "box_score": 3, **dict.fromkeys(CORNERS, 1)}
 
@@ -137,19 +134,3 @@ def _verdict(found: Identification) -> str:
     if len(found.members) == 1:
         return NAMED
     return INSECT if found.taxon == INSECT else COARSER
-
-
-def show_predictions(table: pd.DataFrame, package: Mapping[str, bytes]) -> Figure:
-    """The first photographs, or crops of them, with their verdicts, in their order."""
-    usable = table[table["image_file"].isin(list(package))]
-    shown = usable.head(ROWS * IMAGES_PER_ROW)
-    images = [(package[row["image_file"]], _caption(row)) for row in shown.to_dict("records")]
-    return draw_gallery({f"{len(usable):,} of {len(table):,} photographs": images})
-
-
-def _caption(row: Mapping[str, object]) -> str:
-    taxon, probability = row["taxon"], row["probability"]
-    if not isinstance(taxon, str):
-        return f"{name_above(str(row['image_file']))}\n{row['verdict']}"
-    sure = f" {100 * float(str(probability)):.0f} %" if pd.notna(probability) else ""
-    return f"{name_above(str(row['image_file']))}\n{taxon}{sure}"

@@ -38,7 +38,7 @@ NO_MEMBER = UnreadableImage("not in the zip")
 UNLIKE = 1.0
 
 # In the order in which a reader can rely on them, with what they mean.
-VERDICTS = {
+MEANINGS = {
     "named": "The prediction set is this taxon alone.",
     "coarser": "The prediction set has several taxa; the name is the deepest taxon that they share.",
     "insect": "The prediction set has taxa of several orders: an insect, and no more is known.",
@@ -237,7 +237,7 @@ def _head(title: str) -> str:
 <thead><tr>{headings}</tr></thead><tbody id="body"></tbody></table>
 <p class="none" id="none" hidden>No photograph fits what is chosen above.</p></main>
 <datalist id="names"></datalist>
-<script type="application/json" id="settings">{as_data({"verdicts": list(VERDICTS), "unlike": UNLIKE})}</script>
+<script type="application/json" id="settings">{as_data({"verdicts": list(MEANINGS), "unlike": UNLIKE})}</script>
 """
 
 
@@ -249,7 +249,7 @@ def _heading(name: str, text: str) -> str:
 
 def _legend() -> str:
     badge = '<span class="badge" data-verdict="{0}">{0}</span>'
-    entries = {badge.format(name): text for name, text in VERDICTS.items()} | COLUMNS
+    entries = {badge.format(name): text for name, text in MEANINGS.items()} | COLUMNS
     described = "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in entries.items())
     return f'<dl class="legend">{described}</dl>'
 
