@@ -97,9 +97,9 @@ def forget(run: Path, dice: random.Random) -> None:
 def test_the_results_are_those_of_the_last_config(small_run, fresh_results, tmp_path: Path, seed: int) -> None:
     dice, run = random.Random(seed), start(small_run.folder, tmp_path / "run")
     for _ in range(LIVES):
-        configure(run, (dice.choice([1, 2]), dice.choice([60, 100])))
+        configure(run, (dice.choice([1, 2]), dice.choice([100, 120])))
         live_and_die(run, dice)
-        last = (dice.choice([1, 2]), dice.choice([60, 100]))
+        last = (dice.choice([1, 2]), dice.choice([100, 120]))
         configure(run, last)
         forget(run, dice)
     snakemake_succeeds(run, "splits")
