@@ -8,7 +8,7 @@ MAKES  results/experiments/{experiment}/{prediction_sets,ranks}.parquet, tables 
 rule form_prediction_sets:
     input:
         test=collect(rules.test_classifier.output.predictions, experiment=PLAN.experiments),
-        metadata=ancient(rules.write_parquet.output.parquet),
+        metadata=ancient(str(rules.write_parquet.output.parquet)),  # `ancient` marks what it gets for all rules
     output:
         sets=collect("results/experiments/{experiment}/prediction_sets.parquet", experiment=PLAN.experiments),
         summary="results/summary/prediction_sets.tsv",

@@ -154,7 +154,7 @@ def test_new_photographs_are_predicted_without_any_training(copied_run: Path, sm
     config["inference"]["photographs"] = {"mine": str(folder)}
     write_config(copied_run, config)
     planned = planned_jobs(snakemake_succeeds(copied_run, "predict", "--dry-run", "--quiet", "rules"))
-    assert planned["total"] == 7
+    assert planned["total"] == 8
     snakemake_succeeds(copied_run, "predict")
     table = pd.read_csv(copied_run / "results/predictions/mine/predictions.tsv", sep="\t").set_index("image_file")
     assert set(table.index) == {*(place.replace("/", "~") for place in places), "broken.jpg"}
@@ -164,7 +164,7 @@ def test_new_photographs_are_predicted_without_any_training(copied_run: Path, sm
     assert asked["models"].str.startswith("large_insect_order/").all() and asked["recipe"].str.len().ge(64).all()
     (folder / "broken.jpg").unlink()
     planned = planned_jobs(snakemake_succeeds(copied_run, "predict", "--dry-run", "--quiet", "rules"))
-    assert planned["total"] == 7
+    assert planned["total"] == 8
     assert audit_run(copied_run) == 0
 
 

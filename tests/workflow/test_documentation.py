@@ -78,7 +78,6 @@ IN_THE_TEXT = {
     "make bench-gpu": "make --dry-run bench-gpu",
     "make lint": "make --dry-run lint",
     "make trace": "make --dry-run trace",
-    "make repair RUN=runs/demo": "make --dry-run repair RUN=runs/demo",
     "make predict": "make --dry-run predict IMAGES=~/photographs",
     "make PYTHON=python3.12 demo": "make --dry-run PYTHON=python3.12 demo",
     "make test-lowest": "make --dry-run test-lowest",
@@ -220,7 +219,7 @@ def test_every_file_that_is_named_exists() -> None:
 def test_every_module_and_folder_that_is_named_exists() -> None:
     """Also where a name begins within the library."""
     named = {span for span in code_spans() - NOT_COMMITTED if re.fullmatch(r"\w[\w/]*(\.py|/)", span)}
-    named = {name for name in named if not name.startswith(("results/", "data/", "runs/"))}  # of runs
+    named = {name for name in named if not name.startswith(("results/", "data/", "logs/", "runs/"))}  # of runs
     listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
     files = {f"/{path}" for path in listed.split()}
     places = files | {f"{folder}/" for path in files for folder in map(str, Path(path).parents)}
