@@ -173,7 +173,7 @@ def test_no_other_command_is_spoken_of_here() -> None:
     assert set(commands()) >= PLANNED | ELSEWHERE
     assert commands_in_the_text() == set(IN_THE_TEXT)
     languages = {name for text in TEXTS.values() for name in re.findall(r"^ *```(\w+)", text, flags=re.MULTILINE)}
-    assert languages == {"mermaid", "python", "sh", "yaml"}
+    assert languages == {"mermaid", "python", "sh", "text", "yaml"}
 
 
 def test_the_readme_is_short() -> None:
