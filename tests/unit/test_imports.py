@@ -160,7 +160,7 @@ def unwanted(row: tuple[str, ...]) -> set[str]:
 
 @pytest.mark.parametrize("row", CHECKED)
 def test_a_script_imports_what_its_row_names_and_nothing_else_that_is_heavy(row):
-    of_detector = set(FAMILY)  # comes when the detector is built, for its file says which family it is of
+    of_detector = set(FAMILY)  # imported when the detector is built: its file names the family
     code = f"import sys\nunwanted, needed = {unwanted(row)}, {set(row) - of_detector}\n"
     for script in ROWS[row]:
         code += f"import {script}\n"
