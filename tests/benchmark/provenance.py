@@ -203,6 +203,7 @@ def _job_of_resizing(folder: Path) -> SimpleNamespace:
         params=Params(fromdict={"resize": asdict(RESIZE), "code": "resize_chunk:0123456789abcdef"}),
         wildcards=Wildcards(fromdict={"chunk": "1"}),
         log=Log(toclone=["logs/resize_chunk.log"]),
+        config={},
     )
 
 
