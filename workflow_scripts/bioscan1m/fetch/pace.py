@@ -1,6 +1,6 @@
 """A source that sends so slowly that it would hold a run is given up.
 
-It is read by a thread of its own: a server may send headers, lengths of chunks or bytes one at a time, each within the
+A separate thread reads it: a server may send headers, lengths of chunks or bytes one at a time, each within the
 timeout of the connection, and no library returns from such a read.
 """
 

@@ -115,7 +115,7 @@ class ZipReader(AbstractContextManager):
         return data if sound and len(data) == info.file_size and zlib.crc32(data) == info.CRC else None
 
     def _read_by_zipfile(self, info: zipfile.ZipInfo) -> bytes:
-        with self._lock:  # ZipFile counts its open members without a lock of its own
+        with self._lock:  # ZipFile does not lock its count of open members
             file = self._zip.open(info)
         try:
             # Never more than it claims to have; the byte beyond makes zipfile compare the checksum of an empty member.

@@ -2,7 +2,7 @@
 
 How badly a class fits an image is 1 minus the probability that the classifier gives it (Sadinle et al. 2019). Of the
 calibration images of a class the level's share fits no worse than the class's threshold; an image's set holds every
-class that fits it no worse than that, and always the most probable class. Since each class has a threshold of its own
+class that fits it no worse than that, and always the most probable class. Since each class has a separate threshold
 (Mondrian: Vovk et al. 2005, 4.5), the sets hold the true class in at least the level's share of the images of every
 class, rare ones too, as long as calibration and new images are drawn alike.
 

@@ -44,7 +44,7 @@ class Sighting:
     """What the classifiers found on a photograph; nothing where none could use it."""
 
     identification: Identification | None = None  # None too where the photograph is unlike the training images
-    distance: float | None = None  # over the threshold, for the last classifier that took it for one of its own
+    distance: float | None = None  # over its threshold, of the classifier that gave the name; else of the first
     reason: str | None = None
     models: list[str] = field(default_factory=list)  # of the classifiers that looked at it, by name
     recipes: list[str] = field(default_factory=list)  # their digests
