@@ -117,5 +117,7 @@ def _naming_damage(path: Path) -> Iterator[None]:
     """An error of HDF5 in a file that it could open, with the name of the file."""
     try:
         yield
+    except InputError:  # which is a ValueError, and names the file already
+        raise
     except (RuntimeError, OSError, TypeError, ValueError, MemoryError) as error:  # which one depends on the damage
         raise InputError(f"{path}: a damaged HDF5 file ({error}); remove it and make it again") from None
