@@ -33,7 +33,7 @@ IMAGES ?=
 export IMAGES
 # Only these, so that a run which other code made is used as it is, and nothing is trained again.
 PREDICTING := predict fetch_photographs detect_on_photographs crop_photographs resize_photographs pack_photographs \
-    embed_images predict_photographs show_predictions
+    embed_images predict_photographs show_predictions join_predictions
 
 predict: $(RUN_READY)
 	@photographs=$$($(BIN)/python workflow_scripts/name_photographs.py "$$IMAGES") || exit 1; \

@@ -44,7 +44,7 @@ except InputError as error:
 
 
 wildcard_constraints:
-    chunk=r"[\w-]+",
+    chunk=r"[\w-]+(?:/part\d+)?",  # the parts are those of a large folder of photographs
     group=r"[A-Za-z0-9_-]+",
     package="|".join(PACKAGES),
     experiment=r"[A-Za-z0-9_.-]+",

@@ -1,7 +1,8 @@
 """Photographs of your own, by the detector and the classifiers of this run: each folder or zip is one more chunk.
 
 NEEDS  the folders and zips that inference.photographs names, results/detector/ and results/experiments/
-MAKES  results/predictions/{chunk}/predictions.tsv, and predictions.html, a page with pictures
+MAKES  results/predictions/{chunk}/predictions.tsv, and predictions.html, a page with pictures; of a large folder each
+       part is a chunk, and results/predictions/{folder}/predictions.tsv has the rows of all
 """
 
 PHOTOGRAPHS = "results/predictions/{chunk}"
@@ -183,3 +184,32 @@ rule show_predictions:
         "Show the predictions for {wildcards.chunk}."
     script:
         "../workflow_scripts/show_predictions.py"
+
+
+rule join_predictions:
+    input:
+        parts=lambda wildcards: collect(
+            rules.predict_photographs.output.predictions, chunk=PLAN.photographs_in_parts[wildcards.folder]
+        ),
+    output:
+        predictions=update("results/predictions/{folder}/predictions.tsv"),
+        record=f"{RECORD}/join_predictions/{{folder}}.json",
+    log:
+        "logs/join_predictions/{folder}.log",
+    benchmark:
+        "benchmarks/join_predictions/{folder}.jsonl"
+    wildcard_constraints:
+        folder="|".join(map(re.escape, PLAN.photographs_in_parts)) or "(?!)",  # none
+    conda:
+        "../envs/data.yaml"
+    resources:
+        **per_attempt(mem_mb=4_000, runtime=20),
+    params:
+        code=code_digest("join_predictions"),
+    message:
+        "Join the predictions for the parts of {wildcards.folder}."
+    script:
+        "../workflow_scripts/join_predictions.py"
+
+
+ruleorder: join_predictions > predict_photographs

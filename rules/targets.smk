@@ -110,6 +110,7 @@ rule predict:
     input:
         collect(rules.predict_photographs.output, chunk=PLAN.photographs),
         collect(rules.show_predictions.output, chunk=PLAN.photographs),
+        collect(rules.join_predictions.output, folder=PLAN.photographs_in_parts),
         records("fetch_photographs", chunk=PLAN.photographs),
         records("detect_on_photographs", "crop_photographs", chunk=only_if(PREDICTS_ON_CROPS, *PLAN.photographs)),
         records("resize_photographs", "pack_photographs", chunk=PLAN.photographs, package=[PACKAGE]),

@@ -113,11 +113,11 @@ def _name_checkpoints(folder: Path, config: dict[str, Any]) -> None:
 
 
 def _name_photographs(folder: Path, config: dict[str, Any]) -> None:
-    """A few photographs of one's own, one of them damaged."""
+    """A few photographs of one's own in two parts, one of them damaged."""
     own = folder / "photographs"
-    own.mkdir()
+    (own / "plate").mkdir(parents=True)
     with zipfile.ZipFile(folder / "source/bioscan_images_original_full_part1.zip") as archive:
-        for name in archive.namelist()[:3]:
-            (own / Path(name).name).write_bytes(archive.read(name))
+        for name, copy in zip(archive.namelist(), ("a.jpg", "plate/b.jpg", "plate/c.jpg"), strict=False):
+            (own / copy).write_bytes(archive.read(name))
     (own / "broken.jpg").write_bytes(b"no image")
-    config["inference"]["photographs"] = {"own": str(own)}
+    config["inference"]["photographs"] = {"own": {"source": str(own), "parts": ["plate/"]}}

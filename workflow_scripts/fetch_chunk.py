@@ -6,6 +6,7 @@ A package in HDF5, as the published ones, becomes a zip of its images with uncha
 from pathlib import Path
 
 from bioscan1m.fetch.content import check_zip
+from bioscan1m.fetch.image_folders import part_of_folder
 from bioscan1m.fetch.verified import fetch
 from bioscan1m.foundation.archives import ZipWriter, list_members
 from bioscan1m.jobs.context import job
@@ -51,6 +52,7 @@ if __name__ == "__main__":
             checksum=source["checksum"],
             check=check_chunk,
             key_folder=source.get("key_folder"),
+            part_of_folder=part_of_folder(source),
             **params.fetch,
         )
         if is_hdf5(chunk):

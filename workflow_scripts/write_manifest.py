@@ -268,8 +268,7 @@ def main() -> int:
     try:
         if given.from_predictions:
             _refuse_other_options(given)
-            photographs = given.images[0] if given.images else None
-            add_corrected_chunk(given.from_predictions, given.out, photographs, dialect)
+            add_corrected_chunk(given.from_predictions, given.out, given.images or [], dialect)
         elif not given.images:
             raise InputError("--images: name the folders and zips of the photographs")
         else:
@@ -297,8 +296,6 @@ def _refuse_other_options(given: argparse.Namespace) -> None:
     """Refuse what has no meaning for a table of predictions."""
     if others := [f"--{name.replace('_', '-')}" for name in ALONE if getattr(given, name)]:
         raise InputError(f"--from-predictions: takes its labels from the table; leave out {', '.join(others)}")
-    if given.images and len(given.images) > 1:
-        raise InputError("--images: a table of predictions has one zip of photographs; name that alone")
 
 
 if __name__ == "__main__":

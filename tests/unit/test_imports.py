@@ -82,6 +82,7 @@ NEEDED = {
     "import_detector": DETECTOR,
     "join_all_quarantine": [],
     "join_metadata": ARROW,
+    "join_predictions": [],
     "join_quarantine": [],
     "list_classes": ARROW,
     "list_unusable_images": [*FIGURES, "h5py", "scipy.stats"],

@@ -46,7 +46,7 @@ def test_corrected_photographs_are_the_next_chunk_with_their_labels(run: Path) -
     corrected = {member.image_file: name for member, name in zip(members, ["ok", "Hymenoptera"], strict=False)}
     rows = [(one.image_file, "Chironomidae", "family", corrected.get(one.image_file, "")) for one in members]
     write_rows(place / "predictions.tsv", ("image_file", "taxon", "rank", "correct"), rows)
-    add_corrected_chunk(place / "predictions.tsv", run, None, Dialect())
+    add_corrected_chunk(place / "predictions.tsv", run, [], Dialect())
 
     labelled = read_all(run / "source/BIOSCAN_Insect_Dataset_metadata.tsv").set_index("chunk_number").loc["4"]
     assert labelled["image_file"].tolist() == [f"new-1a2b3c4d~{name}" for name in corrected]

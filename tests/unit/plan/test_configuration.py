@@ -263,6 +263,13 @@ def test_a_cosine_of_the_comparison_is_not_cut_either():
             {2024: "x"},
             "inference.photographs: 2024 is not of type 'string'; YAML takes it for",
         ),
+        (
+            "inference.photographs",
+            {"mine": {"source": "x", "parts": ["b.jpg", "a.jpg"]}},
+            "inference.photographs.mine.parts: they are not in the order of code points, or one is named twice",
+        ),
+        ("inference.photographs", {"mine": {"source": "x", "parts": []}}, "inference.photographs.mine.parts: [] "),
+        ("inference.photographs", {"mine": ["x"]}, "inference.photographs.mine: ['x'] is not of type"),
         ("labels.missing", [None], "labels.missing.0: None is not of type 'string'; YAML takes it"),
         ("splits.experiments.large_insect_order.where", {"order": True}, "True is not of type 'string'; YAML takes it"),
         ("chunks", ["a.tsv"], "chunks: ['a.tsv'] is not of type 'string'"),

@@ -65,7 +65,7 @@ def predictions(run: Path, *corrections: str, name: str = "new-1a2b3c4d") -> Pat
     return folder / "predictions.tsv"
 
 
-def add(table: Path, run: Path, photographs: Path | None = None) -> None:
+def add(table: Path, run: Path, *photographs: Path) -> None:
     add_corrected_chunk(table, run, photographs, Dialect())
 
 
@@ -249,3 +249,26 @@ def test_labels_are_those_of_rows_that_have_the_name_or_there_are_none(taxa, nam
     assert not any(name in (row[other] for other in row if other != own) for row in rows)
     for row in (row for row in rows if row[own] == name):
         assert all(row[rank] in (taxon, NOT_CLASSIFIED) for rank, taxon in found.items())
+
+
+def test_the_joined_table_of_a_folder_in_parts_takes_its_photographs_from_the_parts(run):
+    """A photograph has the same key, whether it is corrected in the table of its part or in the joined one."""
+    joined = run / "results/predictions/new-1a2b3c4d/predictions.tsv"
+    for part, name in (("part1", "a.jpg"), ("part2", "b.jpg")):
+        table = predictions(run, "Apidae", "", "", "", name=f"new-1a2b3c4d/{part}")
+        with ZipWriter(table.with_name("photographs.zip")) as archive:
+            archive.add(name, b"image")
+    write_rows(joined, COLUMNS, [("a.jpg", "unlike", "", "", "", "Apis"), ("b.jpg", "unlike", "", "", "", "Phora")])
+    add(joined, run)
+    assert set(added(run)) == {"new-1a2b3c4d~a.jpg", "new-1a2b3c4d~b.jpg"}
+    part = joined.parent / "part1/predictions.tsv"
+    write_rows(part, COLUMNS, [("a.jpg", "unlike", "", "", "", "Apis")])
+    with pytest.raises(InputError, match="all 1 corrected photographs are in"):
+        add(part, run)
+
+
+def test_zips_of_two_folders_are_refused(run):
+    table = predictions(run, "Apidae", "", "", "")
+    other = predictions(run, "Apidae", "", "", "", name="other").with_name("photographs.zip")
+    with pytest.raises(InputError, match="zips of new-1a2b3c4d and other"):
+        add(table, run, table.with_name("photographs.zip"), other)

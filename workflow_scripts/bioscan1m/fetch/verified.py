@@ -12,9 +12,10 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bioscan1m.fetch.content import refuse_page
 from bioscan1m.fetch.downloads import open_http, open_local
@@ -63,6 +64,7 @@ def fetch(
     first_pause: float = 2.0,
     check: Callable[[Path], None] | None = None,
     key_folder: str | None = None,
+    part_of_folder: Mapping[str, Any] | None = None,
 ) -> None:
     """Fetch a file; a local folder of images is packed into a zip.
 
@@ -80,6 +82,7 @@ def fetch(
             broken is fetched twice and compared.
         key_folder: Of a zip or folder of images, the folder below which their paths are their keys, `.` where it has no
             name: the zip then states it. None where their file names are.
+        part_of_folder: `first` and `before` of list_images, where only a part of a folder is to be packed.
 
     Raises:
         InputError: The source cannot be had, breaks off in each attempt (what came stays for the next job) or is not
@@ -91,8 +94,10 @@ def fetch(
             raise InputError(
                 f"{folder}: a folder has no size or checksum; leave both empty, or name a zip in its place"
             )
-        pack_images(folder, list_images(folder), path, key_folder)
+        pack_images(folder, list_images(folder, **(part_of_folder or {})), path, key_folder)
         return
+    if part_of_folder:
+        raise InputError(f"{without_secrets(source)}: only a folder has parts, and this is none")
     logger.info("fetching %s from %s", path, without_secrets(source))
     part = PartFile(path, source, parse_checksum(checksum)[0] if checksum else "sha256")
     wanted = _Wanted(source, expected_bytes, checksum, check, timeout)

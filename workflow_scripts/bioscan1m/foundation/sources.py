@@ -46,6 +46,8 @@ class Source(TypedDict):
     bytes: NotRequired[int | None]  # rows of the manifest have it, entries of the config do not
     checksum: str | None
     key_folder: NotRequired[str]  # where the images have their paths as keys: see image_keys.py
+    first: NotRequired[str]  # of a part of a folder: its images are those whose paths are not before this one
+    before: NotRequired[str | None]  # and come before this one; None where it goes to the end
 
 
 def scheme_of(source: str) -> str:

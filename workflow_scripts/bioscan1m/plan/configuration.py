@@ -17,6 +17,7 @@ from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.sources import refuse_secrets, without_secrets_within
 from bioscan1m.metadata.split_settings import SplitExperiments, Splits, SplitTask
 from bioscan1m.plan.names import wrong_names
+from bioscan1m.plan.new_photographs import wrong_parts
 from bioscan1m.plan.recorded_parameters import FEATURES_DEPEND_ON
 
 # What is to be written where a key has nothing behind it, by the type of the schema.
@@ -125,6 +126,7 @@ def _wrong_names(config: dict[str, Any]) -> Iterator[str]:
     yield from _wrong_normalisations(config["classifier"]["backbones"])
     yield from _wrong_patience(config["classifier"])
     yield from _wrong_freezes(config["classifier"])
+    yield from wrong_parts(config["inference"]["photographs"])
     for experiment in config["inference"]["experiments"] or []:
         if experiment not in config["classifier"]["trials"]:
             yield f"inference.experiments: no experiment '{experiment}' under classifier.trials"

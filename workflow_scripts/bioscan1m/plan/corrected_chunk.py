@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ from bioscan1m.plan.own_labels import own_metadata_row
 logger = logging.getLogger(__name__)
 
 PHOTOGRAPHS = "photographs.zip"  # beside a table of predictions
+PREDICTIONS = "predictions"  # the folder of a run in which each folder of photographs has its own
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class CorrectedRun:
         )
 
 
-def add_corrected_chunk(table: Path, folder: Path, photographs: Path | None, dialect: Dialect) -> None:
+def add_corrected_chunk(table: Path, folder: Path, photographs: Sequence[Path], dialect: Dialect) -> None:
     """Add the photographs with a correction to a run as its next chunk; all is checked first.
 
     An image has its key of the predictions, below a folder of the name of these, so that it is known when it is
@@ -69,7 +72,8 @@ def add_corrected_chunk(table: Path, folder: Path, photographs: Path | None, dia
     Args:
         table: the table of predictions, with corrections.
         folder: the folder of the run.
-        photographs: the zip of the photographs; None where it lies beside the table.
+        photographs: the zips of the photographs, several where the folder was predicted on in parts; none where they
+            lie beside the table, or beside those of the parts.
         dialect: how the table is written, as far as it is stated.
 
     Raises:
@@ -77,8 +81,8 @@ def add_corrected_chunk(table: Path, folder: Path, photographs: Path | None, dia
     """
     run = CorrectedRun.read(folder)
     lineages = read_lineages(run.metadata, run.labels, run.relabelling)
-    archive = _archive_of(table, photographs)
-    place = archive.parent.name if archive.name == PHOTOGRAPHS else archive.stem
+    archives = _archives_of(table, photographs)
+    place = _place_of(archives)
     labels = read_corrections(table, lineages, dialect)
     keys = {image_file: f"{place}{SEPARATOR}{image_file}" for image_file in labels}
     refuse_faults(table, [f"{key}: longer than {LONGEST_KEY} bytes" for key in keys.values() if _is_long(key)])
@@ -90,7 +94,7 @@ def add_corrected_chunk(table: Path, folder: Path, photographs: Path | None, dia
         raise InputError(f"{table}: all {len(keys)} corrected photographs are in {run.metadata} already")
     chunk = _next_name(run)
     path = folder / f"source/corrected{chunk}.zip"
-    _pack(archive, table, added, path)
+    _pack(archives, table, added, path)
     rows = (own_metadata_row(key, chunk, labels[name], run.labels, further=run.labels) for name, key in added.items())
     _append(run.metadata, [row | dict.fromkeys(run.experiments, NO_SPLIT) for row in rows])
     facts = {"bytes": path.stat().st_size, "checksum": f"sha256:{file_digest(path)}"}
@@ -111,13 +115,32 @@ def _own_metadata(folder: Path, config: Path, metadata: Mapping[str, Any]) -> Pa
     return path
 
 
-def _archive_of(table: Path, photographs: Path | None) -> Path:
-    archive = (photographs or table.with_name(PHOTOGRAPHS)).resolve()
-    if not archive.is_file():
-        raise InputError(
-            f"{archive}: no such zip; name by --images the {PHOTOGRAPHS} that make predict wrote beside its table"
-        )
-    return archive
+def _archives_of(table: Path, photographs: Sequence[Path]) -> list[Path]:
+    beside = table.with_name(PHOTOGRAPHS)
+    of_parts = sorted(table.parent.glob(f"part*/{PHOTOGRAPHS}"))
+    archives = [path.resolve() for path in photographs or (of_parts if of_parts and not beside.is_file() else [beside])]
+    for path in archives:
+        if not path.is_file():
+            raise InputError(
+                f"{path}: no such zip; name by --images the {PHOTOGRAPHS} that make predict wrote beside its table"
+            )
+    return archives
+
+
+def _place_of(archives: list[Path]) -> str:
+    """The name under which the folder or zip was predicted on, the same for all its parts."""
+    places = sorted({_name_of_photographs(path) for path in archives})
+    if len(places) > 1:
+        raise InputError(f"--images: zips of {' and '.join(places)}; name those of one table of predictions")
+    return places[0]
+
+
+def _name_of_photographs(archive: Path) -> str:
+    if archive.name != PHOTOGRAPHS:
+        return archive.stem
+    folder = archive.parent
+    is_part = re.fullmatch(r"part\d+", folder.name) and folder.parent.name != PREDICTIONS
+    return folder.parent.name if is_part else folder.name
 
 
 def _is_long(key: str) -> bool:
@@ -137,18 +160,20 @@ def _next_name(run: CorrectedRun) -> str:
     return str(max((int(name) for name in names if name.isdecimal()), default=len(names)) + 1)
 
 
-def _pack(archive: Path, table: Path, added: Mapping[str, str], path: Path) -> None:
+def _pack(archives: list[Path], table: Path, added: Mapping[str, str], path: Path) -> None:
     """Write the photographs under their new keys, as file names. Raises InputError where some cannot be read."""
-    with ZipReader(archive) as photographs:
-        members = {member.image_file: member for member in reversed(photographs.members)}
-        faults = [f"{name}: not in {archive}" for name in added if name not in members]
-        refuse_faults(table, faults)
-        with ZipWriter(path) as chunk:
-            for name, key in added.items():
-                data = photographs.read(members[name])
-                if isinstance(data, UnreadableImage):
-                    raise InputError(f"{archive}: {name}: {data}")
-                chunk.add(f"{path.stem}/{key}", data)
+    with ExitStack() as opened:
+        readers = [opened.enter_context(ZipReader(archive)) for archive in archives]
+        members = {member.image_file: (reader, member) for reader in readers for member in reversed(reader.members)}
+        where = archives[0] if len(archives) == 1 else f"the {len(archives)} zips of {archives[0].parent.parent}"
+        refuse_faults(table, [f"{name}: not in {where}" for name in added if name not in members])
+        chunk = opened.enter_context(ZipWriter(path))
+        for name, key in added.items():
+            reader, member = members[name]
+            data = reader.read(member)
+            if isinstance(data, UnreadableImage):
+                raise InputError(f"{where}: {name}: {data}")
+            chunk.add(f"{path.stem}/{key}", data)
 
 
 def _append(path: Path, rows: list[dict[str, Any]]) -> None:

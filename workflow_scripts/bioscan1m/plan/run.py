@@ -10,10 +10,10 @@ from itertools import product
 from typing import Any
 
 from bioscan1m.foundation.errors import InputError
-from bioscan1m.foundation.image_keys import THIS_FOLDER
 from bioscan1m.foundation.sources import Source
 from bioscan1m.metadata.split_settings import Splits, SplitTask
 from bioscan1m.networks.channels import CHANNELS_BEFORE
+from bioscan1m.plan.new_photographs import parts_of_folders, photographs_to_predict
 from bioscan1m.plan.recorded_parameters import FEATURES_DEPEND_ON, recorded_training
 
 PACKAGES = ("original_256", "cropped_256")
@@ -105,10 +105,13 @@ class Plan:
 
     @property
     def photographs(self) -> dict[str, Source]:
-        """The folders and zips to predict on, by name; an image is known by its path in there."""
-        named = self._config["inference"]["photographs"]
-        facts: Source = {"source": "", "bytes": None, "checksum": None, "key_folder": THIS_FOLDER}
-        return {name: {**facts, "source": source} for name, source in named.items()}
+        """The folders and zips to predict on, and each part of a folder in parts, by name."""
+        return photographs_to_predict(self._config["inference"]["photographs"])
+
+    @property
+    def photographs_in_parts(self) -> dict[str, list[str]]:
+        """The names of the parts of each folder of photographs that is predicted on in parts."""
+        return parts_of_folders(self._config["inference"]["photographs"])
 
     @property
     def detectors(self) -> list[str]:
