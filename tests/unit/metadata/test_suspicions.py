@@ -33,6 +33,11 @@ from bioscan1m.metadata.table import NOT_CLASSIFIED
         ("Rombus", "Bombus", "one letter"),
         ("Apis melifera", "Apis mellifera", "one letter"),
         ("KÃ¤fer", "Käfer", "letters of a wrong encoding"),
+        ("Apidae?", "Apidae", "an uncertain identification"),
+        ("Apidae ?", "Apidae", "an uncertain identification"),
+        ("?Apidae", "Apidae", "an uncertain identification"),
+        ("Apis cf. mellifera", "Apis mellifera", "an uncertain identification"),
+        ("Apis aff. mellifera", "Apis mellifera", "an uncertain identification"),
         ("NA", NOT_CLASSIFIED, "may stand for no label"),
         ("#N/A", NOT_CLASSIFIED, "may stand for no label"),
         ("???", NOT_CLASSIFIED, "may stand for no label"),
@@ -56,6 +61,7 @@ def test_a_name_in_doubt_is_listed_beside_what_it_resembles(name, other, reason)
         ("True", "1"),
         ("inf", "1e999"),
         ("Nabis", "Nabicula"),
+        ("Cfaffa", "Affinia"),
     ],
 )
 def test_other_names_are_none(one, other):

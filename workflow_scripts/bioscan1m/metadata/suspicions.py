@@ -25,6 +25,8 @@ NO_LABEL = {
     *("not determined", "not identified", "#n/a", "#na", "#name?", "#null!", "#ref!", "#value!"),
 }
 INVISIBLE = dict.fromkeys((0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF))  # soft hyphen, joiners, byte order mark
+# How the literature marks a name as not certain: `Apidae?`, `Apis cf. mellifera`, `Apis aff. mellifera`.
+UNCERTAIN = re.compile(r"\s*\?+|\b(?:cf|aff)\b\.?\s*", re.IGNORECASE)
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
@@ -46,8 +48,8 @@ def find_suspicions(images: Mapping[str, int]) -> list[Suspicion]:
         images: the number of images of each name of the column.
 
     Returns:
-        At most one suspicion for each name: the first that holds of no label, broken letters, a way of writing, and a
-        letter.
+        At most one suspicion for each name: the first that holds of no label, broken letters, an uncertain
+        identification, a way of writing, and a letter.
     """
     names = {name: count for name, count in images.items() if name and name != NOT_CLASSIFIED}
     found: dict[str, Suspicion] = {}
@@ -57,12 +59,14 @@ def find_suspicions(images: Mapping[str, int]) -> list[Suspicion]:
 
 
 def _no_labels(names: Mapping[str, int], not_classified: int) -> Iterator[Suspicion]:
-    """Names that may stand for no label, and names with letters that a wrong encoding has broken."""
+    """Names that may stand for no label, have letters that a wrong encoding has broken, or are marked as uncertain."""
     for name, images in names.items():
         if _any_case(name) in NO_LABEL or not any(map(str.isalnum, name)):
             yield Suspicion(name, images, NOT_CLASSIFIED, not_classified, "may stand for no label")
         elif (mended := _mended(name)) is not None:
             yield Suspicion(name, images, mended, names.get(mended, 0), "letters of a wrong encoding")
+        elif (certain := UNCERTAIN.sub("", name).strip()) != name.strip():
+            yield Suspicion(name, images, certain, names.get(certain, 0), "an uncertain identification")
 
 
 def _mended(name: str) -> str | None:
