@@ -166,8 +166,8 @@ def _long_rows(columns: list[str], body: Rows) -> list[str]:
     if len(long) > max(len(body) / 2, FEW_ROWS):
         named = ", ".join(columns)
         return [
-            f"{len(long)} of {len(body)} rows have values beyond the {len(columns)} columns of the first row, '{named}'; "
-            "it has to have the names of all columns: remove what is above these, or name the columns without a name"
+            f"{len(long)} of {len(body)} rows have values beyond the {len(columns)} columns of the first row, "
+            f"'{named}', which is to have the names of all columns: remove what is above these, or name all columns"
         ]
     return [
         f"row {number} has {len(row)} cells, '{row[len(columns)] or row[-1]}' beyond the {len(columns)} columns"
