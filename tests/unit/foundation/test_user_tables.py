@@ -78,7 +78,7 @@ def test_a_title_with_delimiters_is_refused_with_the_remedy(tmp_path):
     rows = ["Collection, of 2024", "image_file,order,family", *(f"{name}.jpg,x,y" for name in "abcd")]
     (tmp_path / "labels.csv").write_text("\n".join(rows))
     with pytest.raises(
-        InputError, match=r"5 of 5 rows have values beyond the 2 columns .*: remove what is above these"
+        InputError, match=r"5 of 5 rows have values beyond the 2 columns .*remove what is above these"
     ):
         read_user_table(tmp_path / "labels.csv", SNIFFED)
 
