@@ -65,6 +65,29 @@ def test_cells_that_are_missing_or_empty_at_the_end_change_nothing(tmp_path):
     assert cells(tmp_path / "labels.tsv") == [["image_file", "order"], ["a.jpg", ""], ["b.jpg", "x"]]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_title_above_the_header_is_left_out_and_logged(tmp_path, delimiter, caplog):
+    rows = ["Collection 2024", "", "image_file,order", "a.jpg,x", "b.jpg,y", "c.jpg"]
+    (tmp_path / "labels.csv").write_text("\n".join(rows).replace(",", delimiter))
+    assert cells(tmp_path / "labels.csv") == [["image_file", "order"], ["a.jpg", "x"], ["b.jpg", "y"], ["c.jpg", ""]]
+    assert "row 1, 'Collection 2024', is a title above the header and is left out" in caplog.text
+    assert [number for number, _ in read_user_table(tmp_path / "labels.csv", SNIFFED).rows] == [4, 5, 6]
+
+
+def test_a_title_with_delimiters_is_refused_with_the_remedy(tmp_path):
+    rows = ["Collection, of 2024", "image_file,order,family", *(f"{name}.jpg,x,y" for name in "abcd")]
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    with pytest.raises(
+        InputError, match=r"5 of 5 rows have values beyond the 2 columns .*remove what is above these"
+    ):
+        read_user_table(tmp_path / "labels.csv", SNIFFED)
+
+
+def test_a_table_of_one_column_has_no_title(tmp_path):
+    (tmp_path / "labels.csv").write_text("image_file\na.jpg\nb.jpg\n")
+    assert cells(tmp_path / "labels.csv") == [["image_file"], ["a.jpg"], ["b.jpg"]]
+
+
 @pytest.mark.parametrize(
     ("data", "fault"),
     [
@@ -191,6 +214,7 @@ def test_every_image_whose_name_a_row_has_gets_that_row(images, data):
         (["image_file;note;order", "z.jpg;x;y", 'a.jpg;"5;Diptera', 'c.jpg;5";Coleoptera'], 3),
         (["image_file\torder\t", 'a.jpg\t"Diptera\t', "b.jpg\tDiptera\t", 'c.jpg\tDiptera"\t'], 2),
         (["image_file,order", '"a.jpg,Diptera', 'b.jpg",Diptera'], 2),
+        (["Collection", "image_file,order", '"a.jpg,Diptera', 'b.jpg",Diptera'], 3),
     ],
 )
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])

@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import dropwhile, islice
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 DELIMITERS = {"\t": "tabs", ";": "semicolons", ",": "commas", "|": "vertical bars"}
 LINES_LOOKED_AT = 50
 MOST_FAULTS = 20  # that one message names
+FEW_ROWS = 3  # of fewer nothing is concluded
 QUOTES_LOOKED_FOR = 1000  # faults of quotes, for after each of them reading starts anew
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 SEVERAL_LINES = re.compile(r"[ \t]*(?:\r\n|[\n\r\t\v\f\x85\u2028\u2029])[ \t]*")
@@ -94,6 +95,7 @@ def read_user_table(path: Path, dialect: Dialect) -> UserTable:
     rows = [(number, row) for number, row in rows if any(row)]
     if not rows:
         raise InputError(f"{path}: {'; '.join(faults[:1]) or 'the table is empty'}")
+    rows = _below_title(path, rows)
     columns, faults_of_header = _columns(rows[0][0], [SEVERAL_LINES.sub(" ", name) for name in rows[0][1]])
     body = rows[1:]
     refuse_faults(path, [*faults_of_header, *_long_rows(columns, body), *faults])
@@ -102,6 +104,24 @@ def read_user_table(path: Path, dialect: Dialect) -> UserTable:
     logger.info("%s: read as %s; %d rows, columns %s", path, described, len(body), ", ".join(columns))
     _log_short_rows(path, columns, body)
     return UserTable(path, columns, _by_column(columns, _one_line_cells(path, body)))
+
+
+def _below_title(path: Path, rows: Rows) -> Rows:
+    """The rows without those above the header that have one value each, where the header has several: a title.
+
+    They are logged. A table of one column has none.
+    """
+    start = _place_of_header([row for _, row in rows])
+    for number, row in rows[:start]:
+        logger.warning("%s: row %d, '%s', is a title above the header and is left out", path, number, max(row))
+    return rows[start:]
+
+
+def _place_of_header(rows: Sequence[Sequence[str]]) -> int:
+    """The place of the first row with several values; of the first with one, where none has more."""
+    values = [sum(map(bool, row)) for row in rows]
+    most = min(2, max(values))
+    return next(place for place, count in enumerate(values) if count >= most)
 
 
 def _one_line_cells(path: Path, rows: Rows) -> Rows:
@@ -138,7 +158,17 @@ def _columns(number: int, header: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _long_rows(columns: list[str], body: Rows) -> list[str]:
-    """The faults of rows with values beyond the last column; empty cells there are none."""
+    """The faults of rows with values beyond the last column; empty cells there are none.
+
+    Where most rows have such, the first row is no header.
+    """
+    long = [number for number, row in body if any(row[len(columns) :])]
+    if len(long) > max(len(body) / 2, FEW_ROWS):
+        named = ", ".join(columns)
+        return [
+            f"{len(long)} of {len(body)} rows have values beyond the {len(columns)} columns of the first row, "
+            f"'{named}', which is to have the names of all columns: remove what is above these, or name all columns"
+        ]
     return [
         f"row {number} has {len(row)} cells, '{row[len(columns)] or row[-1]}' beyond the {len(columns)} columns"
         for number, row in body
@@ -225,7 +255,8 @@ def _delimiter(text: str) -> str:
     lines = [line for line in start if line.strip()]
     columns: dict[str, tuple[int, int]] = {}
     for delimiter in DELIMITERS:
-        counts = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+        of_lines = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
+        counts = list(dropwhile(lambda count: count == 1, of_lines)) or of_lines  # without a title
         most = counts[0] if counts else 0
         agree = sum(count == most for count in counts) >= 0.8 * len(counts)
         columns[delimiter] = (most if agree else 1), most
@@ -271,7 +302,7 @@ def _swallowed_rows(lines: list[str], rows: Rows, delimiter: str, first: int) ->
     """
     if not any("\n" in cell or "\r" in cell for _, row in rows for cell in row):
         return []
-    header = next(row for _, row in rows if any(row))
+    header = rows[_place_of_header([row for _, row in rows])][1]
     least = len(_columns(1, header)[0]) - 1
     faults = []
     reader = csv.reader(lines, delimiter=delimiter)
