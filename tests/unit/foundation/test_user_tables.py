@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -80,6 +81,41 @@ def test_what_is_no_table_is_refused_with_its_rows(tmp_path, data, fault):
     (tmp_path / "labels.tsv").write_bytes(data)
     with pytest.raises(InputError, match=f"labels.tsv.*{fault}"):
         read_user_table(tmp_path / "labels.tsv", SNIFFED)
+
+
+@pytest.mark.parametrize("stated", ["A1", "A1:B2", "A1:A4"])
+def test_a_workbook_is_read_whole_though_it_states_fewer_cells_than_it_has(tmp_path, stated):
+    workbook = openpyxl.Workbook()
+    for row in [COLUMNS, *ROWS]:
+        workbook.active.append(row)
+    workbook.save(tmp_path / "made.xlsx")
+    with zipfile.ZipFile(tmp_path / "made.xlsx") as made, zipfile.ZipFile(tmp_path / "labels.xlsx", "w") as changed:
+        for name in made.namelist():
+            text = re.sub(rb'(<dimension ref=")[^"]*', rb"\g<1>" + stated.encode(), made.read(name))
+            changed.writestr(name, text)
+    assert cells(tmp_path / "labels.xlsx") == [COLUMNS, *ROWS]
+
+
+def test_empty_cells_at_the_end_of_a_row_of_a_workbook_are_no_finding(tmp_path, caplog):
+    workbook = openpyxl.Workbook()
+    for row in [["image_file", "family"], ["a.jpg"], ["b.jpg", "Apidae"]]:
+        workbook.active.append(row)
+    workbook.save(tmp_path / "labels.xlsx")
+    assert cells(tmp_path / "labels.xlsx")[1:] == [["a.jpg", ""], ["b.jpg", "Apidae"]]
+    assert "fewer cells" not in caplog.text
+
+
+def test_merged_cells_are_refused_for_only_the_first_of_them_has_the_value(tmp_path):
+    workbook = openpyxl.Workbook()
+    for row in [["image_file", "family", "notes"], ["a.jpg", "Apidae"], ["b.jpg"], ["c.jpg", "Vespidae"]]:
+        workbook.active.append(row)
+    workbook.active.merge_cells("C2:C4")  # without a value: a matter of looks
+    workbook.save(tmp_path / "labels.xlsx")
+    assert len(cells(tmp_path / "labels.xlsx")) == 4
+    workbook.active.merge_cells("B2:B3")
+    workbook.save(tmp_path / "labels.xlsx")
+    with pytest.raises(InputError, match="labels.xlsx: cells B2:B3 are merged; unmerge them"):
+        read_user_table(tmp_path / "labels.xlsx", SNIFFED)
 
 
 def test_a_damaged_workbook_is_refused(tmp_path):

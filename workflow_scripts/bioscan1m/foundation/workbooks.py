@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from bioscan1m.foundation.errors import InputError
 logger = logging.getLogger(__name__)
 
 REMEDY = "open the file in Excel or LibreOffice and save it there, or save it as CSV"
+UNMERGE = "unmerge them in Excel or LibreOffice and write the value into each cell that it is meant for"
+SHEETS = "xl/worksheets/"  # the folder of a workbook that has its sheets
 
 Sheet = list[tuple[Any, ...]]  # rows of openpyxl's cells
 
@@ -25,7 +28,8 @@ def cells_of_workbook(path: Path, data: bytes) -> tuple[list[tuple[int, list[str
         data: its bytes.
 
     Returns:
-        The rows with their numbers, the faults of cells whose formula has no value, and the name of the sheet in words.
+        The rows with their numbers, all of the length of the longest; the faults, which are merged cells and cells whose
+        formula has no value; and the name of the sheet in words.
 
     Raises:
         InputError: the data are no workbook, or an empty one.
@@ -39,7 +43,10 @@ def cells_of_workbook(path: Path, data: bytes) -> tuple[list[tuple[int, list[str
     rows = _sheets(path, data, values=True)[title]
     faults = [f"cell {cell}: the formula there has no value in the file" for cell in _unknown(formulas[title], rows)]
     faults[:1] = [f"{fault}; {REMEDY}" for fault in faults[:1]]
-    cells = [(number, [_text(cell.value) for cell in row]) for number, row in enumerate(rows, 1)]
+    faults = [f"cells {area} are merged; {UNMERGE}" for area in _merged(data, title)] + faults
+    texts = [[_text(cell.value) for cell in row] for row in rows]
+    width = max((place for row in texts for place, text in enumerate(row, 1) if text), default=0)
+    cells = [(number, (row + [""] * width)[:width]) for number, row in enumerate(texts, 1)]
     return cells, faults, f"Excel, sheet {title}"
 
 
@@ -51,6 +58,8 @@ def _sheets(path: Path, data: bytes, *, values: bool) -> dict[str, Sheet]:
         raise InputError(f"{path}: .xlsx is read where openpyxl is installed; install it, or save as CSV") from None
     try:
         workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=values)
+        for sheet in workbook.worksheets:
+            sheet.reset_dimensions()  # some programs state fewer cells than there are, and the others were passed over
         return {sheet.title: list(sheet.iter_rows()) for sheet in workbook.worksheets}
     except Exception as error:  # openpyxl raises nearly anything on a damaged file
         raise InputError(f"{path}: no Excel workbook ({error})") from None
@@ -58,6 +67,20 @@ def _sheets(path: Path, data: bytes, *, values: bool) -> dict[str, Sheet]:
 
 def _has_cells(rows: Sheet) -> bool:
     return any(cell.value not in (None, "") for row in rows for cell in row)
+
+
+def _merged(data: bytes, title: str) -> Iterator[str]:
+    """The merged areas of a sheet that have a value, such as B2:B4: whose value it is, the file does not have."""
+    with zipfile.ZipFile(io.BytesIO(data)) as parts:
+        sheets = [name for name in parts.namelist() if name.startswith(SHEETS)]
+        if not any(b"mergeCell" in parts.read(name) for name in sheets):
+            return  # to read a workbook with its merged areas takes far more memory
+    from openpyxl import load_workbook
+
+    sheet = load_workbook(io.BytesIO(data))[title]
+    for area in sorted(sheet.merged_cells.ranges, key=lambda area: (area.min_row, area.min_col)):
+        if sheet.cell(area.min_row, area.min_col).value not in (None, ""):
+            yield area.coord
 
 
 def _unknown(formulas: Sheet, values: Sheet) -> Iterator[str]:
