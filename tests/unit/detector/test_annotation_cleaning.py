@@ -84,6 +84,15 @@ def test_an_image_that_cannot_be_read_and_one_that_is_missing_are_named(tmp_path
         clean(tmp_path, missing)
 
 
+def test_a_rectangle_that_cvat_has_turned_is_refused(tmp_path):
+    boxes = [
+        {**box, "segmentation": [], "attributes": {"rotation": angle}}
+        for box, angle in zip(CLEAN["annotations"], (0.0, 90.0, 360.0), strict=True)
+    ]
+    with pytest.raises(InputError, match=r"boxes\.json: annotation 2 of fly\.jpg is rotated, but its bbox is"):
+        clean(tmp_path, {**CLEAN, "annotations": boxes})
+
+
 def test_faults_of_all_kinds_are_in_one_message(tmp_path):
     images = [*CLEAN["images"], {"id": 1, "file_name": 5}, {"id": 2, "file_name": "gone.jpg"}]
     boxes = [

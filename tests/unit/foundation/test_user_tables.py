@@ -114,7 +114,7 @@ def test_merged_cells_are_refused_for_only_the_first_of_them_has_the_value(tmp_p
     assert len(cells(tmp_path / "labels.xlsx")) == 4
     workbook.active.merge_cells("B2:B3")
     workbook.save(tmp_path / "labels.xlsx")
-    with pytest.raises(InputError, match="labels.xlsx: cells B2:B3 are merged; unmerge them"):
+    with pytest.raises(InputError, match=r"labels\.xlsx: cells B2:B3 are merged; unmerge them"):
         read_user_table(tmp_path / "labels.xlsx", SNIFFED)
 
 

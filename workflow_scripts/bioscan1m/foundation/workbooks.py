@@ -28,8 +28,8 @@ def cells_of_workbook(path: Path, data: bytes) -> tuple[list[tuple[int, list[str
         data: its bytes.
 
     Returns:
-        The rows with their numbers, all of the length of the longest; the faults, which are merged cells and cells whose
-        formula has no value; and the name of the sheet in words.
+        The rows with their numbers, all of the length of the longest; the faults, which are merged cells, and cells
+        whose formula has no value; and the name of the sheet in words.
 
     Raises:
         InputError: the data are no workbook, or an empty one.
