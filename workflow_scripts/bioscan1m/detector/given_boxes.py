@@ -75,7 +75,7 @@ def _outlined(
 
 
 def _is_turned(annotation: dict[str, Any]) -> bool:
-    """Whether a rectangle is turned: CVAT's COCO export has the angle, in degrees, beside the box of the upright one."""
+    """Whether a rectangle is turned: CVAT's COCO export has the angle, in degrees, beside the upright box."""
     attributes = annotation.get("attributes")
     angle = finite_number(attributes.get("rotation")) if isinstance(attributes, dict) else None
     return angle is not None and angle % 360 != 0
