@@ -56,6 +56,16 @@ def test_a_workbook_gives_text_as_it_is_shown(tmp_path, caplog):
     assert "only the sheet Sheet is read, of Sheet, notes" in caplog.text
 
 
+def test_a_number_of_a_workbook_keeps_the_leading_zeros_that_it_is_shown_with(tmp_path):
+    workbook = openpyxl.Workbook()
+    for row in [["image_file", "sampleid"], [7, 123456], [12.0, -5]]:
+        workbook.active.append(row)
+    for cell in ("A2", "A3", "B2"):
+        workbook.active[cell].number_format = "0000"
+    workbook.save(tmp_path / "labels.xlsx")
+    assert cells(tmp_path / "labels.xlsx")[1:] == [["0007", "123456"], ["0012", "-5"]]
+
+
 def test_a_separator_that_excel_was_told_is_taken(tmp_path):
     (tmp_path / "labels.csv").write_text("sep=;\nimage_file;order\na.jpg;x,y\n")
     assert cells(tmp_path / "labels.csv") == [["image_file", "order"], ["a.jpg", "x,y"]]

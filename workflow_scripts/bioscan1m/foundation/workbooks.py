@@ -44,7 +44,7 @@ def cells_of_workbook(path: Path, data: bytes) -> tuple[list[tuple[int, list[str
     faults = [f"cell {cell}: the formula there has no value in the file" for cell in _unknown(formulas[title], rows)]
     faults[:1] = [f"{fault}; {REMEDY}" for fault in faults[:1]]
     faults = [f"cells {area} are merged; {UNMERGE}" for area in _merged(data, title)] + faults
-    texts = [[_text(cell.value) for cell in row] for row in rows]
+    texts = [[_text(cell) for cell in row] for row in rows]
     width = max((place for row in texts for place, text in enumerate(row, 1) if text), default=0)
     cells = [(number, (row + [""] * width)[:width]) for number, row in enumerate(texts, 1)]
     return cells, faults, f"Excel, sheet {title}"
@@ -91,8 +91,12 @@ def _unknown(formulas: Sheet, values: Sheet) -> Iterator[str]:
                 yield cell.coordinate
 
 
-def _text(value: object) -> str:
-    """A cell as it is shown: whole numbers without a point, nothing for an empty one."""
+def _text(cell: Any) -> str:
+    """A cell as it is shown: whole numbers without a point and with their leading zeros, nothing for an empty one."""
+    value = cell.value
     if value is None:
         return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    digits = len(cell.number_format) if set(cell.number_format) == {"0"} and type(value) is int else 0
+    return str(value).zfill(digits)
