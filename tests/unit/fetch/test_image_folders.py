@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,3 +53,39 @@ def test_two_files_with_one_path_are_refused(folder: Path, other: str) -> None:
 def test_a_backslash_alone_ends_the_name_of_a_folder(folder: Path) -> None:
     (folder / "trap\\c.png").write_bytes(b"another")
     assert "trap\\c.png" in list_images(folder)
+
+
+def test_links_to_photographs_are_photographs_and_those_to_folders_are_named(folder: Path, tmp_path_factory, caplog):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "e.jpg").write_bytes(b"image")
+    (folder / "trap/to_file.jpg").symlink_to(elsewhere / "e.jpg")
+    (folder / "trap/to_folder").symlink_to(elsewhere)
+    (folder / "trap/around").symlink_to(folder)
+    (folder / ".hidden.jpg").symlink_to(elsewhere / "gone")
+    with caplog.at_level("INFO"):
+        assert list_images(folder) == ["a.jpg", "trap/b.png", "trap/to_file.jpg"]
+    assert "links to folders are not followed: trap/around, trap/to_folder;" in caplog.text
+
+
+def test_a_link_that_leads_nowhere_is_refused(folder: Path) -> None:
+    (folder / "trap/c.jpg").symlink_to("../.git/annex/objects/c.jpg")
+    with pytest.raises(InputError, match=r"1 links lead to no file: trap/c\.jpg; get their files"):
+        list_images(folder)
+
+
+@pytest.mark.parametrize("name", ["trap", "lost+found"])
+def test_a_folder_that_cannot_be_read_is_refused_unless_it_is_of_the_system(folder: Path, name: str, monkeypatch):
+    (folder / name).mkdir(exist_ok=True)
+    list_folder = os.scandir  # root may read all folders, so that rights cannot be taken
+
+    def refuse(path: str) -> object:
+        if Path(path).name == name:
+            raise PermissionError(13, "Permission denied", path)
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    if name == "trap":
+        with pytest.raises(InputError, match=r"the folder trap cannot be read \(Permission denied\)"):
+            list_images(folder)
+    else:
+        assert list_images(folder) == ["a.jpg", "trap/b.png"]

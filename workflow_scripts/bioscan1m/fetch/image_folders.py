@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from pathlib import Path
 
 from bioscan1m.foundation.archives import ZipWriter
@@ -21,15 +22,15 @@ NAMED = 20  # files in one message
 def list_images(folder: str | Path) -> list[str]:
     """Paths of all images at any depth of a folder, relative to it, with / between folders, sorted.
 
-    Files that are no photographs by their names are counted in the log. Raises InputError where there is no image,
-    where names are no text in UTF-8, as those from old disks, or where two files have one path once a backslash is read
-    as the end of a folder's name, as it is in zips.
+    Files that are no photographs by their names are counted in the log, and so are links to folders, which are not
+    followed. Raises InputError where there is no image, where a folder cannot be read or a link leads nowhere, where
+    names are no text in UTF-8, as those from old disks, or where two files have one path once a backslash is read as
+    the end of a folder's name, as it is in zips.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    files = sorted(path.as_posix() for path in paths)
+    files = _files(folder)
     images = [name for name in files if is_photograph(name)]
     if not images:
         raise InputError(f"{folder}: no image in this folder; by their names none of its {len(files)} files is one")
@@ -42,6 +43,31 @@ def list_images(folder: str | Path) -> list[str]:
         )
     _refuse_equal_paths(folder, images)
     return images
+
+
+def _files(folder: Path) -> list[str]:
+    """Paths of all files at any depth, sorted. Raises InputError where some that may be photographs cannot be seen."""
+
+    def refuse(error: OSError) -> None:
+        name = Path(error.filename).relative_to(folder).as_posix()
+        if is_photograph(f"{name}/image"):  # else a folder of the system, such as lost+found
+            raise InputError(f"{folder}: the folder {name} cannot be read ({error.strerror}); change its rights")
+
+    files: list[str] = []
+    lost: list[str] = []
+    linked: list[str] = []
+    for root, folders, names in os.walk(folder, onerror=refuse):
+        paths = {Path(root, name).relative_to(folder).as_posix(): Path(root, name) for name in (*names, *folders)}
+        files += [name for name, path in paths.items() if path.is_file()]
+        lost += [name for name, path in paths.items() if not path.exists() and is_photograph(name)]
+        linked += [name for name, path in paths.items() if path.is_symlink() and path.is_dir()]
+    if lost:
+        named = ", ".join(sorted(lost)[:NAMED])
+        raise InputError(f"{folder}: {len(lost)} links lead to no file: {named}; get their files, or remove the links")
+    if linked:
+        named = ", ".join(sorted(linked)[:NAMED])
+        logger.info("%s: links to folders are not followed: %s; name these folders", folder, named)
+    return sorted(files)
 
 
 def _refuse_equal_paths(folder: Path, images: list[str]) -> None:
