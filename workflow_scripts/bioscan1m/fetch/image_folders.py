@@ -57,11 +57,12 @@ def _files(folder: Path) -> list[str]:
     lost: list[str] = []
     linked: list[str] = []
     for root, folders, names in os.walk(folder, onerror=refuse):
-        paths = {Path(root, name).relative_to(folder).as_posix(): Path(root, name) for name in (*names, *folders)}
-        files += [name for name, path in paths.items() if path.is_file()]
-        lost += [name for name, path in paths.items() if not path.exists() and is_photograph(name)]
-        linked += [name for name, path in paths.items() if path.is_symlink() and path.is_dir()]
-    if lost:
+        place = Path(root)
+        inside = place.relative_to(folder)
+        for name in names:
+            (files if (place / name).is_file() else lost).append((inside / name).as_posix())
+        linked += [(inside / name).as_posix() for name in folders if (place / name).is_symlink()]
+    if lost := [name for name in lost if is_photograph(name) and not (folder / name).exists()]:
         named = ", ".join(sorted(lost)[:NAMED])
         raise InputError(f"{folder}: {len(lost)} links lead to no file: {named}; get their files, or remove the links")
     if linked:
