@@ -56,6 +56,18 @@ def test_a_workbook_gives_text_as_it_is_shown(tmp_path, caplog):
     assert "only the sheet Sheet is read, of Sheet, notes" in caplog.text
 
 
+def test_a_hidden_sheet_is_no_table_where_another_one_is(tmp_path):
+    workbook = openpyxl.Workbook()
+    workbook.active.append(["Apidae"])
+    workbook.active.sheet_state = "hidden"
+    shown = workbook.create_sheet("data")
+    for row in [COLUMNS, *ROWS]:
+        shown.append(row)
+    workbook.active = shown
+    workbook.save(tmp_path / "labels.xlsx")
+    assert cells(tmp_path / "labels.xlsx") == [COLUMNS, *ROWS]
+
+
 def test_a_number_of_a_workbook_keeps_the_leading_zeros_that_it_is_shown_with(tmp_path):
     workbook = openpyxl.Workbook()
     for row in [["image_file", "sampleid"], [7, 123456], [12.0, -5]]:

@@ -1,4 +1,4 @@
-"""Excel workbooks (.xlsx) as rows of text: the first sheet that has any."""
+"""Excel workbooks (.xlsx) as rows of text: the first sheet that has any, of hidden ones only where no other has."""
 
 from __future__ import annotations
 
@@ -51,18 +51,22 @@ def cells_of_workbook(path: Path, data: bytes) -> tuple[list[tuple[int, list[str
 
 
 def _sheets(path: Path, data: bytes, *, values: bool) -> dict[str, Sheet]:
-    """The rows of all sheets by their titles; of a formula its value, as a program has computed it, or itself."""
+    """The rows of all sheets by their titles, those of hidden ones last.
+
+    Of a formula the value, as a program has computed it, or the formula.
+    """
     try:
         from openpyxl import load_workbook
     except ImportError:
         raise InputError(f"{path}: .xlsx is read where openpyxl is installed; install it, or save as CSV") from None
     try:
         workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=values)
-        for sheet in workbook.worksheets:
+        sheets = sorted(workbook.worksheets, key=lambda sheet: sheet.sheet_state != "visible")
+        for sheet in sheets:
             sheet.reset_dimensions()  # some programs state fewer cells than there are, and the others were passed over
-        return {sheet.title: list(sheet.iter_rows()) for sheet in workbook.worksheets}
+        return {sheet.title: list(sheet.iter_rows()) for sheet in sheets}
     except Exception as error:  # openpyxl raises nearly anything on a damaged file
-        raise InputError(f"{path}: no Excel workbook ({error})") from None
+        raise InputError(f"{path}: no Excel workbook ({error}); save the table as .xlsx or as CSV") from None
 
 
 def _has_cells(rows: Sheet) -> bool:
