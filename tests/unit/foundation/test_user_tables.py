@@ -45,6 +45,12 @@ def test_every_dialect_gives_the_same_text(tmp_path, delimiter, line_end, encodi
     assert "read as" in caplog.text and "separated by" in caplog.text
 
 
+@pytest.mark.parametrize(("stated", "encoding"), [("utf-8", "utf-8-sig"), ("utf-16-le", "utf-16"), ("UTF8", "utf-8")])
+def test_a_byte_order_mark_is_no_letter_of_the_first_name_where_the_encoding_is_stated(tmp_path, stated, encoding):
+    path = written(tmp_path / "labels.csv", ";", "\n", encoding)
+    assert cells(path, Dialect(encoding=stated)) == [COLUMNS, *ROWS]
+
+
 def test_a_workbook_gives_text_as_it_is_shown(tmp_path, caplog):
     workbook = openpyxl.Workbook()
     for row in [COLUMNS, ["a.jpg", 1, None], ["b.jpg", "001", 2.5], [None, None, None], ["c.jpg", True, "NA"]]:
