@@ -15,7 +15,7 @@ from bioscan1m.foundation.archives import ZipReader, ZipWriter
 from bioscan1m.foundation.atomic import write_aside
 from bioscan1m.foundation.digests import file_digest
 from bioscan1m.foundation.errors import InputError, UnreadableImage
-from bioscan1m.foundation.image_keys import LONGEST_KEY, SEPARATOR
+from bioscan1m.foundation.image_keys import LONGEST_KEY, SEPARATOR, flatten_path
 from bioscan1m.foundation.sources import local_path
 from bioscan1m.foundation.tsv import as_tsv
 from bioscan1m.foundation.user_tables import Dialect, refuse_faults
@@ -78,7 +78,7 @@ def add_corrected_chunk(table: Path, folder: Path, photographs: Path | None, dia
     run = CorrectedRun.read(folder)
     lineages = read_lineages(run.metadata, run.labels, run.relabelling)
     archive = _archive_of(table, photographs)
-    place = archive.parent.name if archive.name == PHOTOGRAPHS else archive.stem
+    place = flatten_path((archive.parent.name if archive.name == PHOTOGRAPHS else archive.stem).lstrip(". "))
     labels = read_corrections(table, lineages, dialect)
     keys = {image_file: f"{place}{SEPARATOR}{image_file}" for image_file in labels}
     refuse_faults(table, [f"{key}: longer than {LONGEST_KEY} bytes" for key in keys.values() if _is_long(key)])
