@@ -11,6 +11,7 @@ import openpyxl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openpyxl.chart import BarChart
 
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.name_matching import match_names
@@ -143,6 +144,20 @@ def test_merged_cells_are_refused_for_only_the_first_of_them_has_the_value(tmp_p
     workbook.active.merge_cells("B2:B3")
     workbook.save(tmp_path / "labels.xlsx")
     with pytest.raises(InputError, match=r"labels\.xlsx: cells B2:B3 are merged; unmerge them"):
+        read_user_table(tmp_path / "labels.xlsx", SNIFFED)
+
+
+def test_a_workbook_with_merged_cells_and_a_drawing_that_is_gone_is_refused(tmp_path):
+    workbook = openpyxl.Workbook()
+    workbook.active.append(COLUMNS)
+    workbook.active.merge_cells("B2:B3")
+    workbook.active.add_chart(BarChart(), "D5")
+    workbook.save(tmp_path / "made.xlsx")
+    with zipfile.ZipFile(tmp_path / "made.xlsx") as made, zipfile.ZipFile(tmp_path / "labels.xlsx", "w") as changed:
+        for name in made.namelist():
+            if not name.startswith("xl/drawings/drawing"):
+                changed.writestr(name, made.read(name))
+    with pytest.raises(InputError, match=r"labels\.xlsx: no Excel workbook .*drawing1.*save the table as"):
         read_user_table(tmp_path / "labels.xlsx", SNIFFED)
 
 

@@ -6,6 +6,7 @@ import io
 import logging
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ logger = logging.getLogger(__name__)
 
 REMEDY = "open the file in Excel or LibreOffice and save it there, or save it as CSV"
 UNMERGE = "unmerge them in Excel or LibreOffice and write the value into each cell that it is meant for"
-SHEETS = "xl/worksheets/"  # the folder of a workbook that has its sheets
 
 Sheet = list[tuple[Any, ...]]  # rows of openpyxl's cells
 
@@ -43,7 +43,7 @@ def cells_of_workbook(path: Path, data: bytes) -> tuple[list[tuple[int, list[str
     rows = _sheets(path, data, values=True)[title]
     faults = [f"cell {cell}: the formula there has no value in the file" for cell in _unknown(formulas[title], rows)]
     faults[:1] = [f"{fault}; {REMEDY}" for fault in faults[:1]]
-    faults = [f"cells {area} are merged; {UNMERGE}" for area in _merged(data, title)] + faults
+    faults = [f"cells {area} are merged; {UNMERGE}" for area in _merged(path, data, title)] + faults
     texts = [[_text(cell) for cell in row] for row in rows]
     width = max((place for row in texts for place, text in enumerate(row, 1) if text), default=0)
     cells = [(number, (row + [""] * width)[:width]) for number, row in enumerate(texts, 1)]
@@ -59,12 +59,18 @@ def _sheets(path: Path, data: bytes, *, values: bool) -> dict[str, Sheet]:
         from openpyxl import load_workbook
     except ImportError:
         raise InputError(f"{path}: .xlsx is read where openpyxl is installed; install it, or save as CSV") from None
-    try:
+    with _refusing_damage(path):
         workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=values)
         sheets = sorted(workbook.worksheets, key=lambda sheet: sheet.sheet_state != "visible")
         for sheet in sheets:
             sheet.reset_dimensions()  # some programs state fewer cells than there are, and the others were passed over
         return {sheet.title: list(sheet.iter_rows()) for sheet in sheets}
+
+
+@contextmanager
+def _refusing_damage(path: Path) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:  # openpyxl raises nearly anything on a damaged file
         raise InputError(f"{path}: no Excel workbook ({error}); save the table as .xlsx or as CSV") from None
 
@@ -73,18 +79,17 @@ def _has_cells(rows: Sheet) -> bool:
     return any(cell.value not in (None, "") for row in rows for cell in row)
 
 
-def _merged(data: bytes, title: str) -> Iterator[str]:
-    """The merged areas of a sheet that have a value, such as B2:B4: whose value it is, the file does not have."""
+def _merged(path: Path, data: bytes, title: str) -> list[str]:
+    """The merged areas of a sheet that have a value, such as B2:B4: only their first cell has it in the file."""
     with zipfile.ZipFile(io.BytesIO(data)) as parts:
-        sheets = [name for name in parts.namelist() if name.startswith(SHEETS)]
-        if not any(b"mergeCell" in parts.read(name) for name in sheets):
-            return  # to read a workbook with its merged areas takes far more memory
+        if not any(b"mergeCell" in parts.read(name) for name in parts.namelist() if name.endswith(".xml")):
+            return []  # to read a workbook with its merged areas takes far more memory
     from openpyxl import load_workbook
 
-    sheet = load_workbook(io.BytesIO(data))[title]
-    for area in sorted(sheet.merged_cells.ranges, key=lambda area: (area.min_row, area.min_col)):
-        if sheet.cell(area.min_row, area.min_col).value not in (None, ""):
-            yield area.coord
+    with _refusing_damage(path):
+        sheet = load_workbook(io.BytesIO(data))[title]
+        areas = sorted(sheet.merged_cells.ranges, key=lambda area: (area.min_row, area.min_col))
+        return [area.coord for area in areas if sheet.cell(area.min_row, area.min_col).value not in (None, "")]
 
 
 def _unknown(formulas: Sheet, values: Sheet) -> Iterator[str]:
