@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bioscan1m.fetch.image_folders import list_images, listing_digest
+from bioscan1m.fetch.image_folders import list_images, listing_digest, pack_images
+from bioscan1m.foundation import archives
 from bioscan1m.foundation.errors import InputError
 
 
@@ -89,3 +91,18 @@ def test_a_folder_that_cannot_be_read_is_refused_unless_it_is_of_the_system(fold
             list_images(folder)
     else:
         assert list_images(folder) == ["a.jpg", "trap/b.png"]
+
+
+def test_a_file_that_is_far_too_large_for_a_photograph_takes_no_memory_and_is_named(folder: Path, monkeypatch):
+    """As a slide of a scanner, of many gigabytes, among photographs."""
+    monkeypatch.setattr(archives, "LARGEST_MEMBER_BYTES", 2**20)
+    with (folder / "slide.czi").open("wb") as file:
+        file.truncate(64 * 2**20)
+    tracemalloc.start()
+    pack_images(folder, list_images(folder), folder / "photographs.zip")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 8 * 2**20
+    found = {member.image_file: data for member, data in archives.read_members(folder / "photographs.zip")}
+    assert found["a.jpg"] == b"image"
+    assert str(found["slide.czi"]) == "member of 67108864 bytes, more than 1048576"

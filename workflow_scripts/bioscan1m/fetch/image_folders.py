@@ -121,7 +121,7 @@ def pack_images(folder: str | Path, images: list[str], path: str | Path, key_fol
     progress = Progress(Path(path).name, len(images))
     with ZipWriter(path, _key_folder_of_zip(images, key_folder)) as archive:
         for name in images:
-            archive.add(name, (Path(folder) / name).read_bytes())
+            archive.add_file(name, Path(folder) / name)
             progress.advance()
 
 
