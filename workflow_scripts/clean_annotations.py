@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from bioscan1m.detector.annotations import AnnotatedImage, unusable, write_annotations
 from bioscan1m.detector.coco_files import OTHER_CATEGORY, GivenImage, read_coco
 from bioscan1m.detector.faults import Faults
@@ -58,9 +60,11 @@ def clean_annotations(
     faults.refuse()
     inside = [cut_at_edges(of_image, size) for of_image, (_, _, size) in zip(fitted, sized, strict=True)]
     found = [
-        AnnotatedImage(member.image_file, of_image, size)
+        AnnotatedImage(member.image_file, _without_repeats(of_image), size)
         for of_image, (member, _, size) in zip(inside, sized, strict=True)
     ]
+    if repeated := sum(map(len, inside)) - sum(len(image.boxes) for image in found):
+        logger.warning("%s: %d boxes are equal to another one of their image and are left out", annotations, repeated)
     write_annotations(cleaned, found)
     scaled = sum(is_scaled(image, size) for _, image, size in sized)
     cut = sum(int((abs(cut - whole) > ROUNDING).any(axis=1).sum()) for cut, whole in zip(inside, fitted, strict=True))
@@ -68,6 +72,11 @@ def clean_annotations(
     _log(annotations, row)
     write_rows(counts, list(row), [row.values()])
     return {"in": members, "out": len(found)}
+
+
+def _without_repeats(boxes: np.ndarray) -> np.ndarray:
+    """Boxes (N, 4), each once: an insect may be annotated twice, as with two labels or in files that were joined."""
+    return boxes[np.sort(np.unique(boxes, axis=0, return_index=True)[1])]
 
 
 def _counts(found: list[AnnotatedImage], forms: Counter[str], members: int, cut: int, scaled: int) -> dict[str, int]:

@@ -28,8 +28,9 @@ DECIMALS = 2
 
 
 def findings_by_image(boxes: pd.DataFrame) -> pd.DataFrame:
-    """The flags of `quality_findings` by image_file; of a name that is there twice, those of both."""
-    return quality_findings(boxes).groupby(boxes["image_file"].to_numpy()).any()
+    """The flags of `quality_findings` by image_file; of a name that is there twice, those of the first."""
+    used = ~boxes["image_file"].duplicated()
+    return quality_findings(boxes)[used].set_axis(boxes["image_file"][used].to_numpy())
 
 
 def tabulate_low_quality(findings: pd.DataFrame, tests: Mapping[str, Predictions]) -> pd.DataFrame:

@@ -29,8 +29,8 @@ def summarise_boxes(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
     `tables` are the boxes tables by chunk.
     """
-    everything = {**tables, ALL: pd.concat(tables.values())}
-    return pd.DataFrame([{"chunk": chunk, **_counts(table), **_medians(table)} for chunk, table in everything.items()])
+    everything = [*tables.items(), (ALL, pd.concat(tables.values()))]  # a chunk may be called so too
+    return pd.DataFrame([{"chunk": chunk, **_counts(table), **_medians(table)} for chunk, table in everything])
 
 
 def draw_measures(boxes: pd.DataFrame) -> Figure:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from bioscan1m.foundation.figures import literal, save_figure
+from bioscan1m.foundation.figures import MOST_CLASSES, literal, save_figure
 from bioscan1m.foundation.published import beside_paper
 from bioscan1m.foundation.tables import write_table
 from bioscan1m.jobs.context import job
@@ -41,12 +41,12 @@ def read_duplicates_of(metadata: str | Path, duplicates: str | Path) -> pd.DataF
 
 
 def draw_class_distribution(classes: pd.DataFrame, experiments: dict[str, str]) -> Figure:
-    """One panel per column of labels, of its experiment with most images; largest class first.
+    """One panel per column of labels, of its experiment with most images; largest class first, MOST_CLASSES at most.
 
     `classes` is the class table, `experiments` maps each experiment to its column of labels.
     """
     panels = {name: classes[classes["experiment"] == name] for name in largest_experiments(classes, experiments)}
-    heights = [INCHES_AROUND + INCHES_PER_CLASS * len(table) for table in panels.values()]
+    heights = [INCHES_AROUND + INCHES_PER_CLASS * min(len(table), MOST_CLASSES) for table in panels.values()]
     figure = Figure(figsize=(9, sum(heights) or INCHES_AROUND), layout="constrained")
     if not panels:
         figure.suptitle("No experiment has images")
@@ -61,7 +61,9 @@ def draw_class_distribution(classes: pd.DataFrame, experiments: dict[str, str]) 
     return figure
 
 
-def _draw_panel(axes: Axes, name: str, table: pd.DataFrame) -> None:
+def _draw_panel(axes: Axes, name: str, classes: pd.DataFrame) -> None:
+    table = classes.head(MOST_CLASSES)
+    which = "" if len(table) == len(classes) else f", of which the {len(table)} largest"
     places = np.arange(len(table))
     axes.barh(places, table["images"], color=BAR_COLOUR, height=0.8, label="all images")
     for role in ROLES:
@@ -76,7 +78,8 @@ def _draw_panel(axes: Axes, name: str, table: pd.DataFrame) -> None:
     axes.grid(axis="x", alpha=0.3)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.set_title(f"{name}: {table['images'].sum():,} images, {len(table)} classes", loc="left", fontsize=11)
+    title = f"{name}: {classes['images'].sum():,} images, {len(classes):,} classes{which}"
+    axes.set_title(title, loc="left", fontsize=11)
     axes.set_xlabel("images (logarithmic)")
 
 

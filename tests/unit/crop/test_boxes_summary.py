@@ -52,6 +52,10 @@ def test_every_image_is_counted_once():
     assert (summary[FLAGS].max(axis=1) <= summary["detected"]).all()
 
 
+def test_a_chunk_may_be_called_as_the_row_of_all():
+    assert summarise_boxes({"all": boxes(30), "2": boxes(12)})["images"].tolist() == [31, 13, 44]
+
+
 @pytest.mark.parametrize("count", [0, 1, 40])
 def test_the_distributions_are_drawn(tmp_path, count):
     save_figure(draw_measures(boxes(count)), tmp_path / "boxes.svg")

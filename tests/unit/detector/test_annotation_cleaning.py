@@ -19,13 +19,15 @@ from clean_annotations import clean_annotations
 SIZE = (100, 80)
 
 
-def clean(folder: Path, coco: object, size: tuple[int, int] = SIZE, **images: bytes) -> tuple[dict, pd.Series]:
+def clean(
+    folder: Path, coco: object, size: tuple[int, int] = SIZE, category: str | None = None, **images: bytes
+) -> tuple[dict, pd.Series]:
     """The clean file's content and the counts, for a zip of the three images and others."""
     with ZipWriter(folder / "wells.zip") as archive:
         for name in ("two", "fly", "empty", "other"):
             archive.add(f"deep/part1/{name}.jpg", images.get(name, well_jpeg(1, size)))
     places = folder / "wells.zip", write(folder, coco), folder / "clean.json", folder / "counts.tsv"
-    assert clean_annotations(*places, "IW-3") == {"in": 4, "out": 3}
+    assert clean_annotations(*places, "IW-3", category=category) == {"in": 4, "out": 3}
     counts = pd.read_csv(folder / "counts.tsv", sep="\t").iloc[0]
     return json.loads((folder / "clean.json").read_text()), counts
 
@@ -82,6 +84,25 @@ def test_an_image_that_cannot_be_read_and_one_that_is_missing_are_named(tmp_path
     missing = {**CLEAN, "images": [*CLEAN["images"], {"id": 1, "file_name": "gone.jpg"}]}
     with pytest.raises(InputError, match=r"lacks 1 annotated images: gone\.jpg"):
         clean(tmp_path, missing)
+
+
+def test_a_box_that_is_there_twice_is_one_insect(tmp_path, caplog):
+    again = {**CLEAN["annotations"][2], "id": 4, "category_id": 1}
+    categories = [*CLEAN["categories"], {"id": 1, "name": "fly"}]
+    coco = {**CLEAN, "annotations": [again, *CLEAN["annotations"]], "categories": categories}
+    found, _ = clean(tmp_path, coco, category="all")
+    expected, _ = clean(tmp_path, CLEAN)
+    assert sorted(box["bbox"] for box in found["annotations"]) == sorted(box["bbox"] for box in expected["annotations"])
+    assert "1 boxes are equal to another one of their image" in caplog.text
+
+
+def test_a_rectangle_that_cvat_has_turned_is_refused(tmp_path):
+    boxes = [
+        {**box, "segmentation": [], "attributes": {"rotation": angle}}
+        for box, angle in zip(CLEAN["annotations"], (0.0, 90.0, 360.0), strict=True)
+    ]
+    with pytest.raises(InputError, match=r"boxes\.json: annotation 2 of fly\.jpg is rotated, but its bbox is"):
+        clean(tmp_path, {**CLEAN, "annotations": boxes})
 
 
 def test_faults_of_all_kinds_are_in_one_message(tmp_path):

@@ -20,7 +20,7 @@ from bioscan1m.experiments.figures import (
     draw_training_curves,
 )
 from bioscan1m.experiments.predictions import Predictions
-from bioscan1m.foundation.figures import FULL_WIDTH, save_figure
+from bioscan1m.foundation.figures import FULL_WIDTH, MOST_CLASSES, save_figure
 from draw_experiment import draw_misclassified, draw_taken_for_dominant
 
 
@@ -70,6 +70,20 @@ def test_confusions_have_a_row_per_class_with_its_images(classes):
     shares = figure.axes[0].images[0].get_array()
     assert shares.shape == (classes, classes)
     assert np.allclose(shares.sum(axis=1), [1.0] * (classes - 1) + [0.0])
+
+
+def test_of_many_classes_those_with_most_test_images_are_drawn_with_shares_of_all_their_images():
+    test = result(3 * MOST_CLASSES)
+    largest = f"Family{3 * MOST_CLASSES - 1}idae"
+    bars, confusions = draw_class_accuracy(test), draw_confusion_matrix(test)
+    for figure in (bars, confusions):
+        labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+        assert len(labels) == MOST_CLASSES and labels[0].startswith(largest)
+    shares = confusions.axes[0].images[0].get_array()
+    expected = np.array(test["confusion_matrix"])[-1, -MOST_CLASSES:].sum() / (3 * (3 * MOST_CLASSES - 1))
+    assert np.isclose(shares[0].sum(), expected) and expected < 0.5
+    assert "the 200 classes with most test images, of 600" in bars.get_suptitle()
+    assert "the 200 classes with most test images, of 600" in confusions.axes[0].get_title()
 
 
 @pytest.mark.parametrize("classes", [2, 16, 40])

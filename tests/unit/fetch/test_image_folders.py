@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioscan1m.fetch.image_folders import list_images, listing_digest, part_of_folder
+from bioscan1m.fetch.image_folders import list_images, listing_digest, pack_images, part_of_folder
 from bioscan1m.fetch.verified import fetch
+from bioscan1m.foundation import archives
 from bioscan1m.foundation.archives import list_members
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.plan.new_photographs import photographs_to_predict
@@ -95,3 +98,54 @@ def test_a_zip_has_no_parts(tmp_path: Path) -> None:
     (tmp_path / "a.zip").touch()
     with pytest.raises(InputError, match="only a folder has parts"):
         fetch(str(tmp_path / "a.zip"), tmp_path / "b.zip", attempts=1, timeout=1, part_of_folder={"first": "a"})
+
+
+def test_links_to_photographs_are_photographs_and_those_to_folders_are_named(folder: Path, tmp_path_factory, caplog):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "e.jpg").write_bytes(b"image")
+    (folder / "trap/to_file.jpg").symlink_to(elsewhere / "e.jpg")
+    (folder / "trap/to_folder").symlink_to(elsewhere)
+    (folder / "trap/around").symlink_to(folder)
+    (folder / ".hidden.jpg").symlink_to(elsewhere / "gone")
+    with caplog.at_level("INFO"):
+        assert list_images(folder) == ["a.jpg", "trap/b.png", "trap/to_file.jpg"]
+    assert "links to folders are not followed: trap/around, trap/to_folder;" in caplog.text
+
+
+def test_a_link_that_leads_nowhere_is_refused(folder: Path) -> None:
+    (folder / "trap/c.jpg").symlink_to("../.git/annex/objects/c.jpg")
+    with pytest.raises(InputError, match=r"1 links lead to no file: trap/c\.jpg; get their files"):
+        list_images(folder)
+
+
+@pytest.mark.parametrize("name", ["trap", "lost+found"])
+def test_a_folder_that_cannot_be_read_is_refused_unless_it_is_of_the_system(folder: Path, name: str, monkeypatch):
+    (folder / name).mkdir(exist_ok=True)
+    list_folder = os.scandir  # root may read all folders, so that rights cannot be taken
+
+    def refuse(path: str) -> object:
+        if Path(path).name == name:
+            raise PermissionError(13, "Permission denied", path)
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    if name == "trap":
+        with pytest.raises(InputError, match=r"the folder trap cannot be read \(Permission denied\)"):
+            list_images(folder)
+    else:
+        assert list_images(folder) == ["a.jpg", "trap/b.png"]
+
+
+def test_a_file_that_is_far_too_large_for_a_photograph_takes_no_memory_and_is_named(folder: Path, monkeypatch):
+    """As a slide of a scanner, of many gigabytes, among photographs."""
+    monkeypatch.setattr(archives, "LARGEST_MEMBER_BYTES", 2**20)
+    with (folder / "slide.czi").open("wb") as file:
+        file.truncate(64 * 2**20)
+    tracemalloc.start()
+    pack_images(folder, list_images(folder), folder / "photographs.zip")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 8 * 2**20
+    found = {member.image_file: data for member, data in archives.read_members(folder / "photographs.zip")}
+    assert found["a.jpg"] == b"image"
+    assert str(found["slide.czi"]) == "member of 67108864 bytes, more than 1048576"

@@ -30,6 +30,20 @@ def test_rows_with_folders_go_to_the_image_there(rows, found):
     assert match_names("t", TWO, [(row, row) for row in rows]) == found
 
 
+@pytest.mark.parametrize(
+    ("images", "rows", "found"),
+    [
+        (["old/IMG_7.JPG"], ["new/IMG_7.JPG"], {"old/IMG_7.JPG": "new/IMG_7.JPG"}),
+        (["x/images/IMG_7.JPG"], ["y/images/IMG_7.JPG"], {"x/images/IMG_7.JPG": "y/images/IMG_7.JPG"}),
+        (["Apidae/IMG_7.JPG", TWO[1]], ["Formicidae/IMG_7.JPG", TWO[1]], {TWO[1]: TWO[1]}),
+        (["Apidae/IMG_7.JPG", TWO[1]], ["C:/museum/formicidae/img_7.jpg", TWO[1]], {TWO[1]: TWO[1]}),
+    ],
+)
+def test_a_row_from_another_folder_counts_only_where_no_image_is_in_that_folder(images, rows, found):
+    """Cameras give the same names in every folder: the row of a missing image is not that of one elsewhere."""
+    assert match_names("t", images, [(row, row) for row in rows]) == found
+
+
 def test_an_image_without_folder_has_the_row_without_folder():
     images = ["IMG_1.JPG", "Apidae/IMG_1.JPG"]
     assert match_names("t", images, [(image, image) for image in reversed(images)]) == {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import openpyxl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from openpyxl.chart import BarChart
 
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.name_matching import match_names
@@ -44,6 +46,12 @@ def test_every_dialect_gives_the_same_text(tmp_path, delimiter, line_end, encodi
     assert "read as" in caplog.text and "separated by" in caplog.text
 
 
+@pytest.mark.parametrize(("stated", "encoding"), [("utf-8", "utf-8-sig"), ("utf-16-le", "utf-16"), ("UTF8", "utf-8")])
+def test_a_byte_order_mark_is_no_letter_of_the_first_name_where_the_encoding_is_stated(tmp_path, stated, encoding):
+    path = written(tmp_path / "labels.csv", ";", "\n", encoding)
+    assert cells(path, Dialect(encoding=stated)) == [COLUMNS, *ROWS]
+
+
 def test_a_workbook_gives_text_as_it_is_shown(tmp_path, caplog):
     workbook = openpyxl.Workbook()
     for row in [COLUMNS, ["a.jpg", 1, None], ["b.jpg", "001", 2.5], [None, None, None], ["c.jpg", True, "NA"]]:
@@ -53,6 +61,28 @@ def test_a_workbook_gives_text_as_it_is_shown(tmp_path, caplog):
     expected = [COLUMNS, ["a.jpg", "1", ""], ["b.jpg", "001", "2.5"], ["c.jpg", "True", "NA"]]
     assert cells(tmp_path / "labels.xlsx") == expected
     assert "only the sheet Sheet is read, of Sheet, notes" in caplog.text
+
+
+def test_a_hidden_sheet_is_no_table_where_another_one_is(tmp_path):
+    workbook = openpyxl.Workbook()
+    workbook.active.append(["Apidae"])
+    workbook.active.sheet_state = "hidden"
+    shown = workbook.create_sheet("data")
+    for row in [COLUMNS, *ROWS]:
+        shown.append(row)
+    workbook.active = shown
+    workbook.save(tmp_path / "labels.xlsx")
+    assert cells(tmp_path / "labels.xlsx") == [COLUMNS, *ROWS]
+
+
+def test_a_number_of_a_workbook_keeps_the_leading_zeros_that_it_is_shown_with(tmp_path):
+    workbook = openpyxl.Workbook()
+    for row in [["image_file", "sampleid"], [7, 123456], [12.0, -5]]:
+        workbook.active.append(row)
+    for cell in ("A2", "A3", "B2"):
+        workbook.active[cell].number_format = "0000"
+    workbook.save(tmp_path / "labels.xlsx")
+    assert cells(tmp_path / "labels.xlsx")[1:] == [["0007", "123456"], ["0012", "-5"]]
 
 
 def test_a_separator_that_excel_was_told_is_taken(tmp_path):
@@ -77,9 +107,7 @@ def test_a_title_above_the_header_is_left_out_and_logged(tmp_path, delimiter, ca
 def test_a_title_with_delimiters_is_refused_with_the_remedy(tmp_path):
     rows = ["Collection, of 2024", "image_file,order,family", *(f"{name}.jpg,x,y" for name in "abcd")]
     (tmp_path / "labels.csv").write_text("\n".join(rows))
-    with pytest.raises(
-        InputError, match=r"5 of 5 rows have values beyond the 2 columns .*remove what is above these"
-    ):
+    with pytest.raises(InputError, match=r"5 of 5 rows have values beyond the 2 columns .*remove what is above these"):
         read_user_table(tmp_path / "labels.csv", SNIFFED)
 
 
@@ -103,6 +131,55 @@ def test_what_is_no_table_is_refused_with_its_rows(tmp_path, data, fault):
     (tmp_path / "labels.tsv").write_bytes(data)
     with pytest.raises(InputError, match=f"labels.tsv.*{fault}"):
         read_user_table(tmp_path / "labels.tsv", SNIFFED)
+
+
+@pytest.mark.parametrize("stated", ["A1", "A1:B2", "A1:A4"])
+def test_a_workbook_is_read_whole_though_it_states_fewer_cells_than_it_has(tmp_path, stated):
+    workbook = openpyxl.Workbook()
+    for row in [COLUMNS, *ROWS]:
+        workbook.active.append(row)
+    workbook.save(tmp_path / "made.xlsx")
+    with zipfile.ZipFile(tmp_path / "made.xlsx") as made, zipfile.ZipFile(tmp_path / "labels.xlsx", "w") as changed:
+        for name in made.namelist():
+            text = re.sub(rb'(<dimension ref=")[^"]*', rb"\g<1>" + stated.encode(), made.read(name))
+            changed.writestr(name, text)
+    assert cells(tmp_path / "labels.xlsx") == [COLUMNS, *ROWS]
+
+
+def test_empty_cells_at_the_end_of_a_row_of_a_workbook_are_no_finding(tmp_path, caplog):
+    workbook = openpyxl.Workbook()
+    for row in [["image_file", "family"], ["a.jpg"], ["b.jpg", "Apidae"]]:
+        workbook.active.append(row)
+    workbook.save(tmp_path / "labels.xlsx")
+    assert cells(tmp_path / "labels.xlsx")[1:] == [["a.jpg", ""], ["b.jpg", "Apidae"]]
+    assert "fewer cells" not in caplog.text
+
+
+def test_merged_cells_are_refused_for_only_the_first_of_them_has_the_value(tmp_path):
+    workbook = openpyxl.Workbook()
+    for row in [["image_file", "family", "notes"], ["a.jpg", "Apidae"], ["b.jpg"], ["c.jpg", "Vespidae"]]:
+        workbook.active.append(row)
+    workbook.active.merge_cells("C2:C4")  # without a value: a matter of looks
+    workbook.save(tmp_path / "labels.xlsx")
+    assert len(cells(tmp_path / "labels.xlsx")) == 4
+    workbook.active.merge_cells("B2:B3")
+    workbook.save(tmp_path / "labels.xlsx")
+    with pytest.raises(InputError, match=r"labels\.xlsx: cells B2:B3 are merged; unmerge them"):
+        read_user_table(tmp_path / "labels.xlsx", SNIFFED)
+
+
+def test_a_workbook_with_merged_cells_and_a_drawing_that_is_gone_is_refused(tmp_path):
+    workbook = openpyxl.Workbook()
+    workbook.active.append(COLUMNS)
+    workbook.active.merge_cells("B2:B3")
+    workbook.active.add_chart(BarChart(), "D5")
+    workbook.save(tmp_path / "made.xlsx")
+    with zipfile.ZipFile(tmp_path / "made.xlsx") as made, zipfile.ZipFile(tmp_path / "labels.xlsx", "w") as changed:
+        for name in made.namelist():
+            if not name.startswith("xl/drawings/drawing"):
+                changed.writestr(name, made.read(name))
+    with pytest.raises(InputError, match=r"labels\.xlsx: no Excel workbook .*drawing1.*save the table as"):
+        read_user_table(tmp_path / "labels.xlsx", SNIFFED)
 
 
 def test_a_damaged_workbook_is_refused(tmp_path):

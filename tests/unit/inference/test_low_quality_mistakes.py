@@ -62,9 +62,11 @@ def test_an_unsure_prediction_is_no_finding_and_an_image_without_a_row_has_none(
     assert (row["misclassified"], row["on_low_quality"]) == (2, 0)
 
 
-def test_a_name_that_is_there_twice_has_the_findings_of_both():
-    flags = findings_by_image(boxes_of(["a.jpg", "a.jpg"], [False, True]))
-    assert flags.index.tolist() == ["a.jpg"] and flags["cut_off"].tolist() == [True]
+def test_a_name_that_is_there_twice_has_the_findings_of_the_first_which_is_used():
+    boxes = boxes_of(["a.jpg", "a.jpg"], [True, False]).assign(status=["detected", "unreadable"])
+    flags = findings_by_image(boxes)
+    assert flags.index.tolist() == ["a.jpg"]
+    assert flags.loc["a.jpg", "cut_off"] and not flags.loc["a.jpg", "unreadable"]
 
 
 def test_the_figure_shows_photograph_and_crop_and_passes_over_what_is_not_packed(tmp_path):

@@ -53,6 +53,16 @@ def boxes(tmp_path: Path) -> Path:
     return tmp_path / "boxes.parquet"
 
 
+@pytest.mark.parametrize("cropped", [True, False])
+def test_of_a_name_that_a_zip_has_twice_only_the_second_photograph_is_unusable(tmp_path, package, boxes, cropped):
+    twice = [{"image_file": "a.jpg", "status": status} for status in ("detected", "unreadable")]
+    write_boxes(boxes, pd.DataFrame(twice, columns=SCHEMA.names), {})
+    write_rows(tmp_path / "lost.tsv", COLUMNS, [("a.jpg", "detect", "duplicate member name: a.jpg")])
+    photographs = list_photographs({"a.jpg": package["a.jpg"]}, [boxes] if cropped else [], [tmp_path / "lost.tsv"])
+    assert photographs["problem"].fillna("").tolist() == ["", "duplicate member name: a.jpg"]
+    assert to_classify(photographs) == ["a.jpg"]
+
+
 def test_photographs_have_their_boxes_or_the_reason_why_not(package, boxes, quarantine):
     table = list_photographs(package, [boxes], quarantine)
     assert table["image_file"].tolist() == ["c.jpg", "b.txt", "a.jpg", "d.jpg", "e.jpg"]

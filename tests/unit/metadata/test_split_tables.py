@@ -245,6 +245,21 @@ def test_what_extending_adds_to_the_counts_of_the_rule_is_reported(tmp_path):
     assert of_ants["difference"].sum() == 0
 
 
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ("image_file\tfamily\n2.jpg\tapis\n", "no column of roles"),
+        ("image_file,kinds\n2.jpg,train\n", "no column of roles"),
+        ("name\tkinds\n2.jpg\ttrain\n", "no column image_file"),
+        ("image_file\tkinds\nother.jpg\ttrain\n", "none of its 1 is"),
+    ],
+)
+def test_a_previous_release_of_something_else_is_refused(tmp_path, content, named):
+    (tmp_path / "last.tsv").write_text(content)
+    with pytest.raises(InputError, match=rf"last\.tsv: .*{named}"):
+        build(tmp_path, metadata(tmp_path), "extend", previous=[tmp_path / "last.tsv"])
+
+
 def test_a_previous_release_with_a_wrong_word_or_an_image_twice_is_named(tmp_path):
     wrong = release(tmp_path, ["2.jpg\ttrain\tno_split", "3.jpg\ttrained\tno_split"])
     with pytest.raises(InputError, match=r"release\.tsv: kinds is 'trained' in row 3"):

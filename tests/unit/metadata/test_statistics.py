@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bioscan1m.foundation.figures import save_figure
+from bioscan1m.foundation.figures import MOST_CLASSES, save_figure
 from bioscan1m.foundation.published import published
 from bioscan1m.metadata.split_rule import ROLES, split_counts
 from bioscan1m.metadata.statistics import (
@@ -127,6 +127,14 @@ def test_experiments_without_images_and_metadata_without_bins(metadata):
     assert split_table(classes, own)["total"].tolist() == [0]
     assert leakage_table(metadata, own)["of_these_shared"].tolist() == [0, 0]
     assert draw_class_distribution(classes, own).get_suptitle() == "No experiment has images"
+
+
+def test_of_many_classes_the_largest_are_drawn():
+    images = range(3 * MOST_CLASSES, 0, -1)
+    classes = pd.DataFrame({"class": [f"c{n}" for n in images], "images": images}).assign(experiment="by_species")
+    (axes, *_) = draw_class_distribution(classes.assign(train=1, validation=1, test=1), {"by_species": "species"}).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [f"c{n}" for n in images[:MOST_CLASSES]]
+    assert "180,300 images, 600 classes, of which the 200 largest" in axes.get_title(loc="left")
 
 
 def test_no_experiments_at_all(metadata):

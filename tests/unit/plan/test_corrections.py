@@ -164,6 +164,13 @@ def test_the_chunk_can_be_fetched_and_has_the_images_of_the_rows(run):
     assert [data for _, data in read_members(path)] == [b"new-1a2b3c4d n1.jpg", b"new-1a2b3c4d nest~n3.jpg"]
 
 
+@pytest.mark.parametrize("name", [".hidden", "back\\slash", "a~b", "new%41"])
+def test_the_images_of_predictions_of_any_name_have_the_keys_of_their_rows(run, name):
+    add(predictions(run, "ok", "ok", "", "", name=name), run)
+    chunk = [member.image_file for member in list_members(run / "source/corrected2.zip")]
+    assert chunk == list(added(run)) and len(chunk) == 2
+
+
 def test_a_second_round_adds_what_is_new_and_other_photographs_of_equal_names(run, caplog):
     add(predictions(run, "Formicidae", "", "", ""), run)
     add(predictions(run, "Phoridae", "Diptera", "", ""), run)

@@ -11,6 +11,7 @@ from bioscan1m.detector.masks import Outline, outline_of
 
 # How an annotation gives its box.
 BOX, POLYGONS, PLACEHOLDER, CROWD = "box", "polygons", "placeholder", "crowd"
+DRAW_ANEW = "draw it upright around the insect, or as a polygon"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ def read_box(annotation: dict[str, Any], words: str, faults: Faults) -> GivenBox
         return None
     if not any(numbers) and not segmentation:
         return GivenBox(words, PLACEHOLDER, None, None, None)
+    if not segmentation and _is_turned(annotation):
+        faults.add(f"{words} is rotated, but its bbox is that of the upright rectangle; {DRAW_ANEW}")
     x, y, width, height = numbers
     area = _area(annotation.get("area"), words, faults)
     return GivenBox(words, BOX, (x, y, width, height), outline, None if segmentation else area)
@@ -69,6 +72,13 @@ def _outlined(
         faults.add(f"{words} has polygons without area, or none that COCO knows; mend or remove it")
         return None
     return GivenBox(words, POLYGONS, None, outline, None)
+
+
+def _is_turned(annotation: dict[str, Any]) -> bool:
+    """Whether a rectangle is turned: CVAT's COCO export has the angle, in degrees, beside the upright box."""
+    attributes = annotation.get("attributes")
+    angle = finite_number(attributes.get("rotation")) if isinstance(attributes, dict) else None
+    return angle is not None and angle % 360 != 0
 
 
 def _area(value: object, words: str, faults: Faults) -> float | None:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from bioscan1m.experiments.intervals import share_interval
 from bioscan1m.experiments.metrics import CALIBRATION_BINS
 from bioscan1m.experiments.results import Result, name_model
-from bioscan1m.foundation.figures import FULL_WIDTH, literal
+from bioscan1m.foundation.figures import FULL_WIDTH, MOST_CLASSES, literal
 
 # Okabe and Ito 2008: told apart with any colour vision.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -50,7 +50,10 @@ def draw_training_curves(histories: Sequence[pd.DataFrame], validations: Sequenc
 
 
 def draw_class_accuracy(test: Result) -> Figure:
-    """Bars of top-1 test accuracy, classes with most test images first (figure 5). `test` is that of test.json."""
+    """Bars of top-1 test accuracy, classes with most test images first (figure 5). `test` is that of test.json.
+
+    Of many classes MOST_CLASSES are drawn.
+    """
     classes = [row for row in _by_images(test) if row["images"]]
     places, shares = range(len(classes)), [100 * row["accuracy"] for row in classes]
     figure = Figure(figsize=(8, 1.6 + 0.23 * len(classes)), layout="constrained")
@@ -67,15 +70,19 @@ def draw_class_accuracy(test: Result) -> Figure:
     axes.set_xticks(range(0, 101, 20))
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside lower right", frameon=False)
-    figure.suptitle(_title(test))
+    figure.suptitle(_title(test) + _of_all(test))
     return figure
 
 
 def draw_confusion_matrix(test: Result) -> Figure:
-    """Shares of each true class (rows) that are predicted as each class (columns), in percent, as figures A1 and A2."""
+    """Shares of each true class (rows) that are predicted as each class (columns), in percent, as figures A1 and A2.
+
+    Of many classes the MOST_CLASSES with most test images are drawn; shares are of all images of the true class.
+    """
     order = [test["classes"].index(row["class"]) for row in _by_images(test)]
-    counts = np.array(test["confusion_matrix"])[np.ix_(order, order)]
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    counts = np.array(test["confusion_matrix"])
+    images = counts.sum(axis=1)[order]
+    shares = counts[np.ix_(order, order)] / np.maximum(images[:, None], 1)
     names = [literal(test["classes"][place]) for place in order]
     cell = min(LARGEST_CELL, max(SMALLEST_CELL, (FULL_WIDTH - 3) / len(names)))
     side = 2.4 + cell * len(names)
@@ -88,7 +95,7 @@ def draw_confusion_matrix(test: Result) -> Figure:
             colour = "white" if share > 0.3 else "black"
             axes.text(column, row, f"{100 * share:.0f}", ha="center", va="center", fontsize=8, color=colour)
     axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(names)), [f"{name} ({n:,})" for name, n in zip(names, counts.sum(axis=1), strict=True)])
+    axes.set_yticks(range(len(names)), [f"{name} ({n:,})" for name, n in zip(names, images, strict=True)])
     axes.set_xticks(np.arange(len(names)) + 0.5, minor=True)
     axes.set_yticks(np.arange(len(names)) + 0.5, minor=True)
     axes.grid(which="minor", color="#dddddd", linewidth=0.5)
@@ -96,7 +103,7 @@ def draw_confusion_matrix(test: Result) -> Figure:
     axes.tick_params(which="major", labelsize=9, labeltop=len(names) > CLASSES_NAMED_ONCE)
     axes.tick_params(axis="x", which="major", labelrotation=90)
     axes.set(xlabel="predicted class", ylabel="true class (test images)")
-    axes.set_title(_title(test), fontsize=10)
+    axes.set_title(_title(test) + _of_all(test), fontsize=10)
     figure.colorbar(
         image, ax=axes, fraction=0.03, shrink=0.5, label="share of the true class", ticks=[0, 0.01, 0.1, 0.25, 0.5, 1]
     )
@@ -143,8 +150,14 @@ def draw_curve(axes: Axes, history: pd.DataFrame, column: str, best_epoch: int, 
 
 
 def _by_images(test: Result) -> list[Result]:
-    """Classes with their numbers of test images and accuracies, most images first."""
-    return sorted(test["per_class"], key=lambda row: (-row["images"], row["class"]))
+    """The first MOST_CLASSES classes with their numbers of test images and accuracies, most images first."""
+    return sorted(test["per_class"], key=lambda row: (-row["images"], row["class"]))[:MOST_CLASSES]
+
+
+def _of_all(test: Result) -> str:
+    """A line of a title: which classes are drawn, where these are not all."""
+    classes = len(test["per_class"])
+    return f"\nthe {MOST_CLASSES} classes with most test images, of {classes:,}" if classes > MOST_CLASSES else ""
 
 
 def _title(test: Result) -> str:

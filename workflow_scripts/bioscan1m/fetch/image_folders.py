@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +25,15 @@ def list_images(folder: str | Path, first: str = "", before: str | None = None) 
 
     Of a part of the folder only those from `first` on, up to but not `before`; None goes to the end.
 
-    Files that are no photographs by their names are counted in the log. Raises InputError where there is no image,
-    where names are no text in UTF-8, as those from old disks, or where two files have one path once a backslash is read
-    as the end of a folder's name, as it is in zips.
+    Files that are no photographs by their names are counted in the log, and so are links to folders, which are not
+    followed. Raises InputError where there is no image, where a folder cannot be read or a link leads nowhere, where
+    names are no text in UTF-8, as those from old disks, or where two files have one path once a backslash is read as
+    the end of a folder's name, as it is in zips.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    files = sorted(_list_files(folder))
+    files = _files(folder)
     images = [name for name in files if is_photograph(name)]
     if not images:
         raise InputError(f"{folder}: no image in this folder; by their names none of its {len(files)} files is one")
@@ -52,14 +52,30 @@ def list_images(folder: str | Path, first: str = "", before: str | None = None) 
     return part
 
 
-def _list_files(folder: str | Path, below: str = "") -> Iterator[str]:
-    """Paths of all files at any depth; a link to a folder is not followed. By far faster than Path.rglob."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _list_files(entry.path, f"{below}{entry.name}/")
-            elif entry.is_file():
-                yield f"{below}{entry.name}"
+def _files(folder: Path) -> list[str]:
+    """Paths of all files at any depth, sorted. Raises InputError where some that may be photographs cannot be seen."""
+
+    def refuse(error: OSError) -> None:
+        name = Path(error.filename).relative_to(folder).as_posix()
+        if is_photograph(f"{name}/image"):  # else a folder of the system, such as lost+found
+            raise InputError(f"{folder}: the folder {name} cannot be read ({error.strerror}); change its rights")
+
+    files: list[str] = []
+    lost: list[str] = []
+    linked: list[str] = []
+    for root, folders, names in os.walk(folder, onerror=refuse):
+        place = Path(root)
+        inside = place.relative_to(folder)
+        for name in names:
+            (files if (place / name).is_file() else lost).append((inside / name).as_posix())
+        linked += [(inside / name).as_posix() for name in folders if (place / name).is_symlink()]
+    if lost := [name for name in lost if is_photograph(name) and not (folder / name).exists()]:
+        named = ", ".join(sorted(lost)[:NAMED])
+        raise InputError(f"{folder}: {len(lost)} links lead to no file: {named}; get their files, or remove the links")
+    if linked:
+        named = ", ".join(sorted(linked)[:NAMED])
+        logger.info("%s: links to folders are not followed: %s; name these folders", folder, named)
+    return sorted(files)
 
 
 def _refuse_equal_paths(folder: Path, images: list[str]) -> None:
@@ -117,7 +133,7 @@ def pack_images(folder: str | Path, images: list[str], path: str | Path, key_fol
     progress = Progress(Path(path).name, len(images))
     with ZipWriter(path, _key_folder_of_zip(images, key_folder)) as archive:
         for name in images:
-            archive.add(name, (Path(folder) / name).read_bytes())
+            archive.add_file(name, Path(folder) / name)
             progress.advance()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import struct
 import threading
 import zipfile
@@ -164,10 +165,22 @@ class ZipWriter(AbstractContextManager):
 
     def add(self, name: str, data: bytes) -> None:
         """Append one member."""
-        info = zipfile.ZipInfo(name, date_time=EPOCH_OF_ZIP)
-        info.external_attr = 0o644 << 16
-        info.create_system = 3  # Unix, also where Python would note another system
-        self._zip.writestr(info, data)
+        self._zip.writestr(_fixed_info(name), data)
+
+    def add_file(self, name: str, path: Path) -> None:
+        """Append a file as a member, in pieces if it is too large for a photograph: it may not fit into memory."""
+        if path.stat().st_size <= LARGEST_MEMBER_BYTES:
+            self.add(name, path.read_bytes())
+            return
+        with path.open("rb") as file, self._zip.open(_fixed_info(name), "w", force_zip64=True) as member:
+            shutil.copyfileobj(file, member)
+
+
+def _fixed_info(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name, date_time=EPOCH_OF_ZIP)
+    info.external_attr = 0o644 << 16
+    info.create_system = 3  # Unix, also where Python would note another system
+    return info
 
 
 def read_comment(archive: zipfile.ZipFile) -> dict[str, str]:

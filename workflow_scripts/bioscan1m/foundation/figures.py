@@ -20,6 +20,8 @@ FULL_WIDTH = 10.5
 TRUTH, TIGHT, EXTENDED = "limegreen", "red", "blue"
 BOX_NAMES = {TRUTH: "annotated box", TIGHT: "box of the detector", EXTENDED: "edge of the crop"}
 # By file format: metadata that matplotlib would fill with the clock or with its version.
+# That one figure has: of 1,000 classes a confusion matrix would have 22,000 pixels on each side, and take gigabytes.
+MOST_CLASSES = 200
 CHANGING_METADATA = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
 
 

@@ -1,7 +1,7 @@
 """Which row of a table, or entry of an annotation file, is that of an image: by their names, from strict to lenient.
 
 First by the path, of which one may be the end of the other: `Apidae/1.jpg` is the image of the rows `Apidae/1.jpg`,
-`1.jpg` and `photographs/Apidae/1.jpg`. Then, where folders differ, by a file name that is there only once.
+`1.jpg` and `photographs/Apidae/1.jpg`. Then, where the folders are others, by a file name that is there only once.
 """
 
 from __future__ import annotations
@@ -204,16 +204,34 @@ class _Matching:
         return {image: of_image[0] for image, of_image in places.items() if len(of_image) == 1}
 
     def _pairs_by_name_alone(self, step: Step) -> dict[str, int]:
-        """The same by file names that one image and one row alone have, of all."""
-        of_images = Counter(_name(step.image(image)) for image in self._images)
+        """The same by file names that one image and one row alone have, of all.
+
+        A row in a folder that images have is left out: its own image is missing.
+        """
+        images = [step.image(image) for image in self._images]
+        of_images = Counter(map(_name, images))
         of_rows = Counter(_name(step.row(name)) for name in self._all_names)
-        places = {_name(step.row(name)): place for place, name in self._names.items()}
+        rows, folders = {place: step.row(name) for place, name in self._names.items()}, _Folders(images)
+        places = {_name(row): place for place, row in rows.items() if not folders.have(row)}
         found = {image: _name(step.image(image)) for image in self._left}
         return {
             image: places[name]
             for image, name in found.items()
             if of_images[name] == of_rows[name] == 1 and name in places
         }
+
+
+class _Folders:
+    """The folders of some paths."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._folders = {path.rpartition("/")[0] for path in paths} - {""}
+        self._ends = {end for folder in self._folders for end in _ends(folder)}
+
+    def have(self, path: str) -> bool:
+        """Whether the folder of a path is one of them, as far as both are stated."""
+        folder = path.rpartition("/")[0]
+        return folder in self._folders or folder in self._ends or any(end in self._folders for end in _ends(folder))
 
 
 def _by_paths(images: Sequence[str], spell: Spell) -> tuple[dict[str, list[str]], dict[str, list[str]]]:

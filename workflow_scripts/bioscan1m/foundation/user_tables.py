@@ -222,7 +222,7 @@ def _decoded(path: Path, data: bytes, stated: str | None) -> tuple[str, str]:
         else:
             if stated is None and encoding in ("cp1252", "latin-1"):
                 refuse_faults(path, _mixed_encodings(data))
-            return text, encoding
+            return text.lstrip("\ufeff"), encoding  # a byte order mark, where the encoding is stated
     raise InputError(fault)
 
 

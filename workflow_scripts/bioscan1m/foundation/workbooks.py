@@ -1,10 +1,12 @@
-"""Excel workbooks (.xlsx) as rows of text: the first sheet that has any."""
+"""Excel workbooks (.xlsx) as rows of text: the first sheet that has any, of hidden ones only where no other has."""
 
 from __future__ import annotations
 
 import io
 import logging
+import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from bioscan1m.foundation.errors import InputError
 logger = logging.getLogger(__name__)
 
 REMEDY = "open the file in Excel or LibreOffice and save it there, or save it as CSV"
+UNMERGE = "unmerge them in Excel or LibreOffice and write the value into each cell that it is meant for"
 
 Sheet = list[tuple[Any, ...]]  # rows of openpyxl's cells
 
@@ -25,7 +28,8 @@ def cells_of_workbook(path: Path, data: bytes) -> tuple[list[tuple[int, list[str
         data: its bytes.
 
     Returns:
-        The rows with their numbers, the faults of cells whose formula has no value, and the name of the sheet in words.
+        The rows with their numbers, all of the length of the longest; the faults, which are merged cells, and cells
+        whose formula has no value; and the name of the sheet in words.
 
     Raises:
         InputError: the data are no workbook, or an empty one.
@@ -39,25 +43,53 @@ def cells_of_workbook(path: Path, data: bytes) -> tuple[list[tuple[int, list[str
     rows = _sheets(path, data, values=True)[title]
     faults = [f"cell {cell}: the formula there has no value in the file" for cell in _unknown(formulas[title], rows)]
     faults[:1] = [f"{fault}; {REMEDY}" for fault in faults[:1]]
-    cells = [(number, [_text(cell.value) for cell in row]) for number, row in enumerate(rows, 1)]
+    faults = [f"cells {area} are merged; {UNMERGE}" for area in _merged(path, data, title)] + faults
+    texts = [[_text(cell) for cell in row] for row in rows]
+    width = max((place for row in texts for place, text in enumerate(row, 1) if text), default=0)
+    cells = [(number, (row + [""] * width)[:width]) for number, row in enumerate(texts, 1)]
     return cells, faults, f"Excel, sheet {title}"
 
 
 def _sheets(path: Path, data: bytes, *, values: bool) -> dict[str, Sheet]:
-    """The rows of all sheets by their titles; of a formula its value, as a program has computed it, or itself."""
+    """The rows of all sheets by their titles, those of hidden ones last.
+
+    Of a formula the value, as a program has computed it, or the formula.
+    """
     try:
         from openpyxl import load_workbook
     except ImportError:
         raise InputError(f"{path}: .xlsx is read where openpyxl is installed; install it, or save as CSV") from None
-    try:
+    with _refusing_damage(path):
         workbook = load_workbook(io.BytesIO(data), read_only=True, data_only=values)
-        return {sheet.title: list(sheet.iter_rows()) for sheet in workbook.worksheets}
+        sheets = sorted(workbook.worksheets, key=lambda sheet: sheet.sheet_state != "visible")
+        for sheet in sheets:
+            sheet.reset_dimensions()  # some programs state fewer cells than there are, and the others were passed over
+        return {sheet.title: list(sheet.iter_rows()) for sheet in sheets}
+
+
+@contextmanager
+def _refusing_damage(path: Path) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:  # openpyxl raises nearly anything on a damaged file
-        raise InputError(f"{path}: no Excel workbook ({error})") from None
+        raise InputError(f"{path}: no Excel workbook ({error}); save the table as .xlsx or as CSV") from None
 
 
 def _has_cells(rows: Sheet) -> bool:
     return any(cell.value not in (None, "") for row in rows for cell in row)
+
+
+def _merged(path: Path, data: bytes, title: str) -> list[str]:
+    """The merged areas of a sheet that have a value, such as B2:B4: only their first cell has it in the file."""
+    with zipfile.ZipFile(io.BytesIO(data)) as parts:
+        if not any(b"mergeCell" in parts.read(name) for name in parts.namelist() if name.endswith(".xml")):
+            return []  # to read a workbook with its merged areas takes far more memory
+    from openpyxl import load_workbook
+
+    with _refusing_damage(path):
+        sheet = load_workbook(io.BytesIO(data))[title]
+        areas = sorted(sheet.merged_cells.ranges, key=lambda area: (area.min_row, area.min_col))
+        return [area.coord for area in areas if sheet.cell(area.min_row, area.min_col).value not in (None, "")]
 
 
 def _unknown(formulas: Sheet, values: Sheet) -> Iterator[str]:
@@ -68,8 +100,12 @@ def _unknown(formulas: Sheet, values: Sheet) -> Iterator[str]:
                 yield cell.coordinate
 
 
-def _text(value: object) -> str:
-    """A cell as it is shown: whole numbers without a point, nothing for an empty one."""
+def _text(cell: Any) -> str:
+    """A cell as it is shown: whole numbers without a point and with their leading zeros, nothing for an empty one."""
+    value = cell.value
     if value is None:
         return ""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    digits = len(cell.number_format) if set(cell.number_format) == {"0"} and type(value) is int else 0
+    return str(value).zfill(digits)

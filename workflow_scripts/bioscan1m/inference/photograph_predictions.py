@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bioscan1m.boxes.table import BELOW_THRESHOLD, BLANK, CORNERS, FLAGS, read_boxes
+from bioscan1m.boxes.table import BELOW_THRESHOLD, BLANK, CORNERS, FLAGS, UNREADABLE, read_boxes
 from bioscan1m.foundation.quarantine import read_quarantine
 from bioscan1m.foundation.tables import read_parquet
 from bioscan1m.inference.cascade import INSECT, Identification
@@ -59,17 +59,21 @@ def list_photographs(
     of a photograph is whether it is in the package. `quarantine` are the tables of what could not be used. A problem
     is the reason why a photograph is not usable; `no_insect` is whether no box has a score above the threshold.
     """
-    problems = {image_file: reason for path in quarantine for image_file, _, reason in read_quarantine(path)}
+    lost = [(image_file, reason) for path in quarantine for image_file, _, reason in read_quarantine(path)]
     if not boxes:
-        names = sorted({*package, *problems})
-        table = pd.DataFrame({"image_file": names}, columns=["image_file", "score", *CORNERS])
-        return table.assign(box_flags="", problem=table["image_file"].map(problems), no_insect=False)
+        rows = sorted([*((name, None) for name in package), *lost], key=lambda row: row[0])
+        table = pd.DataFrame(rows, columns=["image_file", "problem"]).reindex(
+            columns=["image_file", "score", *CORNERS, "problem"]
+        )
+        return table.assign(box_flags="", no_insect=False)
     table = pd.concat(map(read_boxes, boxes), ignore_index=True)
     flags = table[FLAGS].astype("boolean").fillna(False).astype(bool)
-    problems |= dict.fromkeys(table.loc[flags[BLANK], "image_file"], NEARLY_EQUAL)
+    # Of a name that a zip has twice only the second photograph is lost.
+    usable = table["image_file"].isin(set(package)) & (table["status"] != UNREADABLE)
+    problem = table["image_file"].map(dict(lost)).astype(object).mask(usable).mask(flags[BLANK], NEARLY_EQUAL)
     return table[["image_file", "score", *CORNERS]].assign(
         box_flags=[SEPARATOR.join(flags.columns[row]) for row in flags.to_numpy()],
-        problem=table["image_file"].map(problems),
+        problem=problem,
         no_insect=(table["status"] == BELOW_THRESHOLD) & ~flags[BLANK],
     )
 

@@ -134,14 +134,21 @@ def previous_roles(image_files: pd.Series, experiments: list[str], previous: str
         The roles (N,) in each experiment of which the release has a column; NO_ROLE for an image that it does not have.
 
     Raises:
-        InputError: The release has an image twice, or a word that is no role.
+        InputError: The release has no column of roles, none of the images, an image twice, or a word that is no role.
     """
     known = [name for name in experiments if name in read_header(previous)]
+    if experiments and not known:
+        raise InputError(
+            f"{previous}: no release, for it has no column of roles ({', '.join(experiments)}), separated by tabs; "
+            "splits.previous names a copy of results/metadata/BIOSCAN_Insect_Dataset_metadata.tsv"
+        )
     release = read_tsv(previous, ["image_file", *known]).to_pandas()
     repeated = release["image_file"][release["image_file"].duplicated()]
     if len(repeated):
         raise InputError(f"{previous}: image_file is not unique: {repeated.iloc[0]!r} is there more than once")
     gone = ~release["image_file"].isin(image_files)
+    if gone.all() and len(image_files):
+        raise InputError(f"{previous}: no release of these images: none of its {len(gone)} is in the metadata")
     if gone.any():
         logger.warning("%s: %d images of the previous release have no row any more", previous, gone.sum())
     places = pd.Index(release["image_file"]).get_indexer(image_files)

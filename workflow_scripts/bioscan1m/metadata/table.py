@@ -106,6 +106,8 @@ def map_tsv(
 ) -> Iterator[Result]:
     """`function(piece)` of each piece of `stream_tsv`, computed in the thread that has parsed it."""
     names = read_header(path)
+    if missing := [name for name in columns or () if name not in names]:
+        raise InputError(f"{path}: no column {', '.join(missing)}, separated by tabs; there are: {', '.join(names)}")
 
     def work(place: tuple[int, int]) -> Result:
         try:

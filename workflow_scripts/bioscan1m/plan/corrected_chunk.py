@@ -17,7 +17,7 @@ from bioscan1m.foundation.archives import ZipReader, ZipWriter
 from bioscan1m.foundation.atomic import write_aside
 from bioscan1m.foundation.digests import file_digest
 from bioscan1m.foundation.errors import InputError, UnreadableImage
-from bioscan1m.foundation.image_keys import LONGEST_KEY, SEPARATOR
+from bioscan1m.foundation.image_keys import LONGEST_KEY, SEPARATOR, flatten_path
 from bioscan1m.foundation.sources import local_path
 from bioscan1m.foundation.tsv import as_tsv
 from bioscan1m.foundation.user_tables import Dialect, refuse_faults
@@ -82,7 +82,7 @@ def add_corrected_chunk(table: Path, folder: Path, photographs: Sequence[Path], 
     run = CorrectedRun.read(folder)
     lineages = read_lineages(run.metadata, run.labels, run.relabelling)
     archives = _archives_of(table, photographs)
-    place = _place_of(archives)
+    place = flatten_path(_place_of(archives).lstrip(". "))
     labels = read_corrections(table, lineages, dialect)
     keys = {image_file: f"{place}{SEPARATOR}{image_file}" for image_file in labels}
     refuse_faults(table, [f"{key}: longer than {LONGEST_KEY} bytes" for key in keys.values() if _is_long(key)])

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
+from bioscan1m.foundation.name_matching import SUFFIXES
 from bioscan1m.foundation.user_tables import UserTable
 from bioscan1m.metadata.table import RANKS
 
@@ -37,6 +38,7 @@ STANDARD_NAMES = {
 }
 # Columns that name the image or its address, in the order in which they are looked for.
 IMAGE_COLUMNS = ("image_file", "associatedmedia", "image_urls", "filename", "file_name", "file", "image")
+ADDRESS = re.compile(r"https?://")
 SEVERAL = re.compile(r"\s*[|;]\s*|\s+(?=https?://)")
 
 
@@ -70,12 +72,15 @@ def find_image_column(table: UserTable) -> str | None:
 def image_names(cell: str) -> list[str]:
     """The images that a cell names: paths or addresses, several of them separated by | or ; as in associatedMedia.
 
-    Of an address the path without what follows it, so that its last part is the name of the file.
+    Of an address the path without what follows it, so that its last part is the name of the file. Where only some of
+    the parts of paths have the suffix of an image, as in `Apis; female.jpg`, the cell is one name.
     """
-    return [_name(part) for part in SEVERAL.split(cell.strip()) if part]
+    parts = [part for part in SEVERAL.split(cell.strip()) if part]
+    with_suffix = {PurePosixPath(part).suffix.lower() in SUFFIXES for part in parts}
+    return [_name(cell)] if len(with_suffix) > 1 and not ADDRESS.search(cell) else [_name(part) for part in parts]
 
 
 def _name(part: str) -> str:
-    if re.match(r"https?://", part):
+    if ADDRESS.match(part):
         return PurePosixPath(unquote(urlsplit(part).path)).name
     return part.replace("\\", "/")
