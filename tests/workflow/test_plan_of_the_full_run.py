@@ -128,7 +128,7 @@ def test_a_config_as_released_and_one_as_of_today_are_planned(full_run: Path, fr
 
 
 def test_targets_ask_for_each_job_also_for_images_on_which_detectors_are_only_evaluated(full_run: Path) -> None:
-    """Else nothing runs it again after it failed, no repair makes its files again, and the audit calls them none of the run."""
+    """Else nothing runs it again after it failed, and neither repair nor audit takes its files for those of the run."""
     (full_run / "chunks.tsv").write_text("".join(manifest()[:2]))
     config = yaml.safe_load((full_run / "config.yaml").read_text())
     source = {"source": "https://example.org/file", "checksum": None}
