@@ -81,3 +81,12 @@ def test_a_file_that_was_made_again_keeps_its_time_only_where_its_bytes_are_equa
     os.utime(CROPPED)
     keep_times_of_equal_files(run, before, [record_of("crop_chunk")])
     assert (Path(CROPPED).stat().st_mtime_ns == time) is equal
+
+
+def test_a_temporary_file_that_is_gone_again_is_passed_over(run):
+    before, time = read_evidence(run), Path(CROPPED).stat().st_mtime_ns
+    for rule in ("fetch_chunk", "crop_chunk"):
+        run_job(rule)
+    Path(CHUNK).unlink()
+    keep_times_of_equal_files(run, before, [record_of("fetch_chunk"), record_of("crop_chunk")])
+    assert Path(CROPPED).stat().st_mtime_ns == time
