@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
+from bioscan1m.audit.findings import MISSING, audit
 from workflow_runs import planned_jobs, small_config, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
@@ -49,3 +51,15 @@ def test_a_new_chunk_fetches_that_chunk_alone(run_without_chunks: Path, small_ru
     planned = planned_jobs(snakemake_succeeds(run_without_chunks, "dataset", "--dry-run", "--quiet", "rules"))
     assert planned["fetch_chunk"] == planned["detect_insects"] == planned["crop_chunk"] == 1
     assert planned["resize_chunk"] == 2
+
+
+def test_photographs_to_predict_on_are_not_temporary(run_without_chunks: Path) -> None:
+    config = yaml.safe_load((run_without_chunks / "config.yaml").read_text())
+    (chunk, *_) = sorted((run_without_chunks / "source").glob("*.zip"))
+    config["inference"]["photographs"] = {"mine": str(chunk)}
+    write_config(run_without_chunks, config)
+    photographs = "results/predictions/mine/photographs.zip"
+    snakemake_succeeds(run_without_chunks, photographs)
+    (run_without_chunks / photographs).unlink()
+    (finding,) = audit(run_without_chunks, paths=[photographs])
+    assert finding.state == MISSING
