@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +42,30 @@ def test_every_change_of_an_image_gives_another_digest(folder: Path, change: Cal
 def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no image in this folder"):
         listing_digest(tmp_path)
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scan = os.scandir
+
+    def scandir(place: str | Path) -> object:  # root, who may run the tests, reads any folder
+        if Path(place).name in ("trap", "lost+found"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(place))
+        return scan(place)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    (folder / "lost+found").mkdir()
+    with pytest.raises(InputError, match=r"trap: cannot be read \(Permission denied\)"):
+        list_images(folder)
+    (folder / "trap").rename(folder / "well")
+    assert list_images(folder) == ["a.jpg", "well/b.png"]
+
+
+def test_a_link_to_a_folder_is_named_and_not_followed(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "round").symlink_to(tmp_path)
+    assert list_images(folder) == ["a.jpg", "trap/b.png"]
+    assert f"1 links to folders are not followed: {folder}/round" in caplog.text
 
 
 @pytest.mark.parametrize("other", ["trap\\b.png", "C:\\a.jpg", "..\\trap\\b.png"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from pathlib import Path
 
 from bioscan1m.foundation.archives import ZipWriter
@@ -22,14 +23,13 @@ def list_images(folder: str | Path) -> list[str]:
     """Paths of all images at any depth of a folder, relative to it, with / between folders, sorted.
 
     Files that are no photographs by their names are counted in the log. Raises InputError where there is no image,
-    where names are no text in UTF-8, as those from old disks, or where two files have one path once a backslash is read
-    as the end of a folder's name, as it is in zips.
+    where a folder cannot be read, where names are no text in UTF-8, as those from old disks, or where two files have
+    one path once a backslash is read as the end of a folder's name, as it is in zips.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    files = sorted(path.as_posix() for path in paths)
+    files = _files_below(folder)
     images = [name for name in files if is_photograph(name)]
     if not images:
         raise InputError(f"{folder}: no image in this folder; by their names none of its {len(files)} files is one")
@@ -42,6 +42,23 @@ def list_images(folder: str | Path) -> list[str]:
         )
     _refuse_equal_paths(folder, images)
     return images
+
+
+def _files_below(folder: Path) -> list[str]:
+    """The paths of all files, sorted. Links to folders, which may lead round in a circle, are named in the log."""
+
+    def refuse(error: OSError) -> None:
+        if is_photograph(f"{Path(error.filename).relative_to(folder)}/image.jpg"):  # not in lost+found and the like
+            raise InputError(f"{error.filename}: cannot be read ({error.strerror}); change its rights, or move it away")
+
+    files: list[Path] = []
+    links: list[str] = []
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        links += [str(path) for path in (Path(place, name) for name in folders) if path.is_symlink()]
+        files += [path for path in (Path(place, name) for name in names) if path.is_file()]
+    if links:
+        logger.warning("%s: %d links to folders are not followed: %s", folder, len(links), ", ".join(links[:NAMED]))
+    return sorted(path.relative_to(folder).as_posix() for path in files)
 
 
 def _refuse_equal_paths(folder: Path, images: list[str]) -> None:
