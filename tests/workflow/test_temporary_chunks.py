@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
+from PIL import Image
 
 from bioscan1m.audit.findings import MISSING, audit
 from workflow_runs import planned_jobs, small_config, snakemake_succeeds, write_config
@@ -53,13 +53,16 @@ def test_a_new_chunk_fetches_that_chunk_alone(run_without_chunks: Path, small_ru
     assert planned["resize_chunk"] == 2
 
 
-def test_photographs_to_predict_on_are_not_temporary(run_without_chunks: Path) -> None:
-    config = yaml.safe_load((run_without_chunks / "config.yaml").read_text())
-    (chunk, *_) = sorted((run_without_chunks / "source").glob("*.zip"))
-    config["inference"]["photographs"] = {"mine": str(chunk)}
-    write_config(run_without_chunks, config)
+def test_photographs_to_predict_on_are_not_temporary(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    Image.new("RGB", (9, 9)).save(tmp_path / "own/a.jpg")
+    (tmp_path / "chunks.tsv").write_text("chunk\tsource\tbytes\tchecksum\n1\town\t\t\n")
+    config = small_config()
+    config["fetch"]["keep_chunks"] = False
+    config["inference"]["photographs"] = {"mine": "own"}
+    write_config(tmp_path, config)
     photographs = "results/predictions/mine/photographs.zip"
-    snakemake_succeeds(run_without_chunks, photographs)
-    (run_without_chunks / photographs).unlink()
-    (finding,) = audit(run_without_chunks, paths=[photographs])
+    snakemake_succeeds(tmp_path, photographs)
+    (tmp_path / photographs).unlink()
+    (finding,) = audit(tmp_path, paths=[photographs])
     assert finding.state == MISSING
