@@ -154,13 +154,17 @@ def records(*names: str, **values: Iterable[str]) -> list[str]:
     return collect([getattr(rules, name).output.record for name in names], **values)
 
 
+def records_of_image_sets(image_sets: list[str]) -> list[str]:
+    """Of the annotated images, and of their boxes."""
+    return records("fetch_annotated_images", "fetch_annotations", "clean_annotations", image_set=image_sets)
+
+
 def records_of_detectors(detectors: list[str]) -> list[str]:
     """Of those that are trained, with their images, and of those that are imported."""
     trained = [name for name in detectors if name in PLAN.trained_detectors]
     imported = [name for name in detectors if name not in PLAN.trained_detectors]
-    images = ("fetch_annotated_images", "fetch_annotations", "clean_annotations")
     return [
-        *records(*images, image_set=PLAN.image_sets_of(trained)),
+        *records_of_image_sets(PLAN.image_sets_of(trained)),
         *only_if(trained, *records("fetch_detector")),
         *records("fine_tune_detector", detector=trained),
         *records("fetch_checkpoint", "import_detector", detector=imported),

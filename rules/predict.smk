@@ -23,6 +23,7 @@ use rule fetch_chunk as fetch_photographs with:
         "logs/fetch_photographs/{chunk}.log",
     localrule: True  # not taken over from fetch_chunk
     params:
+        **unwatched(fetch=FETCH, temporary=False, code=code_digest("fetch_chunk")),
         source=lambda wildcards: with_local_state(PLAN.photographs[wildcards.chunk]),
     message:
         "Collect the photographs of {wildcards.chunk}."

@@ -71,6 +71,7 @@ rule detector:
     input:
         DETECTORS,
         records_of_detectors(PLAN.detectors),
+        records_of_image_sets(PLAN.used_image_sets),  # those too on which detectors are only evaluated
         each(rules.evaluate_detector.output.record, PLAN.detector_evaluations),
 
 

@@ -126,11 +126,12 @@ def seal_again(run: Path, options: Sequence[str]) -> str:
     if not targets:
         return ""
     head, kept = run / HEAD, run / f"{HEAD}.kept"
-    shutil.copy2(head, kept)  # Snakemake removes the output of a job that fails
+    if head.is_file():
+        shutil.copy2(head, kept)  # Snakemake removes the output of a job that fails
     rules = ["--forcerun", "seal_records", "--allowed-rules", "seal_records", "export_crate", "--cores", "1"]
     triggers = ["--rerun-triggers", "mtime", "--quiet", "rules", "host"]
     done = run_snakemake(run.resolve(), [*targets, *rules, *triggers, *options])
-    if not head.exists():
+    if kept.exists() and not head.exists():
         kept.replace(head)
     kept.unlink(missing_ok=True)
     return "" if done.returncode == 0 else done.stdout[-1500:]

@@ -1,4 +1,4 @@
-"""NodeCheck, before the first job, what a run needs of a machine: the login node, or a compute node by the scheduler.
+"""Check, before the first job, what a run needs of a machine: the login node, or a compute node by the scheduler.
 
     python workflow_scripts/preflight.py runs/mine
     srun --gpus=1 --time=10 .venv/bin/python workflow_scripts/preflight.py runs/mine --gpu
@@ -24,9 +24,11 @@ from pathlib import Path
 import h5py
 import yaml
 
+from bioscan1m.foundation.checkout import REPOSITORY
 from bioscan1m.foundation.commands import as_command
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.sources import Source
+from bioscan1m.plan.configuration import validate_config
 from bioscan1m.plan.manifest import read_manifest
 
 OK, WARNING, FAILED = "ok", "warning", "FAILED"
@@ -35,10 +37,8 @@ SLOW_IMPORTS = 30  # seconds; on a local disk they take less than 10
 LARGEST_SKEW = 2.0  # seconds between the clocks of node and file system; Snakemake compares times of files
 # docs/sources.md, disk by stage: a published chunk has 20 GB, and what is made of it 4 GB.
 CHUNK_BYTES, MADE_OF_A_BYTE = 20 * 10**9, 0.2
-FILES_PER_CHUNK, FURTHER_FILES = (
-    22,
-    3_500,
-)  # docs/scale.md: 5,700 for 113 chunks with 72 trainings, with Snakemake's notes
+# docs/scale.md: 5,700 for 113 chunks with 72 trainings, with Snakemake's notes.
+FILES_PER_CHUNK, FURTHER_FILES = 22, 3_500
 USE_THE_GPU = (
     "import torch; x = torch.ones(64, 64, device='cuda'); print(torch.cuda.get_device_name(), int((x @ x)[0, 0]))"
 )
@@ -169,7 +169,7 @@ def check_scheduler() -> Iterator[NodeCheck]:
 def check_all(run: Path, gpu: bool) -> list[NodeCheck]:
     """All checks for the run in a folder, with that of a GPU if asked for.
 
-    Raises InputError where the folder has no config, or its manifest cannot be read.
+    Raises InputError where the folder has no config, or config or manifest have mistakes.
     """
     config = _read_config(run)
     originals = config["entry"]["from"] == "originals"
@@ -187,7 +187,12 @@ def _read_config(run: Path) -> dict:
     path = run / "config.yaml"
     if not path.is_file():
         raise InputError(f"{path} is not there: name the folder of a run, with its config.yaml")
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        config = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: no readable YAML ({' '.join(str(error).split())})") from None
+    validate_config(config, REPOSITORY / "rules/schemas/config.schema.yaml")
+    return config
 
 
 def _tried(name: str, check: Callable[[Path], NodeCheck], run: Path) -> NodeCheck:

@@ -29,7 +29,7 @@ def main() -> int:
     try:
         with nullcontext(given.scratch) if given.scratch else tempfile.TemporaryDirectory() as scratch:
             found = reproduce(given.run, given.path, scratch)
-    except InputError as error:
+    except (InputError, OSError) as error:
         sys.stderr.write(f"reproduce_job: {error}\n")
         return 1
     lines = [f"equal\t{path}" for path in found.equal] + [f"different\t{path}" for path in found.different]

@@ -59,7 +59,7 @@ def main() -> int:
             from bioscan1m.audit.trace_picture import draw_trace
 
             draw_trace(given.run, trace, given.picture)
-    except InputError as error:
+    except (InputError, OSError) as error:
         sys.stderr.write(f"trace_image: {error}\n")
         return 1
     sys.stdout.write(json.dumps(trace, indent=2, ensure_ascii=False) + "\n" if given.json else as_text(trace))

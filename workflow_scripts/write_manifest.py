@@ -284,7 +284,7 @@ def main() -> int:
                 laptop=given.laptop,
                 dialect=dialect,
             )
-    except InputError as error:
+    except (InputError, OSError) as error:
         sys.stderr.write(f"write_manifest: {error}\n")
         return BAD_INPUT
     what_next = NEXT_WITH_CORRECTIONS if given.from_predictions else WHAT_NEXT

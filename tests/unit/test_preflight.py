@@ -39,6 +39,16 @@ def test_a_folder_that_is_no_run_is_named(tmp_path):
     assert done.returncode == 2 and done.stderr.startswith(f"preflight: {tmp_path}/config.yaml is not there")
 
 
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [("a: [", "no readable YAML"), ("", "'chunks' is a required key"), ("- a", "not of type 'object'")],
+)
+def test_a_config_with_mistakes_is_named(tmp_path, config, named):
+    (tmp_path / "config.yaml").write_text(config)
+    done = preflight(tmp_path)
+    assert done.returncode == 2 and done.stderr.startswith("preflight: ") and named in done.stderr
+
+
 def test_a_run_that_does_not_fit_on_the_disk_is_a_warning(tmp_path):
     disk, *_ = check_room(tmp_path, [{"source": "a.zip", "bytes": 10**18, "checksum": None}], keep_chunks=True)
     assert disk.result == WARNING and "1,200,000,000.0 GB needed" in disk.found and "keep_chunks" in disk.remedy

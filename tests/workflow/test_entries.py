@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ import pytest
 
 from bioscan1m.foundation.recipe_hook import RECIPE_DIGEST
 from bioscan1m.jobs.recipe import digest_without_recipe
-from bioscan1m.jobs.records import read_record
 from workflow_runs import planned_jobs, small_config, snakemake, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
@@ -44,7 +44,7 @@ def start_from(entry: str, small_run, run: Path, suffix: str = "zip") -> dict[st
 def without_recipe(results: Path, package: str) -> str:
     """The digest of a package but for the recipe of its job: other inputs make another one."""
     path = results / "packages" / package
-    record = read_record(results / f"provenance/records/pack_{path.suffix[1:]}/{path.stem}.json")
+    record = json.loads((results / f"provenance/records/pack_{path.suffix[1:]}/{path.stem}.json").read_text())
     return digest_without_recipe(path, record[RECIPE_DIGEST])
 
 

@@ -7,7 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
+from bioscan1m.jobs.planned import PLANS, read_plan
+from bioscan1m.jobs.records import RECORDS
 from workflow_runs import REPOSITORY, outputs_of_jobs, planned_jobs, snakemake, snakemake_succeeds
 
 pytestmark = pytest.mark.workflow
@@ -122,6 +125,20 @@ def test_a_config_as_released_and_one_as_of_today_are_planned(full_run: Path, fr
     settings = ("--configfile", str(REPOSITORY / f"config/{fragment}.yaml"))
     jobs = planned_jobs(snakemake_succeeds(full_run, "--dry-run", "--quiet", "rules", *settings))
     assert jobs["train_classifier"] == 72 and jobs.get("train_for_comparison", 0) == compared
+
+
+def test_targets_ask_for_each_job_also_for_images_on_which_detectors_are_only_evaluated(full_run: Path) -> None:
+    """Else nothing runs it again after it failed, and neither repair nor audit takes its files for those of the run."""
+    (full_run / "chunks.tsv").write_text("".join(manifest()[:2]))
+    config = yaml.safe_load((full_run / "config.yaml").read_text())
+    source = {"source": "https://example.org/file", "checksum": None}
+    sets = {name: {"images": source, "annotations": source} for name in ("trained_on", "evaluated_on")}
+    config["detector"] |= {"image_sets": sets, "training_sets": ["trained_on"], "validation_sets": ["evaluated_on"]}
+    (full_run / "config.yaml").write_text(yaml.safe_dump(config))
+    outputs = outputs_of_jobs(full_run)["output_file"]
+    (plan,) = (full_run / PLANS).glob("*.json")
+    asked_for = {record for record, job in read_plan(plan).jobs.items() if job.in_run}
+    assert {path for path in outputs if path.startswith(RECORDS)} <= asked_for
 
 
 def test_tensorboards_file_is_made_only_where_it_is_asked_for(full_run: Path) -> None:

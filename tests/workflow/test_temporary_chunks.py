@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from PIL import Image
 
+from bioscan1m.audit.findings import MISSING, audit
 from workflow_runs import planned_jobs, small_config, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
@@ -49,3 +51,18 @@ def test_a_new_chunk_fetches_that_chunk_alone(run_without_chunks: Path, small_ru
     planned = planned_jobs(snakemake_succeeds(run_without_chunks, "dataset", "--dry-run", "--quiet", "rules"))
     assert planned["fetch_chunk"] == planned["detect_insects"] == planned["crop_chunk"] == 1
     assert planned["resize_chunk"] == 2
+
+
+def test_photographs_to_predict_on_are_not_temporary(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    Image.new("RGB", (9, 9)).save(tmp_path / "own/a.jpg")
+    (tmp_path / "chunks.tsv").write_text("chunk\tsource\tbytes\tchecksum\n1\town\t\t\n")
+    config = small_config()
+    config["fetch"]["keep_chunks"] = False
+    config["inference"]["photographs"] = {"mine": "own"}
+    write_config(tmp_path, config)
+    photographs = "results/predictions/mine/photographs.zip"
+    snakemake_succeeds(tmp_path, photographs)
+    (tmp_path / photographs).unlink()
+    (finding,) = audit(tmp_path, paths=[photographs])
+    assert finding.state == MISSING

@@ -11,7 +11,7 @@ import pytest
 from snakemake.persistence.file import FilePersistence
 
 from bioscan1m.audit.findings import read_sound_records
-from bioscan1m.audit.notes import note_file, write_notes
+from bioscan1m.audit.notes import Note, note_file, write_notes
 from bioscan1m.audit.todays_plan import notes_to_correct
 from bioscan1m.foundation.digests import describe_files, file_digest
 from bioscan1m.jobs.acceptance import ACCEPTED, Acceptance, Decision
@@ -149,3 +149,9 @@ def test_records_that_cannot_be_read_or_of_no_job_of_today_change_no_note() -> N
     shutil.copy(RECORD, f"{RECORD[:-5]}2.json")
     Path(RECORD).write_text("{")
     assert call() == 0 and len(read_sound_records(".")) == 1
+
+
+def test_a_note_is_written_whatever_the_length_of_its_name():
+    notes = [Note(note_file(Path(), "n" * length), {"input": []}) for length in range(170, 210)]
+    write_notes(Path(), notes)
+    assert all(json.loads(note.file.read_text()) == note.content for note in notes)

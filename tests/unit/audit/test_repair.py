@@ -9,7 +9,9 @@ import pytest
 
 from bioscan1m.audit.findings import read_evidence
 from bioscan1m.audit.repair import following_records, keep_times_of_equal_files, plan_repair
+from bioscan1m.audit.todays_plan import plan_of
 from bioscan1m.foundation.digests import describe_files
+from bioscan1m.foundation.errors import InputError
 from bioscan1m.jobs.code_digest import code_digest
 from bioscan1m.jobs.planned import JobPlan, PlannedJob
 from bioscan1m.jobs.records import RECORDS, write_record
@@ -81,3 +83,18 @@ def test_a_file_that_was_made_again_keeps_its_time_only_where_its_bytes_are_equa
     os.utime(CROPPED)
     keep_times_of_equal_files(run, before, [record_of("crop_chunk")])
     assert (Path(CROPPED).stat().st_mtime_ns == time) is equal
+
+
+def test_a_temporary_file_that_is_gone_again_is_passed_over(run):
+    before, time = read_evidence(run), Path(CROPPED).stat().st_mtime_ns
+    for rule in ("fetch_chunk", "crop_chunk"):
+        run_job(rule)
+    Path(CHUNK).unlink()
+    keep_times_of_equal_files(run, before, [record_of("fetch_chunk"), record_of("crop_chunk")])
+    assert Path(CROPPED).stat().st_mtime_ns == time
+
+
+def test_a_config_by_which_nothing_can_be_planned_is_named_with_its_mistakes(run):
+    Path("config.yaml").write_text("chunks: chunks.tsv\n")
+    with pytest.raises(InputError, match=r"(?s)cannot plan in .*mistakes:\n.*'metadata' is a required key"):
+        plan_of(run)

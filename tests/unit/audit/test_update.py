@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import accept_update
-from accept_update import accept_rules, describe_update, take_back_rules
+from accept_update import accept_rules, describe_update, seal_again, take_back_rules
+from bioscan1m.audit.crate import METADATA
 from bioscan1m.audit.findings import audit
 from bioscan1m.audit.update import _alone
 from bioscan1m.foundation.atomic import write_json
@@ -196,3 +197,10 @@ def test_a_user_without_a_name_can_list_and_is_asked_for_one_to_decide(monkeypat
     monkeypatch.setattr("sys.argv", ["accept_update.py", ".", "--accept", "all", "--why", "the same"])
     assert accept_update.main() == 1
     assert "add --who NAME" in capsys.readouterr().err
+
+
+def test_a_ledger_without_head_is_no_error_of_a_decision(run):
+    """The crate is there still where the job that writes the head has failed."""
+    write_json(METADATA, {})
+    assert "config.yaml" in seal_again(run, [])  # which Snakemake misses in this folder
+    assert not list(Path(HEAD).parent.glob("ledger*"))

@@ -20,6 +20,7 @@ from bioscan1m.experiments.trained import Trained
 from bioscan1m.experiments.training import train
 from bioscan1m.experiments.training_data import LabelledImages
 from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.gpu_allocation import cpu_allowed
 from bioscan1m.networks.training_state import TrainingState
 
 FOLDERS = [*map(str, Path(__file__).parents[:2]), str(Path(__file__).parents[3] / "workflow_scripts")]
@@ -90,6 +91,11 @@ def fail_as_second(group: Group) -> None:
     group.gather(None)
 
 
+def name_cpu_permissions(group: Group) -> None:
+    """Whether each process may compute on the CPU where the job was given a GPU."""
+    print("allowed", group.gather(cpu_allowed()), flush=True)
+
+
 def wait_for_ever(group: Group) -> None:
     """Both work, and would go on."""
     print("started", group.gather(os.getpid()), flush=True)
@@ -120,3 +126,17 @@ run_together(2, t.wait_for_ever)
         assert "started" in process.stdout.readline() + process.stdout.readline()
         process.kill()
         process.communicate(timeout=60)  # the pipe ends when the last process that holds it does
+
+
+def test_what_the_config_allows_one_process_it_allows_all():
+    code = """
+import test_data_parallel as t
+from bioscan1m.experiments.data_parallel import run_together
+from bioscan1m.foundation.gpu_allocation import allowing_cpu
+if __name__ == "__main__":
+    with allowing_cpu(True):
+        run_together(2, t.name_cpu_permissions)
+"""
+    with two_processes(code) as process:
+        output, _ = process.communicate(timeout=120)
+    assert "allowed [True, True]" in output

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 import tracemalloc
 import warnings
@@ -125,6 +127,22 @@ def test_a_wrong_checksum_spares_the_other_members(tmp_path):
     found = read(path)
     assert (found["a.jpg"], found["c.jpg"]) == (b"first", b"third")
     assert found["b.jpg"] == "unreadable zip member: Bad CRC-32 for file 'b.jpg'"
+
+
+def test_a_disk_that_fails_for_a_moment_is_no_fault_of_the_image(tmp_path, monkeypatch):
+    path = tmp_path / "chunk.zip"
+    with ZipWriter(path) as archive:
+        archive.add("part1/a.jpg", b"image")
+
+    def fail(*_: object) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with ZipReader(path) as archive:
+        (member,) = archive.members
+        with monkeypatch.context() as failing, pytest.raises(OSError, match="Input/output error"):
+            failing.setattr(os, "pread", fail)
+            archive.read(member)
+        assert archive.read(member) == b"image"
 
 
 def test_the_checksum_of_an_empty_member_counts(tmp_path):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
 
 from bioscan1m.foundation import atomic
-from bioscan1m.foundation.atomic import write_aside, write_json, write_text
+from bioscan1m.foundation.atomic import replace_text, write_aside, write_json, write_text
 
 
 def test_the_file_appears_under_its_name_at_the_end(tmp_path):
@@ -96,3 +97,10 @@ def test_a_disk_that_does_not_take_a_growing_file_is_told(tmp_path, monkeypatch)
         part.write_bytes(b"much of it")
         assert tried.wait(10)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_several_write_at_a_time_has_the_whole_text_of_one_and_the_longest_name(tmp_path):
+    path, texts = tmp_path / ("n" * 255), [letter * 100_000 for letter in "abcdefgh"]
+    with ThreadPoolExecutor(len(texts)) as pool:
+        list(pool.map(lambda text: replace_text(path, text), texts * 4))
+    assert path.read_text() in texts and list(tmp_path.iterdir()) == [path]

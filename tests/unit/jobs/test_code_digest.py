@@ -163,6 +163,21 @@ def test_what_was_digested_once_is_not_parsed_again(scripts, monkeypatch):
     assert digests(scripts) == before
 
 
+def test_digests_of_files_that_are_edited_meanwhile_are_not_kept(scripts, monkeypatch):
+    boxes, parse = scripts / "bioscan1m/boxes.py", ast.parse
+    boxes.write_text("def grow(ratio):\n    return ratio * 10\n")
+
+    def parse_and_edit(*arguments, **named):
+        tree = parse(*arguments, **named)
+        boxes.write_text("def grow(ratio):\n    return ratio * 20\n")
+        return tree
+
+    with monkeypatch.context() as editing:
+        editing.setattr(ast, "parse", parse_and_edit)
+        before = digests(scripts)
+    assert digests(scripts)["crop_chunk"] != before["crop_chunk"]
+
+
 USELESS = {  # by a name, for compressed bytes differ from second to second
     "nothing": b"",
     "no gzip": b"no gzip",

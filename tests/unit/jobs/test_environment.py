@@ -62,6 +62,18 @@ def test_source_state_of_a_clean_and_of_a_changed_checkout(repository):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_the_checkout_is_only_read(repository):
+    """Git would write what it finds into its index, under a lock that the user's own git may want at that moment."""
+    (repository / "code.py").write_text("a = 1\n")
+    git(repository, "init", "--quiet")
+    git(repository, "add", "code.py")
+    git(repository, "commit", "--quiet", "--message", "first")
+    os.utime(repository / "code.py", (1, 1))
+    index = (repository / ".git/index").read_bytes()
+    assert source_state()["dirty"] is False
+    assert (repository / ".git/index").read_bytes() == index
+
+
 def test_source_state_of_a_checkout_of_somebody_else(repository):
     git(repository, "init", "--quiet")
     git(repository, "commit", "--quiet", "--allow-empty", "--message", "first")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -105,9 +106,11 @@ def test_the_newest_record_of_a_file_counts(chunk, monkeypatch, folder):
         described(chunk)
 
 
-def test_a_record_that_a_file_system_shows_late_is_waited_for(chunk, monkeypatch):
+@pytest.mark.parametrize("ahead", [0, 10])
+def test_a_record_that_a_file_system_shows_late_is_waited_for_also_where_its_clock_is_ahead(chunk, monkeypatch, ahead):
     monkeypatch.setattr(job_inputs, "LARGE", 1000)
     chunk.write_bytes(b"PHOTOGRAPHS")
+    os.utime(chunk, (time.time() + ahead,) * 2)
     written = Path(RECORDS) / "import_chunk/part1.json"
     monkeypatch.setattr(job_inputs, "PAUSE", 0)
     monkeypatch.setattr(job_inputs.logger, "info", lambda *_: record_again(chunk, written, "2026-01-01T00:00:00Z"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -100,6 +101,13 @@ def test_a_plan_has_no_secrets_and_old_plans_are_removed(tmp_path: Path) -> None
     path = write_plan(JobPlan({RECORD: planned(source=SECRET)}, {"source": SECRET}, {}), tmp_path)
     assert "secret" not in path.read_text() and list(tmp_path.glob("*.json")) == [path]
     assert read_plan(path).jobs[RECORD].parameters["source"] == "https://example.org/part1.zip"
+
+
+def test_two_calls_may_write_the_same_plan_at_a_time(tmp_path: Path) -> None:
+    jobs = JobPlan({f"{RECORD}{number}": planned() for number in range(1000)}, CONFIG, CODE)
+    with ThreadPoolExecutor(4) as calls:
+        (path,) = set(calls.map(lambda _: write_plan(jobs, tmp_path / "both"), range(16)))
+    assert len(read_plan(path).jobs) == 1000 and list(path.parent.iterdir()) == [path]
 
 
 VALUES = st.recursive(

@@ -177,6 +177,15 @@ def test_a_hub_id_is_fetched_from_the_hub(tmp_path, published):
     assert "InputError: group/absent: no config.json from the Hugging Face hub" in absent.stderr
 
 
+def test_a_transfer_from_the_hub_that_breaks_off_again_and_again_is_one_message(tmp_path):
+    def hub(request):
+        request.reply(200, b"half", length=100, ETag='"1"', X_Repo_Commit="0" * 40)
+
+    with serving(hub) as server:
+        done = fetch_from_hub(server, tmp_path, "group/tiny")
+    assert "InputError: group/tiny: no config.json from the Hugging Face hub" in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     "stated", ['{"do_flip_channel_order": true}', '{"image_mean": [1], "image_std": [1]}', "{", "[]"]
 )

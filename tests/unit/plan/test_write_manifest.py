@@ -499,6 +499,22 @@ def test_the_command_says_what_to_do_next_and_what_is_wrong_without_a_traceback(
     )
 
 
+def test_a_folder_of_the_run_that_cannot_be_made_is_one_message(tmp_path, photographs):
+    (tmp_path / "file").write_text("")
+    command = [
+        sys.executable,
+        write_manifest.__file__,
+        "--images",
+        str(photographs),
+        "--out",
+        str(tmp_path / "file/run"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.splitlines()[-1].startswith(
+        "write_manifest: [Errno 20] Not a directory"
+    )
+
+
 def test_photographs_of_one_specimen_get_one_role(tmp_path, photographs):
     rows = ("image_file\tsampleid\tkind", "a1.jpg\tS1\tant", "a2.jpg\tS1\tant", "b1.jpg\tNA\tbee", "b2.png\tNA\tbee")
     labels = table(tmp_path / "labels.tsv", *rows)

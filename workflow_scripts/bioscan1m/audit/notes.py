@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bioscan1m.foundation.atomic import write_text
+from bioscan1m.foundation.atomic import replace_text
 from bioscan1m.jobs.planned import PlannedJob, parameters_made_by
 from bioscan1m.jobs.recipe import as_recorded
 from bioscan1m.jobs.records import Record, by_output
@@ -65,7 +65,7 @@ def write_notes(run: Path, notes: Iterable[Note]) -> None:
     for note in notes:
         # Without this folder Snakemake takes its notes for those of an early version.
         (run / FOLDER / "incomplete").mkdir(parents=True, exist_ok=True)
-        write_text(note.file, json.dumps(note.content))
+        replace_text(note.file, json.dumps(note.content))  # another call may write the same
 
 
 def note_file(run: Path, path: str) -> Path:

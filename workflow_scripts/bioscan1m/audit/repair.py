@@ -42,11 +42,12 @@ def plan_repair(run: Path, plan: JobPlan) -> Repair:
 
 def keep_times_of_equal_files(run: Path, before: Evidence, records: Iterable[str]) -> None:
     """Give files that were made again with equal bytes the times that they had, so that nothing follows from them."""
-    earlier = by_output(before.records)
+    earlier = {path: file for path, (_, file) in by_output(before.records).items() if "mtime_ns" in file}
     made = {record.path: record for record in read_evidence(run).records}
-    for path in (file["path"] for record in records if record in made for file in made[record].outputs):
-        if path in earlier and "mtime_ns" in earlier[path][1] and file_digest(run / path) == earlier[path][1]["sha256"]:
-            os.utime(run / path, ns=(earlier[path][1]["mtime_ns"],) * 2)
+    again = (file["path"] for record in records if record in made for file in made[record].outputs)
+    for path in (path for path in again if path in earlier and (run / path).is_file()):  # a temporary one is gone
+        if file_digest(run / path) == earlier[path]["sha256"]:
+            os.utime(run / path, ns=(earlier[path]["mtime_ns"],) * 2)
 
 
 def following_records(records: Sequence[str], evidence: Evidence, plan: JobPlan) -> list[str]:

@@ -13,6 +13,9 @@ from bioscan1m.jobs.ledger import LEDGER, read_ledger
 from bioscan1m.jobs.planned import PLANS, JobPlan, read_plan
 from bioscan1m.jobs.records import Record
 
+LINES_OF_REASON = 20
+NO_REASON = ('  File "', "Using profile ")  # how lines of Snakemake begin that state no reason
+
 
 def notes_to_correct(run: Path, plan: JobPlan) -> list[Note]:
     """Snakemake's notes that are missing or differ from the records of a run, as they should be before it plans."""
@@ -34,9 +37,14 @@ def plan_of(run: Path, options: Sequence[str] = ()) -> JobPlan:
         raise InputError(f"{run} has no config.yaml")
     done = run_snakemake(run.resolve(), ["--list-rules", *options])
     if done.returncode:
-        last = next((line for line in reversed(done.stdout.splitlines()) if line.strip()), "Snakemake failed")
-        raise InputError(f"{last.strip()} (Snakemake, in {run})")
+        raise InputError(f"Snakemake cannot plan in {run}: {_reason(done.stdout)}")
     return read_plan(max((run / PLANS).glob("*.json"), key=lambda plan: plan.stat().st_mtime_ns))
+
+
+def _reason(output: str) -> str:
+    """Why Snakemake failed: the last lines of its output, without those that state none."""
+    lines = [line for line in output.splitlines() if line.strip() and not line.startswith(NO_REASON)]
+    return "\n".join(lines[-LINES_OF_REASON:]) or "it gives no reason"
 
 
 def _accepted(run: Path, records: list[Record], plan: JobPlan) -> set[str]:

@@ -25,6 +25,7 @@ from torch import distributed
 
 from bioscan1m.experiments.process_group import ALONE, Group
 from bioscan1m.foundation.errors import InputError
+from bioscan1m.foundation.gpu_allocation import allowing_cpu, cpu_allowed
 
 logger = logging.getLogger(__name__)
 
@@ -99,15 +100,15 @@ def _start(group: Group, store: Path, work: Callable[[Group], object]) -> tuple[
     """A process of the group, and the connection on which it sends the reason if it fails."""
     context = multiprocessing.get_context("spawn")  # a forked process could not use a GPU
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_be_other, args=(group, store, sender, work))
+    process = context.Process(target=_be_other, args=(group, store, sender, work, cpu_allowed()))
     process.start()
     sender.close()
     return process, receiver
 
 
-def _be_other(group: Group, store: Path, failure: Connection, work: Callable[[Group], object]) -> None:
+def _be_other(group: Group, store: Path, failure: Connection, work: Callable[[Group], object], cpu: bool) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    with sending_failure(failure), _member(group, store):
+    with sending_failure(failure), allowing_cpu(cpu), _member(group, store):
         work(group)
 
 

@@ -74,7 +74,7 @@ def _files(folder: Path) -> list[str]:
         raise InputError(f"{folder}: {len(lost)} links lead to no file: {named}; get their files, or remove the links")
     if linked:
         named = ", ".join(sorted(linked)[:NAMED])
-        logger.info("%s: links to folders are not followed: %s; name these folders", folder, named)
+        logger.warning("%s: links to folders are not followed: %s; name these folders", folder, named)
     return sorted(files)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import shutil
@@ -76,7 +77,8 @@ class ZipReader(AbstractContextManager):
     def read(self, member: Member) -> bytes | UnreadableImage:
         """The member's bytes, or the reason why it cannot be read, so that one bad image never stops a chunk.
 
-        Reasons are a bad checksum, encryption, too large a size, or an earlier member of the same name.
+        Reasons are a bad checksum, encryption, too large a size, or an earlier member of the same name. Raises OSError
+        where the disk fails.
         """
         info = self._first[member.name]
         if member.duplicate:
@@ -88,6 +90,8 @@ class ZipReader(AbstractContextManager):
         except MemoryError:
             raise
         except Exception as error:  # zipfile and its decompressors raise nearly anything on damaged data
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                raise  # the disk fails, perhaps for a moment, and not the image; EINVAL is a place that no file has
             return UnreadableImage(f"unreadable zip member: {error}")
 
     def checksum_and_size(self, member: Member) -> tuple[int, int]:

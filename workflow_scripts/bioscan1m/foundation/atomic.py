@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -72,6 +73,16 @@ def write_text(path: str | Path, text: str) -> None:
     """Write UTF-8 text with the line ends that it has."""
     with write_aside(path) as part:
         part.write_text(text, encoding="utf-8", newline="")
+
+
+def replace_text(path: str | Path, text: str) -> None:
+    """As write_text, for a file that several processes may write at the same time: one of their texts is there.
+
+    Its name may be as long as the file system allows.
+    """
+    own = Path(path).with_name(f".{uuid.uuid4().hex}")
+    write_text(own, text)
+    own.replace(path)
 
 
 def write_json(path: str | Path, value: Any) -> None:

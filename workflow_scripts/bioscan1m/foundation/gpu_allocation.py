@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -28,7 +28,7 @@ def cpu_allowed() -> bool:
     return _cpu_allowed.get()
 
 
-def gpu_allocation(environment: Mapping[str, str] = os.environ) -> str | None:
+def gpu_allocation() -> str | None:
     """The variable, with its value, by which the job was given a GPU; None without a GPU."""
-    given = ((name, environment.get(name, "").strip()) for name in ALLOCATIONS)
+    given = ((name, os.environ.get(name, "").strip()) for name in ALLOCATIONS)
     return next((f"{name}={value}" for name, value in given if value not in NO_DEVICE), None)

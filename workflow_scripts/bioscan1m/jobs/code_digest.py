@@ -257,12 +257,14 @@ def _builtin_class(name: str) -> type | None:
 @cache
 def _digests() -> dict[str, str]:
     """Script -> digest, as stored by another process for the same sources, or else computed and stored."""
+    sources = _sources()
     with suppress(Exception):  # a damaged file is made anew
         kept = json.loads(gzip.decompress(KEPT.read_bytes()))
-        if kept["sources"] == _sources():
+        if kept["sources"] == sources:
             return dict(kept["digests"])
     digests = Code(SCRIPTS).digests()
-    _keep(digests)
+    if _sources() == sources:  # else they are of files that somebody has just edited
+        _keep(digests, sources)
     return digests
 
 
@@ -279,12 +281,12 @@ def _sources() -> str:
     return digest.hexdigest()
 
 
-def _keep(digests: dict[str, str]) -> None:
+def _keep(digests: dict[str, str], sources: str) -> None:
     """Store the digests for the next process where the checkout can be written to."""
     part = KEPT.with_name(f"{KEPT.name}.{uuid.uuid4().hex}")
     try:
         KEPT.parent.mkdir(parents=True, exist_ok=True)
-        content = json.dumps({"sources": _sources(), "digests": digests})
+        content = json.dumps({"sources": sources, "digests": digests})
         part.write_bytes(gzip.compress(content.encode(), compresslevel=1, mtime=0))
         part.replace(KEPT)
     except OSError:

@@ -83,8 +83,12 @@ def peak_memory() -> int:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git prints, also of a checkout that belongs to somebody else, whose code runs here already."""
-    command = ["git", "-c", f"safe.directory={REPOSITORY}", "-C", str(REPOSITORY), *arguments]
+    """What git prints, also of a checkout that belongs to somebody else, whose code runs here already.
+
+    It writes nothing: a hundred jobs at a time would hold the lock that the user's own git needs.
+    """
+    options = ["--no-optional-locks", "-c", f"safe.directory={REPOSITORY}", "-C", str(REPOSITORY)]
+    command = ["git", *options, *arguments]
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
     except (OSError, subprocess.SubprocessError):

@@ -97,15 +97,17 @@ class _Inputs:
 def _described_late(path: str) -> dict[str, Any]:
     """The description of a file that is not as in its record, once both are the newest that another computer wrote.
 
-    Raises InputError where they still differ a minute after the file or its record was written.
+    Raises InputError where they still differ a minute after the file or its record was written, or a minute from now
+    where that time lies ahead, because the clock of the file system does.
     """
+    latest = time.monotonic() + LATE
     while True:
         file, made = describe_file(path), producers([path])
         if path not in made or file["sha256"] == made[path][1]["sha256"]:
             return file
         record = made[path][0]
         written = max(file["mtime_ns"], Path(record.path).stat().st_mtime_ns) / 1e9
-        if not 0 <= time.time() - written < LATE:
+        if time.time() - written >= LATE or time.monotonic() >= latest:
             raise InputError(
                 f"{path}: not the file that {record.rule} made, by the record {record.path}; "
                 f"remove {path} and run the same command again: {record.rule} makes it anew"

@@ -13,11 +13,12 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bioscan1m.foundation.atomic import write_text
+from bioscan1m.foundation.atomic import replace_text
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.jobs.code_digest import code_digest
 from bioscan1m.jobs.recipe import as_recorded
@@ -84,9 +85,10 @@ def write_plan(plan: JobPlan, folder: Path = PLANS) -> Path:
     text = json.dumps({"config": as_recorded(plan.config), "code": plan.code, "jobs": jobs}, ensure_ascii=False)
     path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     for old in folder.glob("*.json"):
-        if old.stat().st_mtime < time.time() - KEPT_DAYS * 86_400:
-            old.unlink(missing_ok=True)
-    write_text(path, text)
+        with suppress(FileNotFoundError):  # another call has just removed it
+            if old.stat().st_mtime < time.time() - KEPT_DAYS * 86_400:
+                old.unlink()
+    replace_text(path, text)  # two calls of one config write one file
     return path
 
 

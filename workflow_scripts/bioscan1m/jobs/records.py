@@ -90,11 +90,6 @@ def parse_record(path: str, data: bytes) -> Record:
     return Record(path, data.decode(), hashlib.sha256(data).hexdigest(), content)
 
 
-def read_record(path: str | Path) -> dict[str, Any]:
-    """The content of a record, as it is."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
-
-
 def by_output(records: Iterable[Record]) -> Made:
     """Output -> the record that names it, and its entry there; of several records, the one that ended last."""
     ordered = sorted(records, key=lambda record: record.ended)

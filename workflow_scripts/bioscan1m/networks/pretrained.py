@@ -67,7 +67,9 @@ def from_hub(repository: str, name: str, optional: bool = False) -> Path | None:
     logger.info("fetching %s of %s from the hub", name, repository)
     try:
         return Path(hf_hub_download(identifier, name, revision=revision or None))
-    except (OSError, ValueError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # also of the client's HTTP library, where a transfer breaks off again and again
         if optional and isinstance(error, RemoteEntryNotFoundError):
             return None
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
