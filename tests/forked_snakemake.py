@@ -1,7 +1,7 @@
 """Snakemake in a process that imported it once and forks for each call: a run then waits for no start of Python.
 
-The fork has imported no module of this project, so the Snakefile imports those of its checkout; the jobs are processes
-of their own, as ever.
+The fork has imported no module of this project, so the Snakefile imports those of its checkout. Its jobs are started as
+ever, or fork as well where JOBS_FORK_FROM names the socket of warm_jobs.py.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import multiprocessing
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,8 @@ from pathlib import Path
 # What Snakemake imports, also later or in a plugin, and what it and the Snakefile import of other packages.
 OF_SNAKEMAKE = ("cli", "executors.local", "notebook", "report", "report.html_reporter", "script", "storage")
 OF_OTHERS = ("PIL.Image", "docutils.parsers.rst.roles", "jsonschema", "nbformat", "requests", "smart_open", "yaml")
+WARM_JOBS = Path(__file__).with_name("warm_jobs.py")
+JOBS_FORK_FROM = "JOBS_FORK_FROM"
 PRELOADED = [*(f"snakemake.{name}" for name in OF_SNAKEMAKE), *OF_OTHERS]
 
 
@@ -43,6 +46,8 @@ def _snakemake(arguments: list[str], folder: str, output: str, environment: Mapp
     with open(output, "ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    if address := environment.get(JOBS_FORK_FROM):
+        sys.executable = shlex.join([sys.executable, "-IS", str(WARM_JOBS), address])
     sys.argv = ["snakemake", *arguments]
     from snakemake.cli import main
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +15,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from forked_snakemake import JOBS_FORK_FROM, WARM_JOBS
 from workflow_runs import (
     REPOSITORY,
     make_small_data,
@@ -31,6 +36,26 @@ class Run:
 
     def __truediv__(self, name: str) -> Path:
         return self.folder / name
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_jobs() -> Iterator[None]:
+    """Jobs of runs fork from one process that has imported the large packages, where a test does not ask otherwise."""
+    with tempfile.TemporaryDirectory() as folder:
+        address = f"{folder}/socket"
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen([sys.executable, str(WARM_JOBS), address], **pipes) as server:
+            assert server.stdout.readline() == b"ready\n"
+            os.environ[JOBS_FORK_FROM] = address
+            yield
+            del os.environ[JOBS_FORK_FROM]
+            server.communicate()  # which closes its input
+
+
+@pytest.fixture
+def plain_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each job is a Python of its own, with its own order of sets."""
+    monkeypatch.delenv(JOBS_FORK_FROM, raising=False)
 
 
 @pytest.fixture(scope="session")
@@ -61,8 +86,10 @@ def made_once(
 
 
 def finish_smallest_run(folder: Path) -> str:
-    """Make and run it there, by many jobs at a time; what Snakemake says."""
-    return snakemake_succeeds(smallest_run(folder, chunks=2), "all", "--cores", "5")
+    """Make and run it there, by many jobs at a time, each a Python of its own; what Snakemake says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(JOBS_FORK_FROM, raising=False)
+        return snakemake_succeeds(smallest_run(folder, chunks=2), "all", "--cores", "5")
 
 
 def finish_small_run(folder: Path) -> str:

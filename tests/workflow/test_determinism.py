@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.workflow]
 KINDS = {".tsv", ".parquet", ".hdf5", ".zip", ".json", ".jsonld", ".safetensors", ".png", ".svg", ".html"}
 
 
+@pytest.mark.usefixtures("plain_jobs")
 def test_two_runs_in_different_folders_with_different_cores_give_the_same_bytes(
     smallest_finished_run: Path, tmp_path: Path
 ) -> None:
