@@ -1,8 +1,8 @@
 """Jobs of tests without the start of Python: each forks from a process that has imported the large packages.
 
 `python warm_jobs.py SOCKET` is that process, until its standard input ends. `python -IS warm_jobs.py SOCKET SCRIPT`
-stands in the place of `python SCRIPT`. Which packages a script imports is seen in tests/unit/test_imports.py; jobs start as
-ever in the demo, on SLURM, and in the runs that are killed or compared (`make test-slow`).
+stands in the place of `python SCRIPT`. Which packages a script imports is seen in tests/unit/test_imports.py; jobs
+start as ever in the demo, on SLURM, and in the runs that are killed or compared (`make test-slow`).
 """
 
 from __future__ import annotations
