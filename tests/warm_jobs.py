@@ -87,27 +87,30 @@ def _run(request: dict, files: list[int]) -> None:
     os.environ.update(request["environment"])
     sys.argv = [request["script"]]
     sys.path.insert(0, str(Path(request["script"]).parent))
-    code = 0
+    code: object = None
     try:
         runpy.run_path(request["script"], run_name="__main__")
     except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        code = ended.code
     except BaseException:
         sys.excepthook(*sys.exc_info())
         code = 1
     _end(code)
 
 
-def _end(code: int) -> None:
+def _end(code: object) -> None:
     """As Python ends: its threads, what is to be called at the end, and what is still to be written."""
     import atexit
     import threading
 
+    if not isinstance(code, int | None):
+        print(code, file=sys.stderr)
+        code = 1
     threading._shutdown()
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    os._exit(code or 0)
 
 
 if __name__ == "__main__":
