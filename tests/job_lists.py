@@ -16,7 +16,7 @@ JOINS_OF_IMAGES = {
     "draw_doubtful": 1,
     "describe_dataset": 1,
     "draw_classes": 1,
-    "digest_experiment": 6,
+    "digest_experiment": 3,
     "digest_for_comparison": 2,
     "dataset": 1,
 }
@@ -40,7 +40,7 @@ CROPPED_ANEW = {
     "pack_zip": 1,
     "pack_crops": 2,
     "describe_dataset": 1,
-    "digest_experiment": 6,
+    "digest_experiment": 3,
     "digest_for_comparison": 1,
     "dataset": 1,
 }
@@ -57,7 +57,7 @@ LABELLED_ANEW = {
     "reconcile_images": 1,
     "describe_dataset": 1,
     "draw_classes": 1,
-    "digest_experiment": 6,
+    "digest_experiment": 3,
     "digest_for_comparison": 2,
     "dataset": 1,
 }

@@ -19,6 +19,7 @@ from transformers import ResNetConfig, ResNetForImageClassification
 
 from bioscan1m.jobs.code_digest import LIBRARY, SCRIPTS
 from bioscan1m.jobs.counted_syntax import NOT_COUNTED
+from forked_snakemake import JOBS_FORK_FROM
 from workflow_runs import EXPERIMENT, REPOSITORY, smallest_run, snakemake_succeeds, write_config
 
 RECORDER = REPOSITORY / "tests/recorder"
@@ -51,6 +52,7 @@ def record_run(folder: Path, records: Path) -> RecordedRun:
         "EXECUTED_LINES_LEFT_OUT": ",".join([*NOT_COUNTED, ASKS_THE_JOB]),
     }
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(JOBS_FORK_FROM, raising=False)
         for name, value in settings.items():
             patch.setenv(name, value)
         _run_everything(folder)

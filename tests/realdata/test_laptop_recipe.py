@@ -24,6 +24,7 @@ from write_manifest import prepare_run
 FOLDER = os.environ.get("BIOSCAN_REAL_DATA")
 pytestmark = [
     pytest.mark.realdata,
+    pytest.mark.slow,
     pytest.mark.skipif(FOLDER is None, reason="BIOSCAN_REAL_DATA is not set: no real photographs to learn from"),
 ]
 NAME = "tf_efficientnet_lite0"

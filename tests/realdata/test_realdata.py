@@ -91,6 +91,7 @@ def wells_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
+@pytest.mark.slow
 def test_every_real_photograph_is_boxed_cropped_and_packed(wells_run: Path) -> None:
     boxes = [read_boxes(path) for path in sorted((wells_run / "results/boxes").glob("*.parquet"))]
     assert sorted(map(len, boxes)) == [19, 175]
@@ -99,6 +100,7 @@ def test_every_real_photograph_is_boxed_cropped_and_packed(wells_run: Path) -> N
         assert len(list_members(wells_run / f"results/packages/{package}.zip")) == 194
 
 
+@pytest.mark.slow
 def test_detector_trained_on_real_wells_beats_the_best_fixed_box(wells_run: Path) -> None:
     annotations = json.loads((Path(FOLDER) / "wells/val/annotations.json").read_text())
     names = {image["id"]: image["file_name"] for image in annotations["images"]}
@@ -113,6 +115,7 @@ def test_detector_trained_on_real_wells_beats_the_best_fixed_box(wells_run: Path
     assert intersection_over_union(boxes, found).mean() > intersection_over_union(boxes, fixed).mean() + 0.1
 
 
+@pytest.mark.slow
 def test_both_forms_of_annotations_are_cleaned_and_counted(wells_run: Path) -> None:
     counts = pd.read_csv(wells_run / "results/detector/image_sets.tsv", sep="\t").set_index("image_set")
     columns = ["images", "boxes", "empty_wells", "placeholders_removed"]
@@ -120,6 +123,7 @@ def test_both_forms_of_annotations_are_cleaned_and_counted(wells_run: Path) -> N
     assert counts.loc["wells-val", columns].tolist() == [175, 125, 50, 0]
 
 
+@pytest.mark.slow
 def test_the_training_on_real_wells_learns(wells_run: Path) -> None:
     history = pd.read_csv(wells_run / "results/detector/wells-train/history.tsv", sep="\t")
     assert history["loss"].iloc[-1] < 0.8 * history["loss"].iloc[0]
@@ -128,6 +132,7 @@ def test_the_training_on_real_wells_learns(wells_run: Path) -> None:
     assert figures["mean_iou"] > figures["fixed_box_mean_iou"] + 0.1
 
 
+@pytest.mark.slow
 def test_audit_of_the_real_run_finds_every_file_intact(wells_run: Path) -> None:
     counts = json.loads((wells_run / "results/provenance/audit.json").read_text())
     assert counts["files"] == counts["intact"]

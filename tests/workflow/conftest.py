@@ -1,8 +1,13 @@
-"""One small run of the whole workflow, shared by the tests that look at its results."""
+"""Runs of the whole workflow, each made once and shared by the tests that look at its results or copy it."""
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +15,15 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from workflow_runs import REPOSITORY, make_small_data, small_config, snakemake_succeeds, write_config
+from forked_snakemake import JOBS_FORK_FROM, WARM_JOBS
+from workflow_runs import (
+    REPOSITORY,
+    make_small_data,
+    small_config,
+    smallest_run,
+    snakemake_succeeds,
+    write_config,
+)
 
 
 @dataclass(frozen=True)
@@ -18,25 +31,65 @@ class Run:
     """A finished run: its folder, its config and what Snakemake printed."""
 
     folder: Path
-    config: dict[str, Any]
     output: str
+    config: dict[str, Any]
 
     def __truediv__(self, name: str) -> Path:
         return self.folder / name
 
 
+@pytest.fixture(scope="session", autouse=True)
+def warm_jobs() -> Iterator[None]:
+    """Jobs of runs fork from one process that has imported the large packages, where a test does not ask otherwise."""
+    with tempfile.TemporaryDirectory() as folder:
+        address = f"{folder}/socket"
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen([sys.executable, str(WARM_JOBS), address], **pipes) as server:
+            assert server.stdout.readline() == b"ready\n"
+            os.environ[JOBS_FORK_FROM] = address
+            yield
+            del os.environ[JOBS_FORK_FROM]
+            server.communicate()  # which closes its input
+
+
+@pytest.fixture
+def plain_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each job is a Python of its own, with its own order of sets."""
+    monkeypatch.delenv(JOBS_FORK_FROM, raising=False)
+
+
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Run:
     """The small run, finished: everything, the audit and the report. In a folder with a space in its name."""
+    return Run(*made_once("small run", finish_small_run, tmp_path_factory, worker_id), config=small_config())
+
+
+@pytest.fixture(scope="session")
+def smallest_finished_run(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """One experiment with one trial on two chunks, every rule once; not interrupted."""
+    return made_once("smallest run", finish_smallest_run, tmp_path_factory, worker_id)[0]
+
+
+def made_once(
+    name: str, make: Callable[[Path], str], tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> tuple[Path, str]:
+    """A folder that one of the processes that run tests makes for all, and what Snakemake printed then."""
     base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "small run"  # one for all processes that run tests
-    said = folder.with_suffix(".txt")
+    folder = (base if worker_id == "master" else base.parent) / name
+    printed = folder.with_suffix(".txt")
     with FileLock(f"{folder}.lock"):
-        if not said.exists():
+        if not printed.exists():
             shutil.rmtree(folder, ignore_errors=True)  # left by a process in which it failed
             folder.mkdir()
-            said.write_text(finish_small_run(folder))
-    return Run(folder, small_config(), said.read_text())
+            printed.write_text(make(folder))
+    return folder, printed.read_text()
+
+
+def finish_smallest_run(folder: Path) -> str:
+    """Make and run it there, by many jobs at a time, each a Python of its own; what Snakemake says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(JOBS_FORK_FROM, raising=False)
+        return snakemake_succeeds(smallest_run(folder, chunks=2), "all", "--cores", "5")
 
 
 def finish_small_run(folder: Path) -> str:
@@ -54,6 +107,17 @@ def finish_small_run(folder: Path) -> str:
 def run(small_run: Run, tmp_path: Path) -> Path:
     """The finished run in another folder, to change."""
     return Path(shutil.copytree(small_run.folder, tmp_path / "run"))
+
+
+@pytest.fixture
+def new_run(small_run: Run, tmp_path: Path) -> Path:
+    """A folder with a copy of the small run's input and config, and no results yet."""
+    run = tmp_path / "new run"
+    shutil.copytree(small_run / "source", run / "source")
+    manifest = (small_run / "chunks.tsv").read_text()
+    (run / "chunks.tsv").write_text(manifest.replace(small_run.folder.as_uri(), run.as_uri()))
+    write_config(run, small_config())
+    return run
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -45,15 +44,13 @@ def gate(small_run) -> Iterator[tuple[Gate, Server]]:
 
 
 @pytest.fixture
-def run(small_run, tmp_path: Path, gate: tuple[Gate, Server]) -> Path:
+def run(new_run: Path, gate: tuple[Gate, Server]) -> Path:
     """A new folder in which an image set waits for the images of a server."""
-    shutil.copytree(small_run / "source", tmp_path / "source")
-    shutil.copy(small_run / "chunks.tsv", tmp_path)
     config = small_config()
     config["fetch"]["timeout"] = SECONDS_TO_WAIT
     config["detector"]["image_sets"][IMAGE_SET]["images"]["source"] = gate[1].address
-    write_config(tmp_path, config)
-    return tmp_path
+    write_config(new_run, config)
+    return new_run
 
 
 @contextmanager

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from PIL import Image
 
-from workflow_runs import planned_jobs, smallest_run, snakemake_succeeds, write_config
+from workflow_runs import planned_jobs, smallest_config, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
 
@@ -36,8 +35,9 @@ def replace_by_copy(chunk: Path, copy: str, original: bytes) -> None:
             archive.writestr(name, data)
 
 
-def test_a_copy_in_another_chunk_has_the_role_of_its_original(tmp_path: Path) -> None:
-    run = smallest_run(tmp_path)
+def test_a_copy_in_another_chunk_has_the_role_of_its_original(new_run: Path) -> None:
+    run, config = new_run, smallest_config()
+    write_config(run, config)
     first, second = (run / f"source/bioscan_images_original_full_part{chunk}.zip" for chunk in (1, 2))
     with zipfile.ZipFile(first) as archive, zipfile.ZipFile(second) as other:
         original, copy = archive.namelist()[3], other.namelist()[5]
@@ -45,7 +45,6 @@ def test_a_copy_in_another_chunk_has_the_role_of_its_original(tmp_path: Path) ->
     manifest = pd.read_csv(run / "chunks.tsv", sep="\t").assign(bytes=None, checksum=None)
     manifest.to_csv(run / "chunks.tsv", sep="\t", index=False)
     assert plan(run, "splits") == SPLIT
-    config = yaml.safe_load((run / "config.yaml").read_text())
     config["splits"] |= {"duplicates": "together", "policy": "fresh"}
     write_config(run, config)
     searched = {"fetch_chunk": len(manifest), "hash_images": len(manifest), "find_duplicates": 1}

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.workflow
 
 LIVES = 3  # of a run, before its last
 LONGEST_LIFE = 8.0  # seconds, in which the target takes all its steps on a quiet machine
-CASES, MANY_CASES = 2, 12
+CASES, MANY_CASES = 1, 12
 Edit = tuple[int, int]  # the seed of the splits, and the images of the smallest subset
 
 

@@ -17,11 +17,12 @@ from workflow_runs import planned_jobs, small_config, snakemake, snakemake_succe
 pytestmark = pytest.mark.workflow
 
 PACKAGES = ("cropped_256.hdf5", "cropped_256.zip")
+EXPERIMENT = "large_diptera_family"  # one with two trainings
 SAME_BYTES = (
     "metadata/BIOSCAN_Insect_Dataset_metadata.tsv",
-    "experiments/small_insect_order/data.digest.json",
-    "experiments/small_insect_order/selection.json",  # of trainings on these packages
-    "experiments/small_insect_order/test.json",
+    f"experiments/{EXPERIMENT}/data.digest.json",
+    f"experiments/{EXPERIMENT}/selection.json",  # of trainings on these packages
+    f"experiments/{EXPERIMENT}/test.json",
 )
 
 
@@ -54,9 +55,7 @@ def test_the_dataset_is_that_of_the_photographs(small_run, tmp_path, entry, resi
     start_from(entry, small_run, tmp_path)
     planned = planned_jobs(snakemake_succeeds(tmp_path, "all", "--dry-run", "--quiet", "rules"))
     assert not {"detect_insects", "crop_chunk", "import_detector"} & set(planned)
-    snakemake_succeeds(
-        tmp_path, "dataset", "results/quarantine/all.tsv", "results/experiments/small_insect_order/test.json"
-    )
+    snakemake_succeeds(tmp_path, "dataset", "results/quarantine/all.tsv", f"results/experiments/{EXPERIMENT}/test.json")
     for name in SAME_BYTES:
         assert (tmp_path / "results" / name).read_bytes() == (small_run / "results" / name).read_bytes(), name
     for package in PACKAGES:
@@ -69,7 +68,7 @@ def test_the_dataset_is_that_of_the_photographs(small_run, tmp_path, entry, resi
 def test_a_package_in_hdf5_gives_what_the_zip_gives(small_run, tmp_path) -> None:
     """As far as the digest, from which all trainings follow."""
     start_from("cropped_256", small_run, tmp_path, suffix="hdf5")
-    digest, counts = "results/experiments/small_insect_order/data.digest.json", "results/metadata/chunks.tsv"
+    digest, counts = f"results/experiments/{EXPERIMENT}/data.digest.json", "results/metadata/chunks.tsv"
     snakemake_succeeds(tmp_path, digest, counts)
     assert (tmp_path / digest).read_bytes() == (small_run / digest).read_bytes()
     table = pd.read_csv(tmp_path / counts, sep="\t", dtype={"chunk": str}).set_index("chunk")

@@ -12,10 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
-from workflow_runs import REPOSITORY, compared_results, smallest_run, snakemake_succeeds
+from workflow_runs import REPOSITORY, compared_results, snakemake_succeeds
 
 pytestmark = [pytest.mark.workflow, pytest.mark.slow]
 
@@ -23,16 +22,6 @@ KILLS = 50
 # A life lasts until so many jobs have ended, and then for so many seconds: in the middle of whatever comes next.
 MOST_JOBS, MOST_SECONDS = 1, 6.0
 LONGEST_LIFE = 600.0  # seconds, for a machine that is busy with other things
-
-
-@pytest.fixture(scope="module")
-def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One experiment with one trial on two chunks, every rule once; not interrupted."""
-    run = smallest_run(tmp_path_factory.mktemp("whole"))
-    manifest = pd.read_csv(run / "chunks.tsv", sep="\t", dtype=str, keep_default_na=False)
-    manifest.head(2).to_csv(run / "chunks.tsv", sep="\t", index=False)
-    snakemake_succeeds(run, "all")
-    return run
 
 
 def finished_jobs(run: Path) -> int:
@@ -81,14 +70,14 @@ def go_on_until_the_end(run: Path, moments: random.Random, most_kills: int) -> i
     return most_kills
 
 
-def test_fifty_kills_at_random_moments_change_nothing(whole_run: Path, tmp_path: Path) -> None:
-    moments, kills, expected = random.Random(20231), 0, compared_results(whole_run)
+def test_fifty_kills_at_random_moments_change_nothing(smallest_finished_run: Path, tmp_path: Path) -> None:
+    moments, kills, expected = random.Random(20231), 0, compared_results(smallest_finished_run)
     while kills < KILLS:
         run = tmp_path / f"after {kills} kills"
         run.mkdir()
-        shutil.copytree(whole_run / "source", run / "source")
+        shutil.copytree(smallest_finished_run / "source", run / "source")
         for name in ("config.yaml", "chunks.tsv"):
-            shutil.copy(whole_run / name, run)
+            shutil.copy(smallest_finished_run / name, run)
         kills += go_on_until_the_end(run, moments, KILLS - kills)
         found = compared_results(run)
         assert sorted(found) == sorted(expected), (run / "output.txt").read_text()[-6000:]

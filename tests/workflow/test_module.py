@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from workflow_runs import REPOSITORY, planned_jobs, small_config, write_config
+from workflow_runs import REPOSITORY, planned_jobs
 
 pytestmark = pytest.mark.workflow
 
@@ -38,13 +37,10 @@ rule count_rows:
 
 
 @pytest.fixture
-def other_workflow(small_run, tmp_path: Path) -> Path:
+def other_workflow(new_run: Path) -> Path:
     """A folder with a Snakefile of its own and the small run's input."""
-    shutil.copytree(small_run / "source", tmp_path / "source")
-    shutil.copy(small_run / "chunks.tsv", tmp_path)
-    write_config(tmp_path, small_config())
-    (tmp_path / "Snakefile").write_text(SNAKEFILE)
-    return tmp_path
+    (new_run / "Snakefile").write_text(SNAKEFILE)
+    return new_run
 
 
 def run(folder: Path, *arguments: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -18,12 +17,6 @@ pytestmark = pytest.mark.workflow
 
 EXPERIMENT = "small_insect_order"
 TABLE = "results/summary/released.tsv"
-
-
-@pytest.fixture
-def run(small_run, tmp_path: Path) -> Path:
-    """The finished run in another folder, to change."""
-    return Path(shutil.copytree(small_run.folder, tmp_path / "run"))
 
 
 def name_checkpoints(run: Path, config: dict, **classes: int) -> None:

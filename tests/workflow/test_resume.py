@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,28 +22,9 @@ EPOCHS = 3
 
 
 @pytest.fixture
-def training_runs(small_run, tmp_path: Path) -> tuple[Path, Path]:
-    """Two folders in which a detector is to be trained for some epochs, with the input of the small run."""
-    config = small_config()
-    config["detector"]["fine_tuning"]["epochs"] = EPOCHS
-    runs = tmp_path / "whole", tmp_path / "killed"
-    for run in runs:
-        shutil.copytree(small_run / "source", run / "source")
-        shutil.copy(small_run / "chunks.tsv", run)
-        write_config(run, config)
-    return runs
-
-
-@pytest.fixture
-def classifier_runs(small_run, tmp_path: Path) -> tuple[Path, Path]:
-    """Two copies of the small run in which one classifier is to be trained anew, for some epochs."""
-    config = small_config()
-    config["classifier"]["overrides"] = {"large_insect_order": {"epochs": EPOCHS}}
-    runs = tmp_path / "whole", tmp_path / "killed"
-    for run in runs:
-        shutil.copytree(small_run.folder, run)
-        write_config(run, config)
-    return runs
+def runs(small_run, tmp_path: Path) -> list[Path]:
+    """Two copies of the small run, in which a model is to be trained anew."""
+    return [Path(shutil.copytree(small_run.folder, tmp_path / name)) for name in ("whole", "killed")]
 
 
 def kill_after_first_epoch(run: Path, model: str) -> None:
@@ -63,8 +45,11 @@ def kill_after_first_epoch(run: Path, model: str) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
-def trained_whole_and_killed(whole: Path, killed: Path, model: str) -> None:
+def trained_whole_and_killed(runs: list[Path], config: dict[str, Any], model: str) -> None:
     """Train a model in one run, and in another that is killed and started again."""
+    whole, killed = runs
+    for run in runs:
+        write_config(run, config)
     snakemake_succeeds(whole, model)
     kill_after_first_epoch(killed, model)
     assert (killed / f"{model}.unfinished").exists() and not (killed / model).exists()
@@ -74,16 +59,21 @@ def trained_whole_and_killed(whole: Path, killed: Path, model: str) -> None:
     assert not (killed / f"{model}.unfinished").exists()
 
 
-def test_a_killed_training_goes_on_after_the_last_epoch_and_gives_the_same_model(training_runs) -> None:
-    whole, killed = training_runs
-    trained_whole_and_killed(whole, killed, MODEL)
-    for name in (MODEL, "results/detector/SW-240/history.tsv"):
-        assert (killed / name).read_bytes() == (whole / name).read_bytes()
+def assert_equal(runs: list[Path], *names: str) -> None:
+    for name in names:
+        assert (runs[0] / name).read_bytes() == (runs[1] / name).read_bytes(), name
+
+
+def test_a_killed_training_goes_on_after_the_last_epoch_and_gives_the_same_model(runs: list[Path]) -> None:
+    config = small_config()
+    config["detector"]["fine_tuning"]["epochs"] = EPOCHS
+    trained_whole_and_killed(runs, config, MODEL)
+    assert_equal(runs, MODEL, "results/detector/SW-240/history.tsv")
 
 
 @pytest.mark.slow  # as the detector above; tests/unit/experiments/test_training_resume.py kills it without Snakemake
-def test_a_killed_classifier_goes_on_and_gives_the_same_results(classifier_runs) -> None:
-    whole, killed = classifier_runs
-    trained_whole_and_killed(whole, killed, f"{TRIAL}/model.safetensors")
-    for name in ("model.safetensors", "history.tsv", "validation.json"):
-        assert (killed / TRIAL / name).read_bytes() == (whole / TRIAL / name).read_bytes()
+def test_a_killed_classifier_goes_on_and_gives_the_same_results(runs: list[Path]) -> None:
+    config = small_config()
+    config["classifier"]["overrides"] = {"large_insect_order": {"epochs": EPOCHS}}
+    trained_whole_and_killed(runs, config, f"{TRIAL}/model.safetensors")
+    assert_equal(runs, *(f"{TRIAL}/{name}" for name in ("model.safetensors", "history.tsv", "validation.json")))

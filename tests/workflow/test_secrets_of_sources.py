@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from loopback import Request, Server, serving
 
-from workflow_runs import make_small_data, small_config, snakemake, snakemake_succeeds, write_config
+from workflow_runs import small_config, snakemake, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
 
@@ -82,9 +82,8 @@ def assert_free_of_secrets(run: Path, *printed: str) -> None:
     assert [word for text in printed for word in SECRETS if word in text] == []
 
 
-def test_no_secret_is_stored_or_printed_and_a_new_one_fetches_nothing_again(tmp_path, server, monkeypatch):
-    answers, run = server[0], tmp_path / "run"
-    make_small_data(run)
+def test_no_secret_is_stored_or_printed_and_a_new_one_fetches_nothing_again(new_run, server, monkeypatch):
+    answers, run = server[0], new_run
     (run / "source").rename(answers.source)
     write_config(run, config_of("HTTP://insects.example/images?token=${INSECTS_TOKEN}"))
 
@@ -115,12 +114,11 @@ def test_no_secret_is_stored_or_printed_and_a_new_one_fetches_nothing_again(tmp_
 
 @pytest.mark.parametrize("place", ["config", "manifest"])
 @pytest.mark.parametrize("secret", ["HTTP://me:{0}@insects.example/images", "Https://insects.example/images?token={0}"])
-def test_an_address_with_a_secret_is_refused_with_what_to_write(tmp_path, place, secret):
+def test_an_address_with_a_secret_is_refused_with_what_to_write(new_run, place, secret):
     address = secret.format(PASSWORD)
-    make_small_data(tmp_path)
-    write_config(tmp_path, config_of(address if place == "config" else "http://insects.example/images"))
+    write_config(new_run, config_of(address if place == "config" else "http://insects.example/images"))
     if place == "manifest":
-        (tmp_path / "chunks.tsv").write_text(f"chunk\tsource\tbytes\tchecksum\n1\t{address}\t\t\n")
-    refused = snakemake(tmp_path, METADATA)
+        (new_run / "chunks.tsv").write_text(f"chunk\tsource\tbytes\tchecksum\n1\t{address}\t\t\n")
+    refused = snakemake(new_run, METADATA)
     assert refused.returncode != 0 and PASSWORD not in refused.stdout
     assert "the address has" in refused.stdout and "write ${NAME} in its place" in refused.stdout

@@ -2,52 +2,59 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from PIL import Image
 
+from audit_run import audit_run
 from bioscan1m.audit.findings import MISSING, audit
 from workflow_runs import planned_jobs, small_config, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
 
-KEPT_RESULTS = ("packages/cropped_256.hdf5", "packages/original_256.zip", "statistics/boxes.tsv")
+CHUNK = "data/chunks/bioscan_images_original_full_part1.zip"
+READERS = ("results/boxes/part1.parquet", "results/shards/original_256/part1.zip")
 
 
-@pytest.fixture(scope="module")
-def run_without_chunks(small_run, tmp_path_factory) -> Path:
-    """The dataset of the small run's first two chunks, made with temporary chunks."""
-    run = tmp_path_factory.mktemp("temporary")
-    shutil.copytree(small_run / "source", run / "source")
-    manifest = pd.read_csv(small_run / "chunks.tsv", sep="\t", dtype=str)
-    manifest.head(2).to_csv(run / "chunks.tsv", sep="\t", index=False)
+def remove_chunks(run: Path) -> None:
+    """What the config asks for from here on."""
     config = small_config()
     config["fetch"]["keep_chunks"] = False
-    config["classifier"] |= {"trials": {}, "seeds": {}}
-    config["inference"]["experiments"] = []
     write_config(run, config)
-    snakemake_succeeds(run, "dataset")
+
+
+def test_a_chunk_goes_when_all_that_reads_it_is_made_and_the_audit_knows_why(run: Path, capsys) -> None:
+    """Of a chunk whose boxes and small images are to be made again."""
+    remove_chunks(run)
+    for name in (CHUNK, *READERS):
+        (run / name).unlink()
+    snakemake_succeeds(run, *READERS)
+    assert not (run / CHUNK).exists() and all((run / name).exists() for name in READERS)
+    assert "Nothing to be done" in snakemake_succeeds(run, *READERS, "--dry-run")
+    assert audit_run(run) == 0
+    assert f"removed\t{CHUNK}" in capsys.readouterr().out
+
+
+@pytest.fixture
+def run_without_chunks(run: Path) -> Path:
+    """The finished run whose chunks are gone, as they may be."""
+    remove_chunks(run)
+    shutil.rmtree(run / "data/chunks")
     return run
 
 
-def test_chunks_are_gone_and_nothing_is_left_to_do(run_without_chunks: Path) -> None:
-    assert not list((run_without_chunks / "data/chunks").glob("*.zip"))
-    assert all((run_without_chunks / "results" / name).exists() for name in KEPT_RESULTS)
-    assert "Nothing to be done" in snakemake_succeeds(run_without_chunks, "dataset", "--dry-run")
+def test_nothing_is_left_to_do_without_the_chunks(run_without_chunks: Path) -> None:
+    assert "Nothing to be done" in snakemake_succeeds(run_without_chunks, "all", "--dry-run")
 
 
-def test_the_audit_knows_that_they_are_temporary(run_without_chunks: Path) -> None:
-    snakemake_succeeds(run_without_chunks, "audit")
-    counts = json.loads((run_without_chunks / "results/provenance/audit.json").read_text())
-    assert counts["removed"] == 2 and counts["intact"] == counts["files"] - 2
-
-
-def test_a_new_chunk_fetches_that_chunk_alone(run_without_chunks: Path, small_run) -> None:
-    shutil.copy(small_run / "chunks.tsv", run_without_chunks)
+def test_a_new_chunk_fetches_that_chunk_alone(run_without_chunks: Path) -> None:
+    shutil.copy(
+        run_without_chunks / "source/bioscan_images_original_full_part3.zip", run_without_chunks / "another.zip"
+    )
+    with (run_without_chunks / "chunks.tsv").open("a") as manifest:
+        manifest.write("4\tanother.zip\t\t\n")
     planned = planned_jobs(snakemake_succeeds(run_without_chunks, "dataset", "--dry-run", "--quiet", "rules"))
     assert planned["fetch_chunk"] == planned["detect_insects"] == planned["crop_chunk"] == 1
     assert planned["resize_chunk"] == 2

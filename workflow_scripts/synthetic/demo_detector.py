@@ -31,10 +31,10 @@ TRAINING_CHUNK, EVALUATION_CHUNK = 801, 802
 
 def small_detr() -> DetrForObjectDetection:
     """A DETR with 0.75 million random parameters: three residual stages to stride 16, two layers each way."""
-    backbone = ResNetConfig(  # type: ignore[call-arg]  # the base class takes out_features
+    backbone = ResNetConfig(
         embedding_size=16, hidden_sizes=[24, 64, 128], depths=[1, 1, 1], layer_type="basic", out_features=["stage3"]
     )
-    config = DetrConfig(  # type: ignore[call-arg]  # the base class takes what DetrConfig does not name
+    config = DetrConfig(
         use_timm_backbone=False,
         backbone_config=backbone,
         num_queries=4,

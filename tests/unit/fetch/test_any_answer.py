@@ -20,7 +20,7 @@ from bioscan1m.fetch.content import check_zip
 from bioscan1m.fetch.verified import fetch
 from bioscan1m.foundation.errors import InputError
 
-TRIED = 200  # files of each kind, each in two jobs of several answers
+TRIED = 100  # files of each kind, each in two jobs of several answers
 ATTEMPTS = 3
 TIMEOUT = 0.2
 LONGEST = ATTEMPTS * 3 * 10 * TIMEOUT + 5  # seconds: of each request the opening may take ten timeouts

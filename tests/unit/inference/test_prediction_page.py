@@ -27,6 +27,7 @@ from browser import listen_to, open_browser
 HOSTILE = ["<script>alert(1)<script>.jpg", "a\"b'c & d.jpg", "$_{$HOME}.jpg", "<img src=x onerror=alert(1)>.jpg"]
 HOSTILE_TAXON = '</script><script>alert("taxon")</script>'
 COUNT = 120
+WIDTHS = (1366, 1920)  # of windows
 EDGES = (60, 20, 180, 100)  # of the box, in a photograph of 240x120 pixels
 
 
@@ -85,16 +86,19 @@ def browser() -> Iterator[object]:
         yield browser
 
 
-@pytest.fixture(params=[1366, 1920])
+@pytest.fixture
 def page(browser, folder: Path, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The page, of which the browser must have nothing to complain in the end, and for which nothing was fetched."""
-    page = browser.new_page(viewport={"width": request.param, "height": 768})
+    page = browser.new_page(viewport={"width": getattr(request, "param", WIDTHS[0]), "height": 768})
     heard = listen_to(page)
     page.on("dialog", lambda dialog: (heard.complaints.append(dialog.message), dialog.dismiss()))
     page.goto((folder / "predictions.html").as_uri())
     yield page
     page.close()
     assert (heard.complaints, heard.fetched) == ([], [])
+
+
+at_each_width = pytest.mark.parametrize("page", WIDTHS, indirect=True)
 
 
 def shown(page: Page) -> list[str]:
@@ -110,6 +114,7 @@ def test_each_verdict_has_its_meaning_on_the_page():
     assert tuple(MEANINGS) == VERDICTS
 
 
+@at_each_width
 def test_names_are_shown_as_they_are_and_all_fits(page: Page):
     assert shown(page)[: len(HOSTILE)] == HOSTILE
     assert page.locator("#body tr").nth(1).locator(".taxon").inner_text() == HOSTILE_TAXON
@@ -167,6 +172,7 @@ def test_rows_are_filtered_and_searched(page: Page):
     assert page.locator("#status").inner_text() == "1 to 50 of 120"
 
 
+@at_each_width
 def test_the_box_lies_on_the_photograph_where_the_table_has_it(page: Page):
     picture, outline = (
         page.locator("#body tr").first.locator(f"td:first-child {name}").bounding_box() for name in ("img", ".box")
@@ -177,6 +183,7 @@ def test_the_box_lies_on_the_photograph_where_the_table_has_it(page: Page):
     assert found == pytest.approx(expected, abs=1.5)
 
 
+@at_each_width
 def test_pictures_are_drawn_where_there_are_any(page: Page):
     sizes = page.locator("#body img").evaluate_all("all => all.map(one => [one.naturalWidth, one.naturalHeight])")
     unusable = page.locator("#body tr[data-verdict=unusable]")

@@ -151,7 +151,7 @@ def ready_to_detect(
 
 def on_device(network: PreTrainedModel, device: torch.device) -> PreTrainedModel:
     """The network on the device, channels last, which convolutions are fastest with."""
-    return network.to(device, memory_format=torch.channels_last)  # type: ignore[arg-type]  # wrapped without its types
+    return network.to(device, memory_format=torch.channels_last)
 
 
 def load_base(model: str | Path, config: str | Path) -> PreTrainedModel:

@@ -20,6 +20,8 @@ from bioscan1m.plan.names import wrong_names
 from bioscan1m.plan.new_photographs import wrong_parts
 from bioscan1m.plan.recorded_parameters import FEATURES_DEPEND_ON
 
+FAST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # where PyYAML was built with it
+
 # What is to be written where a key has nothing behind it, by the type of the schema.
 IN_WORDS = {
     **{"string": "a text", "number": "a number", "integer": "a whole number", "boolean": "true or false"},
@@ -32,7 +34,7 @@ def validate_config(config: dict[str, Any], schema_file: str | Path) -> None:
 
     Raises InputError that lists every mistake with its key, what was found and what is allowed.
     """
-    schema = yaml.safe_load(Path(schema_file).read_text(encoding="utf-8"))
+    schema = yaml.load(Path(schema_file).read_text(encoding="utf-8"), FAST_LOADER)  # 0.1 s of each plan by the other
     errors = sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path)))
     mistakes = [line for error in errors for line in _explain(error)] or [*_secrets(config), *_wrong_names(config)]
     if mistakes:
