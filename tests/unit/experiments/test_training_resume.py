@@ -1,4 +1,4 @@
-"""A training that is killed at any moment, or asked to end, again and again, ends with the bytes of one that was not."""
+"""A training that is killed at any moment or asked to end, again and again, ends with the bytes of one that was not."""
 
 from __future__ import annotations
 

@@ -50,7 +50,9 @@ def test_attempts_end_where_one_saved_nothing_but_a_new_call_may_try_again(tmp_p
     state.begin_attempt(1)
     state.begin_attempt(2)  # with more memory
     for attempt in (3, 4, 50):
-        with pytest.raises(InputError, match=f"attempt {attempt - 1} ended before it had learned anything more.*`runtime`"):
+        with pytest.raises(
+            InputError, match=f"attempt {attempt - 1} ended before it had learned anything more.*`runtime`"
+        ):
             state.begin_attempt(attempt)
     state.begin_attempt(1)
     state.save({"epoch": 1})
