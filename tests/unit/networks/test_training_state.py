@@ -14,6 +14,7 @@ import torch
 from harmful import Harmful
 
 from bioscan1m.foundation.errors import InputError
+from bioscan1m.networks import training_state
 from bioscan1m.networks.training_state import TrainingState
 
 SCRIPTS = Path(__file__).parents[3] / "workflow_scripts"
@@ -110,6 +111,16 @@ def test_a_signal_makes_the_state_due_and_ends_the_training_with_one_line(tmp_pa
         with pytest.raises(InputError, match=rf"asked to end \({announced.name}\).*goes on from {tmp_path}/state"):
             state.end_if_asked()
     assert signal.getsignal(announced) == before
+
+
+@pytest.mark.parametrize(("slow", "due"), [(0, True), (1.1, False)])
+def test_a_state_that_takes_long_to_save_is_not_saved_after_each_short_epoch(tmp_path, monkeypatch, slow, due):
+    clock = iter([0, 10, 10 + slow, 12, 12, 12 + 20 * slow, 12 + 20 * slow])
+    monkeypatch.setattr(training_state.time, "monotonic", lambda: next(clock))
+    state = TrainingState(tmp_path / "state", "one")
+    state.save({})
+    assert state.is_due_after_an_epoch == due
+    assert state.is_due_after_an_epoch
 
 
 def test_a_state_is_due_some_time_after_the_last(tmp_path):

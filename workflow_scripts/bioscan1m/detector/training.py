@@ -135,7 +135,8 @@ class Training:
                     kept.save(self.state(done))
                     kept.end_if_asked()
             done.end_epoch(self.rate(epoch), self.measure(monitor))
-            kept.save(self.state(done))
+            if kept.is_due_after_an_epoch or epoch == epochs:
+                kept.save(self.state(done))
             described = ", ".join(f"{name} {value:.4g}" for name, value in done.history[-1].items() if name != "epoch")
             logger.info("epoch %d of %d: %s", epoch, epochs, described)
         return done.history

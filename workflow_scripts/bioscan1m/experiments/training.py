@@ -113,7 +113,8 @@ class Trainer:
         while not self._history.is_over(self._trial.training):
             self._state.end_if_asked()
             self._train_and_validate(len(self._history) + 1, logits)
-            self._save()
+            if self._state.is_due_after_an_epoch or self._history.is_over(self._trial.training):
+                self._save()
             if self._group.rank == 0:
                 self._history.log(self._trial.training.epochs)
 

@@ -1,7 +1,8 @@
 """The state of an unfinished training, from which a job that was killed continues.
 
-It is saved after each epoch, within an epoch after some minutes, and when the job is asked to end. On the CPU the
-result is that of a training that was not killed, to the bit; on a GPU as far as its algorithms allow.
+It is saved after each epoch (of short ones after some, so that saving takes little of the time), within an epoch after
+ten minutes, and when the job is asked to end. On the CPU the result is that of a training that was not killed, to the
+bit; on a GPU as far as its algorithms allow.
 
 On a cluster with short jobs a training takes many attempts. One that ended before it saved a state ends those after it.
 
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 
 FREE_ATTEMPTS = 2  # of a call: the second has more memory, which may be what the first lacked
 SECONDS_BETWEEN_SAVES = 600.0  # so much work a job loses that is killed without notice
+LARGEST_SHARE = 1 / 20  # of the time, for saving after short epochs; saving within a second does not count
 # SLURM sends SIGTERM at a job's time limit, or as it cancels or preempts the job, and kills it KillWait (30 s) later.
 # SIGUSR1 is what users let it send earlier (--signal).
 SIGNALS_OF_THE_END = (signal.SIGTERM, signal.SIGUSR1)
@@ -49,7 +51,7 @@ class TrainingState:
         """
         self._path, self._recipe, self._seconds = Path(path), recipe, seconds
         self._marker = self._path.with_name(f"{self._path.name}.attempt")
-        self._saved, self._signal = time.monotonic(), ""
+        self._saved, self._took, self._signal = time.monotonic(), 0.0, ""
 
     def begin_attempt(self, attempt: int) -> None:
         """Note what is saved as an attempt begins, which is the first, second, ... of a call of Snakemake.
@@ -85,6 +87,12 @@ class TrainingState:
         """Whether it is time to save: some minutes after the last time, or because the job is to end."""
         return bool(self._signal) or time.monotonic() - self._saved >= self._seconds
 
+    @property
+    def is_due_after_an_epoch(self) -> bool:
+        """Whether to save after an epoch: where that took long the last time, only once in a while."""
+        passed = time.monotonic() - self._saved
+        return self.is_due or self._took < 1 or self._took <= passed * LARGEST_SHARE
+
     def end_if_asked(self) -> None:
         """Raise InputError, which ends the job with one line, where a signal came; to be called after `save`."""
         if self._signal:
@@ -95,10 +103,12 @@ class TrainingState:
 
     def save(self, state: State) -> None:
         """Write a state, which replaces an earlier one at once."""
+        began = time.monotonic()
         # To a file that Python opened: by its path torch would not name the reason of the disk's error.
         with write_aside(self._path) as part, part.open("wb") as file:
             torch.save({"recipe": self._recipe, "state": state}, file)
         self._saved = time.monotonic()
+        self._took = self._saved - began
 
     def load(self) -> State | None:
         """The last state, with tensors on the CPU; None where there is none of this recipe that can be read."""
