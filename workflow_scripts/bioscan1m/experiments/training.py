@@ -146,11 +146,12 @@ class Trainer:
             for batches in zip(*[passes] * self._trial.training.accumulation, strict=True):
                 self._step.take(batches, done.losses)
                 self._progress.advance(done.add(batches))
-                done.seconds = time.perf_counter() - began
                 if self._group.agrees(self._state.is_due):
+                    done.seconds = time.perf_counter() - began
                     self._save(done.state(self._group))
                     self._state.end_if_asked()
             done.losses.look()
+            done.seconds = time.perf_counter() - began  # now that a GPU has done all steps
         except FloatingPointError as step:
             raise loss_is_no_number(self._trial, f"in epoch {epoch}, step {step}", rate) from None
         return done
