@@ -154,3 +154,25 @@ def test_processes_that_train_together_are_asked_to_end_as_one(toy, tmp_path):
     KINDS["together"] = make_trial(RESNET, epochs=3, processes=2)
     assert train_cut(toy, "together", tmp_path, {2, 7}, signal.SIGTERM) == STEPS
     assert {name: (tmp_path / name).read_bytes() for name in FILES} == uncut(toy, "together")
+
+
+def asked_to_end_during(method: str):
+    """A block in which this method of each step, or of the start, is when the signal comes."""
+    whole = getattr(TrainingStep, method)
+
+    def ask(self, *arguments):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return whole(self, *arguments)
+
+    return mock.patch.object(TrainingStep, method, ask)
+
+
+def test_attempts_go_on_while_each_takes_a_step_and_end_after_one_that_took_none(toy, tmp_path):
+    trial = trial_of(KINDS["batch norm"])
+    for attempt, method in enumerate(["take"] * 5 + ["capture"], start=1):
+        state = TrainingState(tmp_path / "state", "recipe")
+        state.begin_attempt(attempt)
+        with asked_to_end_during(method), pytest.raises(InputError, match="asked to end"):
+            train(*toy, [], trial, state)
+    with pytest.raises(InputError, match="attempt 6 ended before it had learned anything more"):
+        TrainingState(tmp_path / "state", "recipe").begin_attempt(7)
