@@ -136,6 +136,7 @@ rule train_classifier:
     resources:
         **per_attempt_of_training(mem_mb=32_000, runtime=1_440),
         gpu=training_gpus,
+        nodes=1,  # of which its processes are
     params:
         **unwatched("package", "split", "weights", workers=training_setting("workers"), scratch=config["scratch"]),
         trial=trial_settings,

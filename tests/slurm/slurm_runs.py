@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -91,12 +91,33 @@ def longer_training(finished_run: Path, folder: Path) -> Path:
     return folder
 
 
-def job_in_training(cluster: Cluster, run: Path) -> str:
-    """The id of the job that trains in this folder, as soon as it has kept its first epoch."""
-    wait_until((run / f"{MODEL}.unfinished").exists, "no epoch was kept", SECONDS_TO_FINISH)
-    (job,) = [job for job in cluster.jobs() if job["WorkDir"] == str(run) and job["JobState"] == "RUNNING"]
+def job_in_training(cluster: Cluster, run: Path, earlier: Sequence[str] = ()) -> str:
+    """The id of the job that trains in this folder, as soon as it has saved a state; none of the earlier ones."""
+
+    def running() -> list[dict[str, str]]:
+        jobs = [job for job in cluster.jobs() if job["WorkDir"] == str(run) and job["JobId"] not in earlier]
+        return [job for job in jobs if job["JobState"] == "RUNNING"]
+
+    wait_until(lambda: bool(running()), "no training began", SECONDS_TO_FINISH)
+    (job,) = running()
     assert job["Comment"].startswith(f"rule_train_classifier_wildcards_{EXPERIMENT}")
+    state = run / f"{MODEL}.unfinished"
+    before = saved_at(state)
+    wait_until(lambda: saved_at(state) > before, "no state was saved", SECONDS_TO_FINISH)
     return job["JobId"]
+
+
+def saved_at(state: Path) -> int:
+    """When a state was saved, in nanoseconds; 0 where there is none."""
+    return state.stat().st_mtime_ns if state.exists() else 0
+
+
+def cut_by_its_time(cluster: Cluster, run: Path, earlier: Sequence[str], end: str) -> str:
+    """The next job that trains in this folder, stopped in the middle, whose time is now to be over at `end`."""
+    job = job_in_training(cluster, run, earlier)
+    cluster.command("scancel", "--signal=STOP", job)  # the limit takes half a minute to be noticed
+    cluster.command("scontrol", "update", f"JobId={job}", f"EndTime={end}")
+    return job
 
 
 def log_of_training(run: Path) -> str:

@@ -5,7 +5,6 @@ The cluster keeps accounts here, and the executor asks these for the state of jo
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -13,8 +12,7 @@ import pytest
 import yaml
 from accounting import why_no_accounting
 from cluster import Cluster, why_not
-from daemons import wait_until
-from slurm_runs import MODEL, SECONDS_TO_FINISH, finished, head, job_in_training, log_of_training, make_site
+from slurm_runs import MODEL, cut_by_its_time, finished, head, log_of_training, make_site
 
 from workflow_runs import EXPERIMENT, write_config
 
@@ -29,12 +27,6 @@ ASK_ACCOUNTING = {"slurm-status-command": "sacct"}
 CUTS = 3  # by the time limit; the profile alone allows one further attempt
 
 
-def was_kept_since(run: Path, time: int) -> bool:
-    """Whether the training has kept an epoch since, or has ended."""
-    state = run / f"{MODEL}.unfinished"
-    return (run / MODEL).exists() or (state.exists() and state.stat().st_mtime_ns > time)
-
-
 def trainings(cluster: Cluster, run: Path) -> list[dict[str, str]]:
     """The jobs that trained in this folder, in their order."""
     return sorted((job for job in cluster.jobs() if job["WorkDir"] == str(run)), key=lambda job: int(job["JobId"]))
@@ -47,12 +39,9 @@ def test_a_training_that_runs_out_of_time_goes_on_as_often_as_needed(
     write_config(run, yaml.safe_load((run / "config.yaml").read_text()) | {"longest_job_hours": 1})
     site = make_site(cluster, tmp_path / "site", **ASK_ACCOUNTING)
     with head(site, run, MODEL) as process:
-        for _ in range(CUTS):
-            job = job_in_training(cluster, run)
-            cluster.command("scancel", "--signal=STOP", job)  # the limit takes half a minute to be noticed
-            kept = (run / f"{MODEL}.unfinished").stat().st_mtime_ns
-            cluster.command("scontrol", "update", f"JobId={job}", "EndTime=now")
-            wait_until(partial(was_kept_since, run, kept), "no further epoch was kept", SECONDS_TO_FINISH)
+        cut: list[str] = []
+        while len(cut) < CUTS:
+            cut.append(cut_by_its_time(cluster, run, cut, "now"))
         status, output = finished(process)
     assert status == 0, output[-4000:]
     jobs = trainings(cluster, run)

@@ -38,6 +38,7 @@ GPU_REQUESTS = {
     "predict_photographs": (120, 32_000, 5),
 }
 GO_ON = {"fine_tune_detector", "train_classifier", "train_for_comparison"}  # from their state: the minutes do not grow
+TRAINED_BY_PROCESSES = {"train_classifier", "train_for_comparison"}  # whose GPUs have to be of one node
 FETCH_RULES = {
     "fetch_chunk",
     "fetch_metadata",
@@ -62,6 +63,7 @@ def lay_out_sources(run: Path, longest_job_hours: int | None) -> None:
     config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
     photographs, boxes = ({"source": name, "checksum": None} for name in ("photographs.zip", "boxes.json"))
     config["longest_job_hours"] = longest_job_hours
+    config["classifier"]["training"]["processes"] = 2 if longest_job_hours else 1
     config["metadata"] = {"source": "metadata.tsv", "checksum": None}
     detector, classifier = config["detector"], config["classifier"]
     detector |= {"training_sets": ["wells"], "validation_sets": ["wells"]}
@@ -74,6 +76,13 @@ def lay_out_sources(run: Path, longest_job_hours: int | None) -> None:
     classifier["original_vs_cropped"] |= {"enabled": True, "experiments": {EXPERIMENT: {}}}
     config["inference"] |= {"experiments": [EXPERIMENT], "photographs": {"mine": "photographs.zip"}}
     write_config(run, config)
+
+
+def set_resources(site: Path, **resources: dict[str, str]) -> None:
+    """Give rules these resources in the profile, as docs/cluster.md has it."""
+    profile = site / "slurm/profile.yaml"
+    settings = yaml.safe_load(profile.read_text()) | {"set-resources": resources}
+    profile.write_text(yaml.safe_dump(settings, sort_keys=False))
 
 
 def outputs_by_rule(run: Path) -> dict[str, list[str]]:
@@ -121,6 +130,8 @@ def stand_in_run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
     partitions.write_text(yaml.safe_dump({"partitions": PARTITIONS}))
     files = {rule: outputs[rule] + benchmarks(outputs[rule]) for rule in GPU_REQUESTS}
     environment = stand_in_slurm.install(folder / "commands", files)
+    if request.param:
+        set_resources(site, train_classifier={"gpu_model": "a100", "slurm_extra": "'--signal=TERM@120'"})
     targets = [path for rule in rules for path in outputs[rule]]
     succeeds_on_the_cluster(site, run, *targets, "--allowed-rules", *rules, environment=environment)
     return StandInRun(60 * (request.param or math.inf), run, outputs, stand_in_slurm.requests(folder / "commands"))
@@ -130,7 +141,14 @@ def test_gpu_rules_ask_for_a_gpu_its_partition_and_more_at_the_second_attempt(st
     def request(rule: str, attempt: int) -> str:
         minutes, megabytes, cores = GPU_REQUESTS[rule]
         minutes = min(minutes * (1 if rule in GO_ON else attempt), stand_in_run.longest_job)
-        return f"-p gpu -t {minutes} --mem {megabytes * attempt} --cpus-per-task={cores} --gpus=1"
+        nodes, more, gpus = "", "", "1"
+        if rule in TRAINED_BY_PROCESSES:
+            nodes = " --nodes=1"
+            if stand_in_run.longest_job < math.inf:  # with two processes, and a profile for the first rule
+                cores, gpus = 2 * cores, "2"
+        if rule == "train_classifier" and gpus == "2":
+            more, gpus = " --signal=TERM@120", "a100:2"
+        return f"-p gpu -t {minutes} --mem {megabytes * attempt}{nodes} --cpus-per-task={cores}{more} --gpus={gpus}"
 
     assert stand_in_run.requests == {rule: [request(rule, 1), request(rule, 2)] for rule in GPU_REQUESTS}
 

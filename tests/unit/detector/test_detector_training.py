@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import csv
+import os
+import signal
+import tempfile
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_detectors import FINE_TUNING, PREPROCESSOR, example, small_model
 from small_memory import give_room_for
@@ -152,6 +157,55 @@ def test_a_training_killed_at_any_step_ends_with_the_same_weights(trained, monke
     assert history_again == history
     assert all(torch.equal(again[name], weights[name]) for name in weights)
     assert not (tmp_path / "model.unfinished").exists()
+
+
+@settings(max_examples=10, deadline=None)
+@given(cuts=st.sets(st.integers(1, 6), max_size=3), how=st.sampled_from([signal.SIGTERM, signal.SIGUSR1, None]))
+def test_a_training_cut_after_any_steps_ends_with_the_same_weights(cuts, how):
+    """Cut by a signal, or by a stand-in for SIGKILL, in two epochs of three steps with dropout, flips and scales."""
+    with tempfile.TemporaryDirectory() as folder:
+        weights, history, steps = trained_cut(Path(folder), cuts, how)
+    whole_weights, whole_history = uncut()
+    assert steps == 6 + (0 if how else len(cuts))  # of a kill only its own step is lost
+    assert history == whole_history
+    assert all(torch.equal(weights[name], whole_weights[name]) for name in whole_weights)
+
+
+def trained_cut(folder: Path, cuts: set[int], how: signal.Signals | None):
+    """Train, cut after these steps, counted over all attempts; return weights, history and the number of steps."""
+    chosen = replace(FINE_TUNING, learning_rate_decay="cosine", flip=True, scales=[1.0, 0.5])
+    steps, whole_step = [], Training.train_step
+
+    def cut(self, batch):
+        row = whole_step(self, batch)
+        steps.append(row)
+        if len(steps) in cuts and how is None:
+            raise KeyboardInterrupt
+        if len(steps) in cuts:
+            os.kill(os.getpid(), how)
+        return row
+
+    with mock.patch.object(Training, "train_step", cut):
+        for _ in range(len(cuts) + 1):
+            model, device = small_model(), prepare_device(chosen.threads, chosen.seed)
+            for module in model.modules():
+                if hasattr(module, "dropout"):
+                    module.dropout = 0.2
+            kept = TrainingState(folder / "model.unfinished", "recipe", seconds=600 if how else 0)
+            try:
+                history = fine_tune(model, EXAMPLES, PREPROCESSOR, chosen, device, kept)
+            except KeyboardInterrupt:
+                continue
+            except InputError as error:
+                assert f"asked to end ({how.name})" in str(error)
+    return model.state_dict(), history, len(steps)
+
+
+@cache
+def uncut():
+    """Weights and history of the same training without a cut."""
+    with tempfile.TemporaryDirectory() as folder:
+        return trained_cut(Path(folder), set(), None)[:2]
 
 
 @pytest.mark.parametrize(("room", "said"), [(3, "2 fit: set detector.fine_tuning.batch_size in"), (0, "not even one")])

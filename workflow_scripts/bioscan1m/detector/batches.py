@@ -1,7 +1,7 @@
 """Batches of annotated images for the training of a detector: order, flips, scale, padding.
 
 The random choices of an epoch depend only on the seed and the number of the epoch, so that training can continue after
-any epoch as if it had not stopped.
+any batch as if it had not stopped.
 """
 
 from __future__ import annotations
@@ -33,9 +33,14 @@ class AnnotatedBatch:
 
 
 def epoch_batches(
-    examples: Sequence[Example], settings: FineTuning, epoch: int, preprocessor: Preprocessor, padded_boxes: bool
+    examples: Sequence[Example],
+    settings: FineTuning,
+    epoch: int,
+    preprocessor: Preprocessor,
+    padded_boxes: bool,
+    done: int = 0,
 ) -> Iterator[AnnotatedBatch]:
-    """All examples once, in random order, each batch at one of the scales.
+    """All examples once, in random order, each batch at one of the scales; without the first `done` batches.
 
     Args:
         examples: the training images.
@@ -43,6 +48,7 @@ def epoch_batches(
         epoch: number of the epoch, from 1.
         preprocessor: the sizes that an input can have.
         padded_boxes: boxes are fractions of the padded image, for detectors without a mask of the padding.
+        done: batches to leave out.
 
     Yields:
         The batches.
@@ -51,7 +57,7 @@ def epoch_batches(
     order, size = rng.permutation(len(examples)), settings.batch_size
     flips = rng.random((len(examples), 2)) < 0.5 if settings.flip else np.zeros((len(examples), 2), dtype=bool)
     scales = rng.choice(settings.scales, math.ceil(len(examples) / size))
-    for start in range(0, len(order), size):
+    for start in range(done * size, len(order), size):
         places = order[start : start + size]
         inputs = [flipped(*as_fractions(examples[place]), *flips[place]) for place in places]
         scaled = [scaled_down(image, preprocessor, scales[start // size]) for image, _ in inputs]

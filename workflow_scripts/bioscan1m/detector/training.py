@@ -2,8 +2,8 @@
 
 AdamW with a smaller learning rate for the backbone, a clipped gradient, and the loss that belongs to the detector: for
 DETR class, L1 and generalised IoU of the boxes that the Hungarian algorithm matches. Empty wells are examples without
-boxes. An epoch depends only on the seed, its number and the state before it, so that training can continue after any
-epoch as if it had not stopped.
+boxes. A step depends only on the seed, its place in the training and the state before it, so that training can continue
+after any step as if it had not stopped.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,9 +30,9 @@ from bioscan1m.detector.preprocessing import Preprocessor
 from bioscan1m.detector.settings import FineTuning
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.progress import Progress
-from bioscan1m.networks.device import mixed_precision, seed_of
+from bioscan1m.networks.device import mixed_precision, random_state, seed_of, set_random_state
 from bioscan1m.networks.device_memory import too_little_memory, within_memory
-from bioscan1m.networks.training_state import TrainingState
+from bioscan1m.networks.training_state import State, TrainingState
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def fine_tune(
         One row per epoch: its number, learning rate, mean loss and terms of the loss, and the measures.
 
     Raises:
-        InputError: no image has a box, the loss is not finite, or there is too little memory.
+        InputError: no image has a box, the loss is not finite, there is too little memory, or the job is asked to end.
     """
     if not any(len(example.boxes) for example in examples):
         raise InputError(f"none of the {len(examples)} training images has a box; there is nothing to learn")
@@ -82,9 +82,27 @@ def fine_tune(
     on_device(model, device)
     optimizer = torch.optim.AdamW(parameter_groups(model, settings), weight_decay=settings.weight_decay)
     training = Training(model, optimizer, preprocessor, settings, images=len(examples))
-    history = within_memory(lambda: training.run(examples, kept, monitor), lambda: training.too_little_memory(examples))
+    with kept.noticing_the_end():
+        history = within_memory(
+            lambda: training.run(examples, kept, monitor), lambda: training.too_little_memory(examples)
+        )
     freeze_batch_norm(model.cpu(), frozen)
     return history
+
+
+@dataclass
+class DoneSoFar:
+    """How far a training has come: a row for each epoch, one for each step of the unfinished epoch, random numbers."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    rows: list[dict[str, float]] = field(default_factory=list)
+    random: list[torch.Tensor] = field(default_factory=list)
+
+    def end_epoch(self, rate: float, measures: dict[str, float]) -> None:
+        """Add the row of the epoch: its learning rate, the means over its steps, and these measures."""
+        epoch = len(self.history) + 1
+        self.history.append({"epoch": epoch, "learning_rate": rate, **_means(self.rows), **measures})
+        self.rows = []
 
 
 @dataclass(frozen=True)
@@ -105,50 +123,71 @@ class Training:
     def run(
         self, examples: Sequence[Example], kept: TrainingState, monitor: Sequence[Example]
     ) -> list[dict[str, float]]:
-        """Train the epochs that `kept` lacks; returns the rows of all epochs."""
-        history, epochs = self.resume(kept), self.settings.epochs
-        progress = Progress("training the detector", (epochs - len(history)) * self.steps, "steps")
-        for epoch in range(len(history) + 1, epochs + 1):
-            history.append(self.train_epoch(epoch, examples, progress) | self.measure(monitor))
-            state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-            kept.save({"history": history} | state)
-            described = ", ".join(f"{name} {value:.4g}" for name, value in history[-1].items() if name != "epoch")
+        """Train what `kept` lacks; returns the rows of all epochs."""
+        done, epochs = self.resume(kept), self.settings.epochs
+        left = (epochs - len(done.history)) * self.steps - len(done.rows)
+        progress = Progress("training the detector", left, "steps")
+        for epoch in range(len(done.history) + 1, epochs + 1):
+            kept.end_if_asked()
+            for _ in self.train_epoch(epoch, examples, done):
+                progress.advance()
+                if kept.is_due:
+                    kept.save(self.state(done))
+                    kept.end_if_asked()
+            done.end_epoch(self.rate(epoch), self.measure(monitor))
+            if kept.is_due_after_an_epoch or epoch == epochs:
+                kept.save(self.state(done))
+            described = ", ".join(f"{name} {value:.4g}" for name, value in done.history[-1].items() if name != "epoch")
             logger.info("epoch %d of %d: %s", epoch, epochs, described)
-        return history
+        return done.history
 
-    def resume(self, kept: TrainingState) -> list[dict[str, float]]:
-        """Load the state of an unfinished training, if there is one; return the rows of its epochs."""
+    def state(self, done: DoneSoFar) -> State:
+        """All that the training goes on from."""
+        model = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {**vars(done), "random": random_state(), **model}
+
+    def resume(self, kept: TrainingState) -> DoneSoFar:
+        """Load the state of an unfinished training, if there is one; return what it has done."""
         state = kept.load()
         if state is None:
-            return []
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        logger.info("going on after epoch %d of %d", len(state["history"]), self.settings.epochs)
-        return state["history"]
+            return DoneSoFar()
+        self.model.load_state_dict(state.pop("model"))
+        self.optimizer.load_state_dict(state.pop("optimizer"))
+        done = DoneSoFar(**state)
+        steps = f" and {len(done.rows)} steps of the next" if done.rows else ""
+        logger.info("going on after epoch %d of %d%s", len(done.history), self.settings.epochs, steps)
+        return done
 
-    def train_epoch(self, epoch: int, examples: Sequence[Example], progress: Progress) -> dict[str, float]:
-        """One pass over the training images; returns the learning rate of its first step and the means over all."""
+    def rate(self, epoch: int) -> float:
+        """The learning rate of the first step of an epoch."""
+        return self.settings.learning_rate * learning_rate_factor(self.settings, epoch - 1)
+
+    def train_epoch(self, epoch: int, examples: Sequence[Example], done: DoneSoFar) -> Iterator[None]:
+        """Add to what is done of an epoch the steps that it lacks, one by one."""
         torch.manual_seed(seed_of(self.settings.seed, epoch))  # of dropout and of denoising queries
+        if done.rows:
+            set_random_state(done.random)
         self.model.train()
-        padded_boxes = not understands_padding(self.model)
         batches = epoch_batches(
-            examples, self.settings, epoch=epoch, preprocessor=self.preprocessor, padded_boxes=padded_boxes
+            examples,
+            self.settings,
+            epoch=epoch,
+            preprocessor=self.preprocessor,
+            padded_boxes=not understands_padding(self.model),
+            done=len(done.rows),
         )
-        rows = []
-        for step, batch in enumerate(batches):
+        for step, batch in enumerate(batches, start=len(done.rows)):
             factor = learning_rate_factor(self.settings, epoch - 1 + step / self.steps)
             for group in self.optimizer.param_groups:
                 group["lr"] = group["base_rate"] * factor
             try:
-                rows.append(self.train_step(batch))
+                done.rows.append(self.train_step(batch))
             except InputError as reason:
                 raise InputError(
                     f"training the detector went astray in epoch {epoch}, step {step + 1}: {reason}; lower "
                     "learning_rate or gradient_clip under detector.fine_tuning"
                 ) from None
-            progress.advance()
-        rate = self.settings.learning_rate * learning_rate_factor(self.settings, epoch - 1)
-        return {"epoch": epoch, "learning_rate": rate, **_means(rows)}
+            yield
 
     def train_step(self, batch: AnnotatedBatch) -> dict[str, float]:
         """One step of the optimizer; returns the loss and its terms.

@@ -22,7 +22,7 @@ class EpochBatches:
     """Batches of keys: shuffled and cropped at random by (seed, epoch), or in order and centrally without a seed.
 
     A batch comes in `passes` parts, one after the other, and of several processes each has its own parts of it. Parts
-    are as equal as can be; those of a small last batch may be empty.
+    are as equal as can be; those of a small last batch may be empty. The first `done` batches are left out.
     """
 
     images: int
@@ -31,6 +31,7 @@ class EpochBatches:
     passes: int = 1
     group: Group = ALONE
     epoch: int = 0
+    done: int = 0
 
     def __iter__(self) -> Iterator[list[Key]]:
         order, draws = np.arange(self.images), None
@@ -39,7 +40,7 @@ class EpochBatches:
             random.shuffle(order)
             draws = random.random((self.images, 3), dtype=np.float32)
         first = self.group.rank * self.passes
-        for start in range(0, self.images, self.batch_size):
+        for start in range(self.done * self.batch_size, self.images, self.batch_size):
             batch = order[start : start + self.batch_size]
             for part in np.array_split(batch, self.group.size * self.passes)[first : first + self.passes]:
                 where = [None] * len(part) if draws is None else draws[part].tolist()

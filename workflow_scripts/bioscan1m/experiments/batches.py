@@ -7,6 +7,7 @@ by itself makes new files of shared memory for each batch, which costs half as m
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ from bioscan1m.experiments.shared_arrays import shared_zeros
 from bioscan1m.experiments.training_data import LabelledImages, PackageImages
 from bioscan1m.foundation.errors import InputError, UnreadableImage
 from bioscan1m.foundation.streams import ITEMS_PER_THREAD, map_in_order
+from bioscan1m.networks.training_state import SIGNALS_OF_THE_END
 
 BATCHES_PER_WORKER = 2  # asked of each ahead of time, as a DataLoader does by default
 
@@ -151,9 +153,16 @@ def _loader(decoding: _Decoding, requests: _Requests, workers: int) -> DataLoade
         num_workers=workers,
         prefetch_factor=BATCHES_PER_WORKER if workers else None,
         persistent_workers=workers > 0,
+        worker_init_fn=_outlast_the_signals,
         multiprocessing_context="fork" if workers else None,  # so that they share the memory
         generator=torch.Generator(),  # a loader would otherwise draw from the generator that the network uses
     )
+
+
+def _outlast_the_signals(_: int) -> None:
+    """A scheduler sends them to all processes of a job; this one ends with the process that it decodes for."""
+    for number in SIGNALS_OF_THE_END:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _as_it_is(decoded: Any) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import signal
 import tempfile
 import threading
 import traceback
@@ -26,6 +27,7 @@ from torch import distributed
 from bioscan1m.experiments.process_group import ALONE, Group
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.gpu_allocation import allowing_cpu, cpu_allowed
+from bioscan1m.networks.training_state import SIGNALS_OF_THE_END
 
 logger = logging.getLogger(__name__)
 
@@ -92,7 +94,7 @@ def _others(processes: int, store: Path, work: Callable[[Group], object]) -> Ite
     finally:
         done.set()
         for process, _ in started:
-            process.terminate()
+            process.kill()
             process.join()
 
 
@@ -107,6 +109,8 @@ def _start(group: Group, store: Path, work: Callable[[Group], object]) -> tuple[
 
 
 def _be_other(group: Group, store: Path, failure: Connection, work: Callable[[Group], object], cpu: bool) -> None:
+    for number in SIGNALS_OF_THE_END:  # the first process notices them, and ends the others
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with sending_failure(failure), allowing_cpu(cpu), _member(group, store):
         work(group)

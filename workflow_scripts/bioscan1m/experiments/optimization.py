@@ -10,6 +10,7 @@ from torch import nn
 from bioscan1m.experiments.process_group import Group
 from bioscan1m.experiments.settings import TrainingSettings, TrialSettings
 from bioscan1m.foundation.errors import InputError
+from bioscan1m.networks.training_state import State
 
 # Looking at a loss waits for the device, so it is done once in so many steps.
 STEPS_BETWEEN_CHECKS = 100
@@ -36,10 +37,16 @@ def learning_rate(training: TrainingSettings, epoch: int) -> float:
 class EpochLoss:
     """The losses of an epoch's steps over all processes; they stay on the device until they are looked at."""
 
-    def __init__(self, group: Group) -> None:
+    def __init__(self, group: Group, steps: int = 0, images: int = 0, sum: float = 0.0) -> None:
+        """Begin with no losses, or go on from the values of `state`."""
         self._group = group
         self._unseen: list[torch.Tensor] = []
-        self._steps, self._images, self._sum = 0, 0, 0.0
+        self._steps, self._images, self._sum = steps, images, sum
+
+    def state(self) -> State:
+        """Steps, images and the sum of their losses so far. Raises FloatingPointError as `add` does."""
+        self.look()
+        return {"steps": self._steps, "images": self._images, "sum": self._sum}
 
     def add(self, loss_sum: torch.Tensor, images: int) -> None:
         """Note this process's sum of the losses of a step's images, and their number.
@@ -48,20 +55,21 @@ class EpochLoss:
         """
         self._unseen.append(torch.stack([loss_sum, torch.full_like(loss_sum, images)]))
         if len(self._unseen) == STEPS_BETWEEN_CHECKS:
-            self._look()
+            self.look()
 
     def mean(self) -> float:
         """Over all images of the epoch; there must be some."""
-        self._look()
+        self.look()
         return self._sum / self._images
 
     @property
     def images(self) -> int:
         """Images so far, over all processes."""
-        self._look()
+        self.look()
         return self._images
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Add up what came since the last look. Raises FloatingPointError as `add` does."""
         if not self._unseen:
             return
         sums, images = self._group.total(torch.stack(self._unseen)).double().unbind(1)
@@ -69,7 +77,8 @@ class EpochLoss:
             raise FloatingPointError(self._steps + int((~sums.isfinite()).nonzero()[0]) + 1)
         self._steps += len(self._unseen)
         self._images += int(images.sum())
-        self._sum += sums.sum().item()
+        for loss in sums.tolist():  # one by one: the sum is the same to the bit however often it was looked at
+            self._sum += loss
         self._unseen.clear()
 
 

@@ -33,6 +33,10 @@ class Group:
         distributed.all_gather_object(values, value)
         return values
 
+    def agrees(self, wanted: bool) -> bool:
+        """Whether the first process wants it; each process waits until all have come here."""
+        return bool(self.total(torch.tensor(int(wanted and self.rank == 0))))
+
     def share(self, model: nn.Module) -> nn.Module:
         """A wrapper of the model whose backward pass averages the gradients over the processes.
 

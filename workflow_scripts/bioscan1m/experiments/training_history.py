@@ -84,12 +84,12 @@ class TrainingHistory:
 
     def state(self) -> State:
         """Plain values and tensors, to be saved."""
-        return {**vars(self), "best": vars(self.best)}
+        return {**vars(self), "best": self.best and vars(self.best)}
 
     @classmethod
     def of_state(cls, state: State) -> TrainingHistory:
         """The history of which this is the `state`."""
-        return cls(**{**state, "best": Best(**state["best"])})
+        return cls(**{**state, "best": state["best"] and Best(**state["best"])})
 
 
 def _merit(row: dict[str, float]) -> tuple[float, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -66,6 +67,18 @@ def _choose_device() -> torch.device:
 def computes_bfloat16(capability: tuple[int, int]) -> bool:
     """Whether a GPU of this compute capability computes bfloat16 natively."""
     return capability >= BFLOAT16_SINCE
+
+
+def random_state() -> list[torch.Tensor]:
+    """The states of torch's generators, of the CPU and of the GPU if there is one, each as uint8 (bytes,)."""
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state()] if torch.cuda.is_available() else [])]
+
+
+def set_random_state(states: Sequence[torch.Tensor]) -> None:
+    """Let torch's generators go on from what `random_state` returned, on a machine of the same kind."""
+    torch.set_rng_state(states[0])
+    for state in states[1:]:
+        torch.cuda.set_rng_state(state)
 
 
 def seed_of(*numbers: int) -> int:
