@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from audit_run import audit_paths, audit_run, main
-from bioscan1m.audit.findings import read_sound_records
+from bioscan1m.audit.evidence import read_sound_records
+from bioscan1m.audit.findings import Scope
 from bioscan1m.foundation.digests import describe_files
 from bioscan1m.jobs.code_digest import code_digest
-from bioscan1m.jobs.ledger import LEDGER, seal
+from bioscan1m.jobs.ledger import LEDGER
 from bioscan1m.jobs.records import RECORDS, write_record
+from bioscan1m.jobs.sealing import seal
 
 CHUNK, CROPPED = "data/chunks/Teil 1.zip", "results/cropped/Käfer 1.zip"
 
@@ -68,7 +70,7 @@ def test_a_folder_without_records_is_no_run(capsys, tmp_path):
 def test_the_status_and_every_form_name_what_is_at_fault(form, capsys, run):
     assert audit_run(run, form=form) == 0
     Path(CROPPED).unlink()
-    assert audit_run(run, share=0.0, form=form) == 1
+    assert audit_run(run, Scope(share=0.0), form) == 1
     assert CROPPED in capsys.readouterr().out
 
 

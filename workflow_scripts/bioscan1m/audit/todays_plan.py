@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bioscan1m.audit.findings import read_sound_records
+from bioscan1m.audit.evidence import read_sound_records
 from bioscan1m.audit.notes import Note, wrong_notes
 from bioscan1m.foundation.checkout import run_snakemake
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.jobs.ledger import LEDGER, read_ledger
 from bioscan1m.jobs.planned import PLANS, JobPlan, read_plan
 from bioscan1m.jobs.records import Record
+from bioscan1m.jobs.sealing import was_signed
+from bioscan1m.jobs.signatures import Signing
 
 
 def notes_to_correct(run: Path, plan: JobPlan) -> list[Note]:
@@ -37,6 +39,18 @@ def plan_of(run: Path, options: Sequence[str] = ()) -> JobPlan:
         last = next((line for line in reversed(done.stdout.splitlines()) if line.strip()), "Snakemake failed")
         raise InputError(f"{last.strip()} (Snakemake, in {run})")
     return read_plan(max((run / PLANS).glob("*.json"), key=lambda plan: plan.stat().st_mtime_ns))
+
+
+def signing_of(run: Path, options: Sequence[str] = ()) -> Signing:
+    """Who signs the ledger of a run by its config, which is read only where the ledger is signed.
+
+    Raises InputError where it has to be read and cannot.
+    """
+    if not (was_signed(run / LEDGER) or (run / f"{LEDGER}.sig").is_file()):
+        return Signing()
+    named = plan_of(run, options).config["provenance"]
+    places = (named["signing_key"], named.get("allowed_signers"))
+    return Signing(*(str(run.resolve() / Path(place).expanduser()) if place else None for place in places))
 
 
 def _accepted(run: Path, records: list[Record], plan: JobPlan) -> set[str]:
