@@ -89,7 +89,8 @@ def seal_at_the_end(run: Path, before: dict[str, int]) -> None:
     if made_in(run) != before:
         script = RULES.parent / "workflow_scripts" / "seal_call.py"  # no script of a rule
         manifest = [config["chunks"]] if ENTRY == ORIGINALS else []
-        command = [sys.executable, script, run, "--settings", *settings_in(run, [*workflow.configfiles, *manifest])]
+        settings = settings_in(run, [*workflow.configfiles, *manifest])
+        command = [sys.executable, "-E", script, run, "--settings", *settings]
         key, allowed = config["provenance"]["signing_key"], ALLOWED_SIGNERS
         command += ["--key", key] if key else []
         command += ["--allowed", allowed] if allowed else []

@@ -24,7 +24,7 @@ from bioscan1m.audit.states import (
     UNREADABLE,
     Finding,
 )
-from bioscan1m.jobs.ledger import HEAD, LEDGER, Ledger, is_new, read_ledger
+from bioscan1m.jobs.ledger import HEAD, KEPT_HEAD, LEDGER, Ledger, is_new, read_ledger
 from bioscan1m.jobs.records import RECORDS, EditedRecordError, Record, parse_record, record_bytes
 from bioscan1m.jobs.sealing import faults_of_heads, was_signed
 from bioscan1m.jobs.signatures import signature_fault
@@ -87,6 +87,8 @@ def _faults_of_ledger(
 ) -> list[Finding]:
     faults = [*ledger.faults, *faults_of_heads(ledger, records)]
     found = [Finding(LEDGER, CHANGED, detail=fault) for fault in faults]
+    if ledger.call_files and not (run / KEPT_HEAD).exists():
+        found.append(Finding(KEPT_HEAD, MISSING, detail="it is written with the ledger"))
     if was_signed(run / LEDGER) and not (run / f"{LEDGER}.sig").exists():
         found.append(Finding(f"{LEDGER}.sig", MISSING, detail="the ledger was signed"))
     elif fault := signature_fault(run / LEDGER, signers):

@@ -74,23 +74,30 @@ def seal_statement(
 def state_loss(run: Path, path: str | Path, records: Iterable[Record], who: str, when: str, why: str) -> Loss | None:
     """State that lines of a ledger are lost for good, so that it can grow again; None where none are.
 
-    A ledger with changed lines is put aside, with its signature, and a new one begins.
+    A signature is put aside, and so is a ledger with changed lines, in whose place a new one begins.
     """
+    records = list(records)
     with _adding_alone(path):
-        ledger, records = read_chain(path), list(records)
-        if ledger.faults:
-            for name in (Path(path), Path(f"{path}.sig")):
-                if name.is_file():
-                    name.replace(name.with_name(f"{name.name}.damaged"))
-            ledger = Ledger([], [])
+        if _is_whole(path, records):
+            return None
+        ledger = read_chain(path)
+        for name in (Path(f"{path}.sig"), *([Path(path)] if ledger.faults else [])):
+            if name.is_file():
+                name.replace(name.with_name(f"{name.name}.damaged"))
+        ledger = Ledger([], []) if ledger.faults else ledger
         heads = {head for head in noted_heads(run) if head not in ledger.numbers}
         heads |= ledger.lost_heads([*records, *(entry.parsed() for entry in ledger.records)]).keys()
-        unsigned = was_signed(path) and not Path(f"{path}.sig").is_file()
-        if not heads and not unsigned:
-            return None
         loss = Loss(tuple(sorted(heads)), who=who, when=when, why=why)
         _append(path, ledger, [("", loss.text)], when, NO_SIGNING)
         return loss
+
+
+def _is_whole(path: str | Path, records: Iterable[Record]) -> bool:
+    try:
+        read_sound_ledger(path, records=records)
+    except InputError:
+        return False
+    return not was_signed(path) or Path(f"{path}.sig").is_file()
 
 
 def read_sound_ledger(path: str | Path, head: str | Path | None = None, records: Iterable[Record] = ()) -> Ledger:
