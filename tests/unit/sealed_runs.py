@@ -73,6 +73,7 @@ def finish(day: int, parts: range, signing: Signing) -> None:
         run_job("fetch_chunk", part, [], [chunk(part)], day)
         run_job("crop_chunk", part, [chunk(part)], [crops(part), f"results/quarantine/crop/part{part}.tsv"], day)
     began = head_hash(".")
+    Path(record_path("seal_records")).unlink(missing_ok=True)  # as Snakemake does before the job begins
     seal_records(HEAD, signing.key, signing.allowed)
     record_job("seal_records", 0, [], [HEAD], day, began)
     run_job("export_crate", 0, [HEAD], [CRATE], day)

@@ -26,7 +26,7 @@ from bioscan1m.jobs.planned import JobPlan, PlannedJob
 from bioscan1m.jobs.recipe import as_recorded, recipe_digest
 from bioscan1m.jobs.records import Record, write_record
 
-Job = tuple[str, tuple[str, ...]]  # its rule and its logs, which no other job has
+Job = tuple[str, ...]  # what no other job has: its rule and logs, or by a note from a record inputs and times
 DIGEST = ".digest.json"  # the input of a training that is a reason to train again, in place of package and split
 
 
@@ -107,7 +107,8 @@ def _files_of_jobs(run: Path) -> dict[Job, list[str]]:
 
 def _job_of(note: Mapping[str, Any]) -> Job:
     """What the notes of the files of one job, and of no other, have in common."""
-    return str(note.get("rule")), tuple(map(str, note.get("log") or ()))
+    logs = note.get("log") or (note.get("starttime"), note.get("endtime"), *(note.get("input") or ()))
+    return (str(note.get("rule")), *map(str, logs))
 
 
 def _reconstructed(
@@ -123,7 +124,7 @@ def _reconstructed(
         repr(value) for value in job.parameters.values()
     }:
         return "Snakemake notes other parameters than today's"
-    if note.get("incomplete") or not note.get("log"):
+    if note.get("incomplete"):
         return "Snakemake's note is incomplete"
     times = {name: _utc(note[key]) for name, key in (("started", "starttime"), ("ended", "endtime"))}
     return _content(job, _described_inputs(run, job, inputs), _described(run, outputs)) | times

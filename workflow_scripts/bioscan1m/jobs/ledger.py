@@ -121,12 +121,15 @@ def read_chain(path: str | Path) -> Ledger:
     for number, line in enumerate(_lines(path), 1):
         try:
             entry = Entry(**json.loads(line))
+            if not all(isinstance(value, str) for value in asdict(entry).values()):
+                raise ValueError("not all of it is text")
             entry.parsed() if entry.record else entry.statement()
+            right = entry.hash == hash_of(asdict(entry)) and entry.sha256 == _digest(entry.content)
         except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
             faults.append(f"line {number} is no entry ({error})")
             previous = None
             continue
-        if entry.hash != hash_of(asdict(entry)) or entry.sha256 != hashlib.sha256(entry.content.encode()).hexdigest():
+        if not right:
             faults.append(f"line {number} ({entry.record}) was changed: its hash is another one")
         elif previous is not None and entry.previous != previous:
             faults.append(f"line {number} ({entry.record}) does not follow the line before it")
@@ -170,7 +173,7 @@ def entry_of(record: str, text: str, time: str, previous: str) -> Entry:
     """The line for a record, or for a statement, after a line with the hash `previous`."""
     entry = {
         "record": record,
-        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "sha256": _digest(text),
         "sealed": time,
         "content": text,
         "previous": previous,
@@ -182,6 +185,10 @@ def hash_of(entry: dict[str, Any]) -> str:
     """The hash of a line: SHA-256 of all else in it."""
     rest = {key: value for key, value in entry.items() if key != "hash"}
     return hashlib.sha256(json.dumps(rest, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _lines(path: str | Path) -> list[bytes]:
