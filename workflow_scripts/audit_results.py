@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from bioscan1m.audit.findings import Scope, audit
+from bioscan1m.audit.findings import audit
+from bioscan1m.audit.scope import Scope
 from bioscan1m.audit.states import FAULTS, INTACT, count_states
 from bioscan1m.foundation.atomic import write_json, write_text
 from bioscan1m.foundation.errors import InputError

@@ -35,9 +35,10 @@ from pathlib import Path
 from typing import Any
 
 from bioscan1m.audit.evidence import Evidence, read_evidence
-from bioscan1m.audit.findings import WHOLE, Scope, audit
+from bioscan1m.audit.findings import audit
 from bioscan1m.audit.identification import identify
 from bioscan1m.audit.lineage import jobs_behind, sources_behind
+from bioscan1m.audit.scope import WHOLE, Scope
 from bioscan1m.audit.states import CHANGED, FAULTS, INTACT, ORPHAN, Finding, count_states
 from bioscan1m.audit.todays_plan import plan_of
 from bioscan1m.foundation.commands import as_command

@@ -10,7 +10,7 @@ import pytest
 
 from audit_run import audit_paths, audit_run, main
 from bioscan1m.audit.evidence import read_sound_records
-from bioscan1m.audit.findings import Scope
+from bioscan1m.audit.scope import Scope
 from bioscan1m.foundation.digests import describe_files
 from bioscan1m.jobs.code_digest import code_digest
 from bioscan1m.jobs.environment import now

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from audit_results import audit_results
-from bioscan1m.audit.findings import Scope, audit
+from bioscan1m.audit.findings import audit
+from bioscan1m.audit.scope import Scope
 from bioscan1m.audit.states import Finding, count_states
 from bioscan1m.foundation.digests import describe_files
 from bioscan1m.foundation.errors import InputError

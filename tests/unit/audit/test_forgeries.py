@@ -17,7 +17,8 @@ import pytest
 from sealed_runs import AUDIT, CRATE, REPORT, SIGNERS, chunk, crops, make_run, plan_of_run, record_job, record_path
 
 from audit_run import head_fault, head_of
-from bioscan1m.audit.findings import Scope, audit
+from bioscan1m.audit.findings import audit
+from bioscan1m.audit.scope import Scope
 from bioscan1m.audit.states import FAULTS, Finding
 from bioscan1m.jobs.ledger import HEAD, KEPT_HEAD, LEDGER, entry_of, head_hash, read_chain
 from bioscan1m.jobs.records import RECORDS, write_record

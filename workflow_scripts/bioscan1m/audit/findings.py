@@ -20,22 +20,20 @@ ledger: a changed report is *changed*, others are *edited since*. Records are ju
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bioscan1m.audit.claims import refused_claims
-from bioscan1m.audit.evidence import AFTER_SEALING, Evidence, read_evidence
+from bioscan1m.audit.evidence import Evidence, read_evidence
 from bioscan1m.audit.file_digests import NOT_OPENED, digests_today
 from bioscan1m.audit.run_files import Opening, declared_sources, files_of_run
+from bioscan1m.audit.scope import WHOLE, WRITTEN_MEANWHILE, Scope, changed_since, is_covered
 from bioscan1m.audit.states import (
     ACCEPTED,
     CHANGED,
     EDITED,
-    FAULTS,
     INTACT,
     MISSING,
     NOT_IN_RUN,
@@ -51,11 +49,8 @@ from bioscan1m.audit.states import (
 from bioscan1m.jobs.code_digest import SCRIPTS, code_digest
 from bioscan1m.jobs.ledger import Ledger
 from bioscan1m.jobs.planned import JobPlan, other_parameters, short
-from bioscan1m.jobs.records import RECORDS, Made, Record, by_output
+from bioscan1m.jobs.records import Record, by_output
 from bioscan1m.jobs.statements import REPORT
-
-# Where files of the rules AFTER_SEALING are, which may be at work beside an audit that is a job.
-WRITTEN_MEANWHILE = ("results/provenance/", "results/ro-crate/")
 
 
 @dataclass(frozen=True)
@@ -66,25 +61,6 @@ class _Run:
     superseded: dict[str, str]
     ledger: Ledger
     plan: JobPlan | None
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What of a run an audit covers.
-
-    `share` is the fraction of the files to hash, drawn at random; the others are hashed only if their size or the time
-    of their last change differs from the record. `paths` are files to check, relative to the run; they are hashed,
-    their inputs are not; None checks all. `since` is a time in seconds: files that changed later are hashed, and
-    what is older and without fault is left out. `in_call` is true of the audit that is a job of a call of Snakemake.
-    """
-
-    share: float = 1.0
-    paths: Collection[str] | None = None
-    since: float | None = None
-    in_call: bool = False
-
-
-WHOLE = Scope()
 
 
 def audit(
@@ -107,7 +83,7 @@ def audit(
     refused = refused_claims(evidence.records, evidence.ledger, plan)
     records = [record for record in evidence.records if record.path not in refused]
     made = by_output(records)
-    changed = _changed_since(run, present, scope.since)
+    changed = changed_since(run, present, scope.since)
     digests = digests_today(
         run,
         records=records,
@@ -122,7 +98,7 @@ def audit(
     findings += [_orphan(path, today) for path in present if path not in made and path not in today.ledger.call_files]
     findings += [finding for finding in _gone(evidence) if finding.path not in made]
     findings = sorted([*findings, *_of_records(evidence, refused)], key=lambda finding: finding.path)
-    return [finding for finding in findings if _is_covered(finding, scope, changed, made)]
+    return [finding for finding in findings if is_covered(finding, scope, changed, made)]
 
 
 def signers_of(run: Path, plan: JobPlan | None) -> Path | None:
@@ -141,33 +117,6 @@ def _of_records(evidence: Evidence, refused: dict[str, Finding]) -> list[Finding
 def _trusted(records: Iterable[Record], ledger: Ledger) -> list[Record]:
     """The sealed records, or all where nothing was sealed yet."""
     return [one for one in records if not ledger.records or (one.path, one.sha256) in ledger.places]
-
-
-def _changed_since(run: Path, present: Iterable[str], since: float | None) -> set[str]:
-    """The files that were written, or got another name or time, after a time."""
-    if since is None:
-        return set()
-    times = ((path, os.lstat(run / path)) for path in present)
-    return {path for path, status in times if max(status.st_mtime, status.st_ctime) >= since}
-
-
-def _is_covered(finding: Finding, scope: Scope, changed: Collection[str], made: Made) -> bool:
-    if scope.in_call and finding.path.startswith(WRITTEN_MEANWHILE) and _is_after_sealing(finding):
-        return False
-    if scope.paths is not None:
-        return finding.path in scope.paths
-    if scope.since is None or finding.path in changed or finding.state in FAULTS:
-        return True
-    return finding.path in made and _seconds(made[finding.path][0].ended) >= scope.since
-
-
-def _seconds(time: str) -> float:
-    return datetime.fromisoformat(time).timestamp() if time else 0.0
-
-
-def _is_after_sealing(finding: Finding) -> bool:
-    folders = tuple(f"{RECORDS}/{rule}/" for rule in AFTER_SEALING)
-    return finding.rule in AFTER_SEALING or finding.path.startswith(folders)
 
 
 def _gone(evidence: Evidence) -> Iterator[Finding]:

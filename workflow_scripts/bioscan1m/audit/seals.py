@@ -22,14 +22,14 @@ from bioscan1m.jobs.statements import REPORT, SETTING
 REPORT_PAGE = "results/report.html"
 
 
-def seal_run(run: Path, signing: Signing, settings: Iterable[str] = ()) -> Ledger:
+def seal_run(run: Path, signing: Signing, settings: Iterable[str] | None = None) -> Ledger:
     """Seal the records of a run that the ledger does not have.
 
     Args:
         run: its folder.
         signing: who signs.
-        settings: config files and manifest, relative to the run; where there are some, they and the report are sealed
-            too.
+        settings: config files and manifest, relative to the run, which are sealed at the end of a call with the report;
+            None within a call.
 
     Returns:
         The ledger.
@@ -37,9 +37,7 @@ def seal_run(run: Path, signing: Signing, settings: Iterable[str] = ()) -> Ledge
     Raises:
         InputError: the ledger was changed or cut, or its signature is not right.
     """
-    named = dict.fromkeys(settings, SETTING)
-    if named:
-        named[REPORT_PAGE] = REPORT
+    named = {} if settings is None else dict.fromkeys(settings, SETTING) | {REPORT_PAGE: REPORT}
     there = {path: what for path, what in named.items() if (run / path).is_file()}
     files = [describe_file(run / path) | {"path": path, "is": what} for path, what in there.items()]
     return seal(run / LEDGER, read_sound_records(run), now(), files, signing)
