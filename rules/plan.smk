@@ -1,16 +1,20 @@
 """The records of finished jobs decide what is planned, and each job gets the plan of its call to compare with.
 
 NEEDS  the rules of all stages, and results/provenance/records/ as it is
-MAKES  .snakemake/plans/, and corrects Snakemake's notes on files that are not as their records have it
+MAKES  .snakemake/plans/, and corrects Snakemake's notes on files that are not as their records have it; at the end of a call
+       that made something results/provenance/ledger.jsonl
 """
 
+import atexit
 import os
+import subprocess
 
 from snakemake.io import apply_wildcards
 from snakemake.logging import logger
 from snakemake.settings.types import PersistenceBackend
 
 from bioscan1m.audit.notes import write_notes
+from bioscan1m.audit.seals import made_in, settings_in
 from bioscan1m.audit.todays_plan import notes_to_correct
 from bioscan1m.jobs.planned import VARIABLE, JobPlan, PlannedJob, write_plan
 
@@ -80,6 +84,19 @@ def todays_plan() -> JobPlan:
     return JobPlan({record: job for record, job in jobs.items() if job is not None}, config, code)
 
 
+def seal_at_the_end(run: Path, before: dict[str, int]) -> None:
+    """Seal what this call made, if it made anything: in a process, for at its end this one starts no threads."""
+    if made_in(run) != before:
+        script = RULES.parent / "workflow_scripts" / "seal_call.py"  # no script of a rule
+        manifest = [config["chunks"]] if ENTRY == ORIGINALS else []
+        settings = settings_in(run, [*workflow.configfiles, *manifest])
+        command = [sys.executable, "-E", script, run, "--settings", *settings]
+        key, allowed = config["provenance"]["signing_key"], ALLOWED_SIGNERS
+        command += ["--key", key] if key else []
+        command += ["--allowed", allowed] if allowed else []
+        subprocess.run(command, cwd=run, check=False)
+
+
 if workflow.is_main_process:
     CALL = todays_plan()
     if workflow.workflow_settings.persistence_backend == PersistenceBackend.FILE:
@@ -87,6 +104,7 @@ if workflow.is_main_process:
     else:
         logger.warning("Snakemake's notes are in a database and not compared with the records: leave out that option")
     os.environ[VARIABLE] = str(write_plan(CALL))
+    atexit.register(seal_at_the_end, Path.cwd(), made_in(Path.cwd()))
 elif VARIABLE not in os.environ:
     raise WorkflowError(f"The environment variable {VARIABLE} did not reach this job: let the scheduler pass it on")
 

@@ -4,6 +4,8 @@ NEEDS  results/provenance/records/, written by every job as its last output
 MAKES  results/provenance/ledger.jsonl, audit.tsv and audit.json; results/ro-crate/
 """
 
+# No parameter where no signers are named, so that a run made before the key was there is as it was.
+SIGNERS = {"allowed": ALLOWED_SIGNERS} if (ALLOWED_SIGNERS := config["provenance"].get("allowed_signers")) else {}
 WORKFLOW_FILES = ["Snakefile", *(f"rules/{file.name}" for file in RULES.glob("*.smk"))]
 
 
@@ -24,7 +26,7 @@ rule seal_records:
     conda:
         "../envs/data.yaml"
     params:
-        signing={"key": config["provenance"]["signing_key"]},
+        signing={"key": config["provenance"]["signing_key"], **SIGNERS},
         code=code_digest("seal_records"),
     message:
         "Seal the records of all jobs in the ledger."

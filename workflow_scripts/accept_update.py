@@ -21,7 +21,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bioscan1m.audit.crate import METADATA
-from bioscan1m.audit.findings import read_evidence
+from bioscan1m.audit.evidence import read_evidence
+from bioscan1m.audit.todays_plan import signing_of
 from bioscan1m.audit.update import (
     Outdated,
     accept,
@@ -85,7 +86,7 @@ def _time(jobs: Iterable[Record]) -> str:
     return as_duration(seconds_of(jobs))
 
 
-def accept_rules(run: Path, rules: Sequence[str], who: str, why: str) -> Decision:
+def accept_rules(run: Path, rules: Sequence[str], who: str, why: str, options: Sequence[str] = ()) -> Decision:
     """Accept what earlier code made of rules, or of all. Raises InputError where one has nothing to accept."""
     evidence = read_evidence(run)
     outdated = outdated_jobs(evidence)
@@ -94,15 +95,16 @@ def accept_rules(run: Path, rules: Sequence[str], who: str, why: str) -> Decisio
         rules, [*(group.rule for group in outdated), *sorted(accepted)], "no results of earlier code to accept"
     )
     chosen = [group for group in outdated if group.rule in rules or (ALL in rules and (group.planned or group.today))]
-    return accept(run, chosen, who=who, when=now(), why=why)
+    return accept(run, chosen, who=who, when=now(), why=why, signing=signing_of(run, options))
 
 
-def take_back_rules(run: Path, rules: Sequence[str], who: str, why: str) -> Decision:
+def take_back_rules(run: Path, rules: Sequence[str], who: str, why: str, options: Sequence[str] = ()) -> Decision:
     """Take back what was accepted of rules, or of all. Raises InputError where nothing of one was ever accepted."""
     decisions = read_evidence(run).ledger.decisions
     decided = sorted({acceptance.rule for decision in decisions for acceptance in decision.acceptances})
     _require_known(rules, decided, "no accepted results")
-    return take_back(run, decided if ALL in rules else rules, who=who, when=now(), why=why)
+    chosen = decided if ALL in rules else rules
+    return take_back(run, chosen, who=who, when=now(), why=why, signing=signing_of(run, options))
 
 
 def _require_known(rules: Iterable[str], known: Sequence[str], missing: str) -> None:
@@ -183,7 +185,7 @@ def _decide(given: argparse.Namespace) -> str:
     if not (why and why.isprintable() and who.isprintable()):
         raise InputError('a decision needs its reason, on one line: --why "..."; so does --who, if it is given')
     decide, rules = (accept_rules, given.accept) if given.accept else (take_back_rules, given.take_back)
-    return _report(given.run, decide(given.run, rules, who, why), given.options)
+    return _report(given.run, decide(given.run, rules, who, why, given.options), given.options)
 
 
 def main() -> int:

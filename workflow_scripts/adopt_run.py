@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 from bioscan1m.audit.adoption import adopt
-from bioscan1m.audit.findings import read_evidence
+from bioscan1m.audit.evidence import read_evidence
 from bioscan1m.audit.update import require_idle
 from bioscan1m.foundation.commands import as_command
 from bioscan1m.foundation.errors import InputError

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from bioscan1m.audit.findings import FAULTS, INTACT, audit, count_states
+from bioscan1m.audit.findings import audit
+from bioscan1m.audit.scope import Scope
+from bioscan1m.audit.states import FAULTS, INTACT, count_states
 from bioscan1m.foundation.atomic import write_json, write_text
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.html import html_page
@@ -35,7 +37,7 @@ def audit_results(plan: JobPlan, kept: str, table: str, summary: str, page: str)
     Raises:
         InputError: files are at fault; all is written before, and the message names the first of them.
     """
-    findings = audit(".", plan=plan)
+    findings = audit(".", Scope(in_call=True), plan)
     frame = pd.DataFrame([asdict(finding) for finding in findings], columns=["path", "state", "rule", "detail"])
     counts = count_states(findings)
     write_table(kept, frame)

@@ -4,11 +4,18 @@
     python workflow_scripts/audit_run.py runs/demo --hash 0
     python workflow_scripts/audit_run.py runs/demo results/packages/cropped_256.hdf5
     python workflow_scripts/audit_run.py runs/demo ~/Downloads/crops.hdf5
+    python workflow_scripts/audit_run.py runs/demo --since 2026-12-01
+    python workflow_scripts/audit_run.py runs/demo --head
+    python workflow_scripts/audit_run.py runs/demo --head 0ae038b9059dd8d9...
 
 The first prints every file that is not intact and the counts, the second compares sizes and times in place of hashes,
 the third prints which job made single files and from what, and so does the fourth for a file outside of the run, by its
-bytes or by the recipe in it. The status is 1 where a file is changed or missing, 2 where the folder is no run. The rule
-`audit` writes the findings into the results at the end of a run.
+bytes or by the recipe in it. The fifth hashes what was written since a time, or since a line of the ledger (its number
+or hash), and prints that and all faults. The sixth prints the head of the ledger, for a lab book or the message of a
+commit; the seventh is an audit that also compares with a head so noted: the ledger must still have that line.
+
+The status is 1 where a file is changed or missing, 2 where the folder is no run. The rule `audit` writes the findings
+into the results at the end of a run.
 
 Parameters are compared with the plan of today's config, which Snakemake makes in three seconds; where it cannot, as in
 a folder of results alone, a line states that and why. Options that a run needs come last: --options --configfile FILE.
@@ -22,45 +29,93 @@ import io
 import json
 import sys
 from collections import Counter
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bioscan1m.audit.findings import FAULTS, INTACT, ORPHAN, Evidence, Finding, audit, count_states, read_evidence
+from bioscan1m.audit.evidence import Evidence, read_evidence
+from bioscan1m.audit.findings import audit
 from bioscan1m.audit.identification import identify
 from bioscan1m.audit.lineage import jobs_behind, sources_behind
+from bioscan1m.audit.scope import WHOLE, Scope
+from bioscan1m.audit.states import CHANGED, FAULTS, INTACT, ORPHAN, Finding, count_states
 from bioscan1m.audit.todays_plan import plan_of
 from bioscan1m.foundation.commands import as_command
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.tsv import as_tsv
+from bioscan1m.jobs.ledger import FIRST, HEAD, LEDGER, read_chain
 from bioscan1m.jobs.planned import JobPlan
 from bioscan1m.jobs.records import RECORDS, Record, by_output
+from bioscan1m.jobs.sealing import read_sound_ledger
 
 
-def audit_run(run: Path, share: float = 1.0, form: str = "text", plan: JobPlan | None = None) -> int:
+@dataclass(frozen=True)
+class Compared:
+    """What a run is compared with: today's plan, the file of allowed signers, and a head that somebody noted."""
+
+    plan: JobPlan | None = None
+    signers: str | None = None
+    head: str | None = None
+
+
+NOTHING = Compared()
+
+
+def audit_run(run: Path, scope: Scope = WHOLE, form: str = "text", compared: Compared = NOTHING) -> int:
     """Print the findings of the audit of a run.
 
     Args:
         run: folder of the run.
-        share: fraction of the files to hash.
+        scope: what to check.
         form: text, tsv or json.
-        plan: today's plan; without it parameters are not compared.
+        compared: what to compare it with.
 
     Returns:
         0, or 1 where a file is at fault, or 2 where there is no run.
     """
     if not (run / RECORDS).is_dir():
         sys.stderr.write(
-            f"audit_run: {run} has no folder {RECORDS}, so it is no run of this workflow, or an older one\n"
+            f"audit_run: {run} has no folder {RECORDS}, so it is no run of this workflow, or an older one; if the "
+            "records were lost, `repair_run.py RUN --lost-records` writes them anew\n"
         )
         return 2
-    findings = audit(run, share, plan=plan)
+    findings = audit(run, scope, compared.plan, compared.signers)
+    if compared.head is not None and (fault := head_fault(run, compared.head)):
+        findings.append(Finding(LEDGER, CHANGED, detail=fault))
     if form == "json":
         files = [asdict(finding) for finding in findings]
-        _print_json({"files": files, "states": count_states(findings), "compared_with_plan": plan is not None})
+        _print_json({"files": files, "states": count_states(findings), "compared_with_plan": compared.plan is not None})
     else:
         _print_table(findings, form)
     return int(any(finding.state in FAULTS for finding in findings))
+
+
+def head_of(run: Path) -> str:
+    """The head of the ledger, as its number of lines and the hash of the last. Raises InputError if it is damaged."""
+    ledger = read_sound_ledger(run / LEDGER, run / HEAD)
+    return f"{ledger.head['entries']} {ledger.head['hash']}"
+
+
+def head_fault(run: Path, noted: str) -> str:
+    """Why a ledger is not one that had this head, of which the last word is the hash; empty where it is."""
+    ledger, digest = read_chain(run / LEDGER), noted.split()[-1] if noted.split() else ""
+    return "" if digest in ledger.numbers and digest != FIRST else f"no line has the noted hash {digest or '(none)'}"
+
+
+def since_of(run: Path, text: str) -> float:
+    """The time in seconds that `text` means: ISO 8601, or when a line of the ledger was sealed, by number or hash.
+
+    Raises InputError where it is none of these.
+    """
+    ledger = read_chain(run / LEDGER)
+    number = ledger.numbers.get(text, int(text) if text.isdecimal() and len(text) < 8 else 0)
+    if 0 < number <= len(ledger.entries):
+        text = ledger.entries[number - 1].sealed
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise InputError(f"--since {text}: no time, such as 2026-12-01T10:00, and no line of the ledger") from None
 
 
 def audit_paths(run: Path, paths: list[str], form: str = "text", plan: JobPlan | None = None) -> int:
@@ -76,7 +131,7 @@ def audit_paths(run: Path, paths: list[str], form: str = "text", plan: JobPlan |
         0, or 1 where a file is at fault or unknown.
     """
     names = [_in_run(run, path) for path in paths]
-    found = {finding.path: finding for finding in audit(run, paths=names, plan=plan)}
+    found = {finding.path: finding for finding in audit(run, Scope(paths=names), plan)}
     evidence = read_evidence(run)
     made = by_output(evidence.records)
     answers = []
@@ -163,6 +218,9 @@ def main() -> int:
     parser.add_argument("paths", nargs="*", help="files of the run; by default all")
     parser.add_argument("--hash", type=_share, default=1.0, metavar="SHARE", help="share of the files to hash (1)")
     parser.add_argument("--format", choices=["text", "tsv", "json"], default="text")
+    parser.add_argument("--since", metavar="TIME", help="only what changed since a time or a line of the ledger")
+    parser.add_argument("--head", nargs="?", const="", metavar="HASH", help="print the ledger's head, or compare")
+    parser.add_argument("--allowed-signers", metavar="FILE", help="who must have signed the ledger")
     parser.add_argument("--no-plan", action="store_true", help="compare no parameters with today's config")
     parser.add_argument(
         "--options", nargs=argparse.REMAINDER, default=[], help="Snakemake's options for this run, such as --configfile"
@@ -170,10 +228,19 @@ def main() -> int:
     given = parser.parse_args()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a file name can have bytes that are no text
+    try:
+        if given.head == "":
+            sys.stdout.write(head_of(given.run) + "\n")
+            return 0
+        since = None if given.since is None else since_of(given.run, given.since)
+    except InputError as error:
+        sys.stderr.write(f"audit_run: {error}\n")
+        return 1
     plan = None if given.no_plan else _plan_or_reason(given.run, given.options)
     if given.paths:
         return audit_paths(given.run, given.paths, given.format, plan)
-    return audit_run(given.run, given.hash, given.format, plan)
+    scope = Scope(share=given.hash, since=since)
+    return audit_run(given.run, scope, given.format, Compared(plan, given.allowed_signers, given.head))
 
 
 if __name__ == "__main__":

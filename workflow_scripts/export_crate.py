@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from bioscan1m.audit.crate import RunCrate
-from bioscan1m.audit.findings import read_evidence
+from bioscan1m.audit.evidence import read_evidence
 from bioscan1m.foundation.atomic import write_json, write_text
 from bioscan1m.foundation.checkout import REPOSITORY
 from bioscan1m.foundation.licences import licence_url

@@ -3,32 +3,26 @@
 import logging
 from pathlib import Path
 
-from bioscan1m.audit.findings import read_sound_records
+from bioscan1m.audit.seals import seal_run
 from bioscan1m.foundation.atomic import write_json
-from bioscan1m.foundation.errors import InputError
 from bioscan1m.jobs.context import job
-from bioscan1m.jobs.environment import now
-from bioscan1m.jobs.ledger import LEDGER, seal
-from bioscan1m.jobs.signatures import sign
+from bioscan1m.jobs.signatures import Signing
 
 logger = logging.getLogger(__name__)
 
 
-def seal_records(head: str, signing_key: str | None) -> None:
+def seal_records(head: str, signing_key: str | None, allowed_signers: str | None = None) -> None:
     """Add the new records of the working directory to its ledger and write the ledger's head.
 
-    Raises InputError where the ledger was changed, or where it is signed and nothing is there to sign it again.
+    Raises InputError where the ledger was changed or cut, where its signature is missing or of another key, or where it
+    is signed and nothing is there to sign it again.
     """
-    if signing_key is None and Path(f"{LEDGER}.sig").is_file():
-        raise InputError(f"{LEDGER} is signed; name the key under provenance.signing_key, or remove {LEDGER}.sig")
-    ledger = seal(LEDGER, read_sound_records("."), now())
-    if signing_key is not None and ledger.entries:
-        sign(LEDGER, signing_key)
+    ledger = seal_run(Path(), Signing(signing_key, allowed_signers))
     write_json(head, ledger.head)
     logger.info("%d records are sealed", len(ledger.entries))
 
 
 if __name__ == "__main__":
     with job(snakemake, refuse_damaged=False):
-        outputs, params = snakemake.output, snakemake.params
-        seal_records(outputs.head, params.signing["key"])
+        outputs, signing = snakemake.output, snakemake.params.signing
+        seal_records(outputs.head, signing["key"], signing.get("allowed"))

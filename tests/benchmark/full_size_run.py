@@ -21,8 +21,8 @@ from bioscan1m.foundation.archives import ZipWriter
 from bioscan1m.foundation.digests import describe_file
 from bioscan1m.foundation.images import encode_jpeg
 from bioscan1m.jobs.code_digest import code_digest
-from bioscan1m.jobs.ledger import seal
 from bioscan1m.jobs.records import RECORDS, parse_record, write_record
+from bioscan1m.jobs.sealing import seal
 from bioscan1m.metadata.table import PUBLISHED_COLUMNS, PUBLISHED_EXPERIMENTS, write_strings
 from bioscan1m.package.images import GROUP, keep_names_in_memory
 from pack_hdf5 import FORMAT

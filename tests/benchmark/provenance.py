@@ -25,6 +25,7 @@ from benchmark.harness import Stage, cores, median_seconds
 from benchmark.packages import RESIZE, RESIZED_IMAGES
 from benchmark.photographs import photographs
 from bioscan1m.audit.findings import audit
+from bioscan1m.audit.scope import Scope
 from bioscan1m.foundation.archives import ZipWriter
 from bioscan1m.foundation.digests import describe_file, describe_files, file_digest
 from bioscan1m.jobs.context import job
@@ -119,7 +120,7 @@ def record_of_chunk(folder: Path) -> Callable[[], int]:
 
 def audit_times(folder: Path) -> Callable[[], int]:
     """The audit of the run of full size that hashes nothing."""
-    return lambda: len(audit(folder / "run", 0.0))
+    return lambda: len(audit(folder / "run", Scope(share=0.0)))
 
 
 def ask_sizes(folder: Path) -> Callable[[], int]:

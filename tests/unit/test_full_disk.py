@@ -21,7 +21,7 @@ from PIL import Image
 from small_detectors import small_detector
 from toy_boxes import with_quality
 
-from bioscan1m.audit.findings import read_sound_records
+from bioscan1m.audit.evidence import read_sound_records
 from bioscan1m.boxes.geometry import Crop
 from bioscan1m.boxes.table import write_boxes
 from bioscan1m.crop.detection import Detection, Machine, detect_chunk
@@ -34,8 +34,8 @@ from bioscan1m.foundation.quarantine import COLUMNS
 from bioscan1m.foundation.scratch import staged
 from bioscan1m.foundation.tables import write_table
 from bioscan1m.foundation.tsv import write_rows
-from bioscan1m.jobs.ledger import seal
 from bioscan1m.jobs.records import RECORDS, write_record
+from bioscan1m.jobs.sealing import seal
 from bioscan1m.metadata.table import write_strings, write_tsv
 from bioscan1m.networks.training_state import TrainingState
 from bioscan1m.networks.weights import write_weights
@@ -177,7 +177,7 @@ STAGES: dict[str, Callable[[Path, Path], object]] = {
     "crate": export,
 }
 # What a stage makes first fits on the disk, and is whole.
-FIRST_OUTPUTS = {"lost.tsv", "Snakefile"}
+FIRST_OUTPUTS = {"lost.tsv", "Snakefile", "ledger.lock", "ledger.head"}
 
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)

@@ -15,7 +15,7 @@ import yaml
 from snakemake.utils import update_config
 
 from accept_update import accept_rules, describe_update
-from bioscan1m.audit.findings import read_evidence
+from bioscan1m.audit.evidence import read_evidence
 from job_lists import CROPPED_ANEW, planned
 from workflow_runs import REPOSITORY, planned_jobs, snakemake, snakemake_succeeds, write_config
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from audit_run import audit_paths, audit_run, main
-from bioscan1m.audit.findings import read_sound_records
+from bioscan1m.audit.evidence import read_sound_records
+from bioscan1m.audit.scope import Scope
 from bioscan1m.foundation.digests import describe_files
 from bioscan1m.jobs.code_digest import code_digest
-from bioscan1m.jobs.ledger import LEDGER, seal
+from bioscan1m.jobs.environment import now
+from bioscan1m.jobs.ledger import LEDGER
 from bioscan1m.jobs.records import RECORDS, write_record
+from bioscan1m.jobs.sealing import seal
 
 CHUNK, CROPPED = "data/chunks/Teil 1.zip", "results/cropped/Käfer 1.zip"
 
@@ -68,7 +72,7 @@ def test_a_folder_without_records_is_no_run(capsys, tmp_path):
 def test_the_status_and_every_form_name_what_is_at_fault(form, capsys, run):
     assert audit_run(run, form=form) == 0
     Path(CROPPED).unlink()
-    assert audit_run(run, share=0.0, form=form) == 1
+    assert audit_run(run, Scope(share=0.0), form) == 1
     assert CROPPED in capsys.readouterr().out
 
 
@@ -78,3 +82,37 @@ def test_a_folder_without_a_config_is_audited_and_what_is_not_compared_is_named(
     printed = capsys.readouterr()
     assert "parameters are not compared with today's plan" in printed.err and "has no config.yaml" in printed.err
     assert json.loads(printed.out)["compared_with_plan"] is False
+
+
+def run_command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr("sys.argv", ["audit_run.py", *map(str, arguments)])
+    return main()
+
+
+def test_the_head_is_printed_and_a_run_compared_with_one_that_was_noted(capsys, run, monkeypatch):
+    assert run_command(monkeypatch, run, "--head") == 0
+    noted = capsys.readouterr().out.strip()
+    seal(LEDGER, read_sound_records("."), "2026-02-02")
+    assert run_command(monkeypatch, run, "--no-plan", "--head", noted) == 0
+    assert run_command(monkeypatch, run, "--no-plan", "--head", noted[:-1]) == 1
+    assert "no line has the noted hash" in capsys.readouterr().out
+    Path(LEDGER).write_bytes(b"".join(Path(LEDGER).read_bytes().splitlines(keepends=True)[:-1]))
+    assert run_command(monkeypatch, run, "--head") == 1
+    assert "it has 2 lines, and had 3" in capsys.readouterr().err
+
+
+def test_only_what_changed_since_a_time_or_a_line_is_hashed_and_printed(capsys, run, monkeypatch):
+    seal(LEDGER, read_sound_records("."), now())
+    for path in (CHUNK, CROPPED):
+        os.utime(path, (1, 1))  # a change of the time is a change
+    Path("results/new.txt").write_text("by hand")
+    assert run_command(monkeypatch, run, "--no-plan", "--since", "2999-01-01") == 0
+    assert capsys.readouterr().out == "0 files: \n"
+    for since in ("2001-01-01T00:00", "1", json.loads(Path(LEDGER).read_text().splitlines()[0])["hash"]):
+        assert run_command(monkeypatch, run, "--no-plan", "--since", since, "--format", "json") == 0
+        states = {file["path"]: file["state"] for file in json.loads(capsys.readouterr().out)["files"]}
+        assert states == {CHUNK: "intact", CROPPED: "intact", "results/new.txt": "orphan"}
+    Path(CROPPED).unlink()
+    assert run_command(monkeypatch, run, "--no-plan", "--since", "2999-01-01") == 1
+    assert run_command(monkeypatch, run, "--no-plan", "--since", "yesterday") == 1
+    assert "--since yesterday: no time" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pytest
 from offline_contexts import issues_of_crate
 
 from bioscan1m.audit.crate import METADATA, RunCrate
-from bioscan1m.audit.findings import read_sound_records
+from bioscan1m.audit.evidence import read_sound_records
 from bioscan1m.foundation.atomic import write_json
 from bioscan1m.foundation.digests import describe_files
 from bioscan1m.jobs.acceptance import Acceptance, Accepted, Decision, accepted_by

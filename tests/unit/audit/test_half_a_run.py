@@ -10,11 +10,13 @@ import pytest
 
 from audit_run import audit_paths
 from bioscan1m.audit.crate import RunCrate
-from bioscan1m.audit.findings import audit, read_evidence, read_sound_records
+from bioscan1m.audit.evidence import read_evidence, read_sound_records
+from bioscan1m.audit.findings import audit
 from bioscan1m.foundation.digests import describe_files
 from bioscan1m.jobs.code_digest import code_digest
-from bioscan1m.jobs.ledger import LEDGER, seal
+from bioscan1m.jobs.ledger import LEDGER
 from bioscan1m.jobs.records import RECORDS, write_record
+from bioscan1m.jobs.sealing import seal
 
 ABOUT = {"name": "Wells", "license": "https://creativecommons.org/licenses/by/4.0/"}
 
@@ -32,7 +34,9 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             Path(output).write_text(f"{rule} {part}")
             files = {"inputs": describe_files(inputs), "outputs": describe_files([output])}
             content = {"rule": rule, **files, "parameters": {}, "code": code_digest(rule)}
-            write_record(Path(RECORDS) / rule / f"{part}.json", content | {"started": "2026", "ended": "2026-01-01"})
+            write_record(
+                Path(RECORDS) / rule / f"{part}.json", content | {"started": "2026-01-01", "ended": "2026-01-01"}
+            )
     seal(LEDGER, read_sound_records("."), "2026-02-01")
     return folder
 

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 from snakemake.persistence.file import FilePersistence
 
-from bioscan1m.audit.findings import read_sound_records
+from bioscan1m.audit.evidence import read_sound_records
 from bioscan1m.audit.notes import Note, note_file, write_notes
 from bioscan1m.audit.todays_plan import notes_to_correct
 from bioscan1m.foundation.digests import describe_files, file_digest
 from bioscan1m.jobs.acceptance import ACCEPTED, Acceptance, Decision
-from bioscan1m.jobs.ledger import HEAD, LEDGER, seal_decision
+from bioscan1m.jobs.ledger import HEAD, LEDGER
 from bioscan1m.jobs.planned import JobPlan, PlannedJob
 from bioscan1m.jobs.recipe import as_recorded
 from bioscan1m.jobs.records import write_record
+from bioscan1m.jobs.sealing import seal_statement
 
 CHUNK, CROPPED = "data/chunks/part1.zip", f"results/{'deep/' * 60}part1.zip"
 RECORD = "results/provenance/records/crop_chunk/part1.json"
@@ -95,7 +96,7 @@ def test_a_new_parameter_and_one_that_is_gone_run_it_again() -> None:
 def test_what_was_accepted_for_todays_code_does_not_run_again() -> None:
     cropped(code="crop_chunk:fedcba9876543210")
     accepted = (Acceptance("crop_chunk", "crop_chunk:fedcba9876543210", TODAY["code"], 1),)
-    seal_decision(LEDGER, HEAD, Decision(ACCEPTED, accepted, "Ada", "2026-02-01T00:00:00+00:00", "the same"))
+    seal_statement(LEDGER, HEAD, Decision(ACCEPTED, accepted, "Ada", "2026-02-01T00:00:00+00:00", "the same"))
     call()
     assert not runs_again()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bioscan1m.audit.findings import read_evidence
+from bioscan1m.audit.evidence import read_evidence
 from bioscan1m.audit.repair import following_records, keep_times_of_equal_files, plan_repair
 from bioscan1m.audit.todays_plan import plan_of
 from bioscan1m.foundation.digests import describe_files

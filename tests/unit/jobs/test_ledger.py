@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from bioscan1m.audit.findings import audit, read_sound_records
+from bioscan1m.audit.evidence import read_sound_records
+from bioscan1m.audit.findings import audit
 from bioscan1m.foundation.digests import describe_files
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.jobs.code_digest import code_digest
-from bioscan1m.jobs.ledger import HEAD, LEDGER, head_hash, read_ledger, seal
+from bioscan1m.jobs.ledger import HEAD, LEDGER, head_hash, read_ledger
 from bioscan1m.jobs.records import RECORDS, write_record
+from bioscan1m.jobs.sealing import seal
 from seal_records import seal_records
 
 OUTPUT, RECORD = Path("results/cropped/part1.zip"), Path(RECORDS) / "crop_chunk/part1.json"
@@ -26,6 +28,9 @@ def run_job(data: str, ended: str, **more: object) -> None:
     OUTPUT.write_text(data)
     content = {"rule": "crop_chunk", "inputs": [], "outputs": describe_files([str(OUTPUT)]), "parameters": {}}
     write_record(RECORD, content | {"code": code_digest("crop_chunk"), "ended": ended} | more)
+
+
+NEW = "record not sealed"
 
 
 def states() -> dict[str, str]:
@@ -71,7 +76,7 @@ def test_what_went_with_its_record_is_missing_where_something_was_made_from_it()
     write_record(Path(RECORDS) / "pack_hdf5/package.json", content)
     OUTPUT.unlink()
     RECORD.unlink()
-    assert states() == {str(OUTPUT): "missing", str(package): "intact"}
+    assert states() == {str(OUTPUT): "missing", str(package): "intact", f"{RECORDS}/pack_hdf5/package.json": NEW}
 
 
 def test_an_older_file_with_its_older_record_is_found_though_the_two_agree():
@@ -86,13 +91,13 @@ def test_an_older_file_with_its_older_record_is_found_though_the_two_agree():
 
 def test_a_record_that_was_not_sealed_yet_counts():
     run_job("third", "2026-01-03")
-    assert states() == {str(OUTPUT): "intact"}
+    assert states() == {str(OUTPUT): "intact", str(RECORD): NEW}
 
 
 def test_a_job_under_a_clock_that_went_back_counts_and_is_sealed():
     seal_records(HEAD, None)
     run_job("third", "2025-12-31", ledger=head_hash("."))
-    assert states() == {str(OUTPUT): "intact"}
+    assert states() == {str(OUTPUT): "intact", str(RECORD): NEW}
     ledger = seal(LEDGER, read_sound_records("."), "2026-02-02")
     assert ledger.entries[-1].parsed().ended == "2025-12-31" and states() == {str(OUTPUT): "intact"}
     RECORD.write_text(ledger.entries[1].content)  # of a clock that was ahead

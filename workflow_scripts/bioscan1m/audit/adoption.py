@@ -12,8 +12,9 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from pathlib import Path
 
-from bioscan1m.audit.file_digests import digests_today
-from bioscan1m.audit.findings import Evidence
+from bioscan1m.audit.evidence import Evidence
+from bioscan1m.audit.file_digests import digests_today, is_inside
+from bioscan1m.audit.run_files import Opening
 from bioscan1m.jobs.records import Record
 
 SECOND = 10**9  # nanoseconds
@@ -30,7 +31,8 @@ def adopt(run: Path, evidence: Evidence) -> list[str]:
         The files that have other bytes than in their records, which keep their times, in their order.
     """
     described = _described(evidence.records)
-    today = digests_today(run, evidence.records, present=(), share=0.0, hashed=set(described))
+    opening = Opening(run, ())
+    today = digests_today(run, evidence.records, present=(), share=0.0, hashed=set(described), opening=opening)
     there = {path: file for path, file in described.items() if path in today}
     for path, (sha256, time) in there.items():
         if today[path] == sha256:
@@ -50,7 +52,7 @@ def _described(records: Collection[Record]) -> dict[str, tuple[str, int]]:
     ordered = sorted(records, key=lambda record: record.ended)
     read = _files((record, file) for record in ordered for file in record.inputs)
     made = _files((record, file) for record in ordered for file in record.outputs)
-    return {path: file for path, file in (read | made).items() if not Path(path).is_absolute()}
+    return {path: file for path, file in (read | made).items() if is_inside(path)}
 
 
 def _files(described: Iterable[tuple[Record, dict]]) -> dict[str, tuple[str, int]]:

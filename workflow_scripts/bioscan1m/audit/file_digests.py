@@ -8,24 +8,37 @@ from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bioscan1m.audit.run_files import Opening
 from bioscan1m.foundation.digests import file_digest
 from bioscan1m.jobs.records import Record
 
+NOT_OPENED = "not opened"  # the begin of what stands in place of a digest
+
 
 def digests_today(
-    run: Path, records: Iterable[Record], present: Iterable[str], share: float, hashed: Collection[str]
+    run: Path,
+    records: Iterable[Record],
+    present: Iterable[str],
+    share: float,
+    hashed: Collection[str],
+    opening: Opening,
 ) -> dict[str, str]:
     """Path -> SHA-256 of each file that is there, of those in `present` and of all that records name.
 
     So are files outside the run: a user's own images, local weights. `share` of the files, and all of `hashed`, are
-    hashed; of the others those whose size and time no record has noted. One that cannot be read has the reason in place
-    of its digest.
+    hashed; of the others those whose size and time no record has noted. One that cannot be read, or that the audit does
+    not open, has the reason in place of its digest; of those outside of the run that are not opened nothing is known.
     """
     described = [file for record in records for file in (*record.inputs, *record.outputs)]
     noted = {(file["path"], file.get("bytes"), file.get("mtime_ns")): file["sha256"] for file in described}
     named, present = {file["path"] for file in described}, set(present)
     digests, waiting = {}, []
     for path in sorted(present | named):
+        refusal = opening.refusal(path)
+        if refusal:
+            if is_inside(path):
+                digests[path] = f"{NOT_OPENED} ({refusal})"
+            continue
         status = _status(run / path)
         if status is None and path not in present:
             continue
@@ -36,6 +49,11 @@ def digests_today(
             digests[path] = known
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         return digests | dict(zip(waiting, pool.map(lambda path: _digest(run / path), waiting), strict=True))
+
+
+def is_inside(path: str) -> bool:
+    """Whether a path is that of a file of a run, as it stands; it may be a link."""
+    return not path.startswith("/") and ".." not in path.split("/")
 
 
 def _status(path: Path) -> os.stat_result | None:

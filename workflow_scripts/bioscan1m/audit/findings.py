@@ -14,62 +14,43 @@ asks for it any more, as after a chunk was removed. Its parameters are compared 
 is of other code when today's code of its rule is not the code that made it and nobody accepted that
 (update.py).
 
-A record that cannot be read is an *unreadable record*; one that was edited, or that is older than the one that the
-ledger has under its name, is a *changed record*. A sealed copy replaces a record that is lost or cannot be used.
+Files that no job makes (config, manifest, report) are compared with what the last call of Snakemake left of them in the
+ledger: a changed report is *changed*, others are *edited since*. Records are judged in evidence.py and claims.py.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from bioscan1m.audit.file_digests import digests_today
-from bioscan1m.jobs.code_digest import SCRIPTS, code_digest
-from bioscan1m.jobs.ledger import HEAD, LEDGER, Ledger, is_new, read_ledger
-from bioscan1m.jobs.planned import JobPlan, other_parameters, short
-from bioscan1m.jobs.records import RECORDS, EditedRecordError, Record, by_output, parse_record
-from bioscan1m.jobs.signatures import signature_fault
-
-INTACT, CHANGED, MISSING, REMOVED, STALE, OTHER_CODE, ORPHAN, SUPERSEDED = (
-    "intact",
-    "changed",
-    "missing",
-    "removed",
-    "stale",
-    "other code than today's",
-    "orphan",
-    "superseded",
+from bioscan1m.audit.claims import refused_claims
+from bioscan1m.audit.evidence import Evidence, read_evidence
+from bioscan1m.audit.file_digests import NOT_OPENED, digests_today
+from bioscan1m.audit.run_files import Opening, declared_sources, files_of_run
+from bioscan1m.audit.scope import WHOLE, WRITTEN_MEANWHILE, Scope, changed_since, is_covered
+from bioscan1m.audit.states import (
+    ACCEPTED,
+    CHANGED,
+    EDITED,
+    INTACT,
+    MISSING,
+    NOT_IN_RUN,
+    NOT_SEALED,
+    ORPHAN,
+    OTHER_CODE,
+    OTHER_PARAMETERS,
+    REMOVED,
+    STALE,
+    SUPERSEDED,
+    Finding,
 )
-OTHER_PARAMETERS, NOT_IN_RUN = "other parameters than today's", "not in this run"
-ACCEPTED = "made by earlier code, accepted"
-UNREADABLE, CHANGED_RECORD = "unreadable record", "changed record"
-# The audit fails on these.
-FAULTS = (CHANGED, MISSING, UNREADABLE, CHANGED_RECORD)
-FOLDERS = ("data", "results")
-# The records themselves, and what is written after the audit, need no record.
-NOT_AUDITED = ("results/provenance", "results/report.html", "results/ro-crate", "results/bench")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The state of one file: its path, the state, the rule that made it and why the state is not intact."""
-
-    path: str
-    state: str
-    rule: str = ""
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """The records of a run that count, the faults of the others, the ledger, and sealed records of removed files."""
-
-    records: list[Record]
-    faults: list[Finding]
-    ledger: Ledger
-    removed: list[Record]  # sealed, but gone with all of their outputs
+from bioscan1m.jobs.code_digest import SCRIPTS, code_digest
+from bioscan1m.jobs.ledger import Ledger
+from bioscan1m.jobs.planned import JobPlan, other_parameters, short
+from bioscan1m.jobs.records import Record, by_output
+from bioscan1m.jobs.statements import REPORT
 
 
 @dataclass(frozen=True)
@@ -83,36 +64,59 @@ class _Run:
 
 
 def audit(
-    run: str | Path, share: float = 1.0, paths: Iterable[str] | None = None, plan: JobPlan | None = None
+    run: str | Path, scope: Scope = WHOLE, plan: JobPlan | None = None, signers: str | Path | None = None
 ) -> list[Finding]:
     """Check the files of a run.
 
     Args:
         run: its folder.
-        share: fraction of the files to hash, drawn at random. The others are hashed only if their size or the time of
-            their last change differs from the record.
-        paths: files to check, relative to the run; they are hashed, their inputs are not. None checks all.
+        scope: what to check.
         plan: today's plan. Without it parameters are not compared.
+        signers: file of the signers of the ledger that are allowed; without it the plan's config names one, or none.
 
     Returns:
         The findings, sorted by path.
     """
     run = Path(run)
-    evidence, present = read_evidence(run), _files(run)
-    made, wanted = by_output(evidence.records), None if paths is None else set(paths)
+    evidence = read_evidence(run, signers or signers_of(run, plan))
+    present = [path for path in files_of_run(run) if not scope.in_call or not path.startswith(WRITTEN_MEANWHILE)]
+    refused = refused_claims(evidence.records, evidence.ledger, plan)
+    records = [record for record in evidence.records if record.path not in refused]
+    made = by_output(records)
+    changed = changed_since(run, present, scope.since)
     digests = digests_today(
         run,
-        records=evidence.records,
-        present=present,
-        share=share if wanted is None else 0.0,
-        hashed=wanted or set(),
+        records=records,
+        present=[*present, *evidence.ledger.call_files],
+        share=scope.share if scope.paths is None and scope.since is None else 0.0,
+        hashed={*(scope.paths or ()), *changed},
+        opening=Opening(run, declared_sources(plan, _trusted(records, evidence.ledger))),
     )
-    today = _Run(digests, _superseded(evidence.records), evidence.ledger, plan)
+    today = _Run(digests, _superseded(records), evidence.ledger, plan)
     findings = [_judge(path, record, file["sha256"], today) for path, (record, file) in made.items()]
-    findings += [_orphan(path, today) for path in present if path not in made]
+    findings += [_judge_call_file(path, file, today) for path, file in evidence.ledger.call_files.items()]
+    findings += [_orphan(path, today) for path in present if path not in made and path not in today.ledger.call_files]
     findings += [finding for finding in _gone(evidence) if finding.path not in made]
-    findings = sorted([*findings, *evidence.faults], key=lambda finding: finding.path)
-    return findings if wanted is None else [finding for finding in findings if finding.path in wanted]
+    findings = sorted([*findings, *_of_records(evidence, refused)], key=lambda finding: finding.path)
+    return [finding for finding in findings if is_covered(finding, scope, changed, made)]
+
+
+def signers_of(run: Path, plan: JobPlan | None) -> Path | None:
+    """The file of allowed signers that the config of a plan names."""
+    named = plan and plan.config.get("provenance", {}).get("allowed_signers")
+    return run / Path(named).expanduser() if named else None
+
+
+def _of_records(evidence: Evidence, refused: dict[str, Finding]) -> list[Finding]:
+    """What there is on records and ledger: a note on a record only where there is no fault of it."""
+    faults = [*evidence.faults, *refused.values()]
+    at_fault = {finding.path for finding in faults}
+    return faults + [note for note in evidence.notes if note.path not in at_fault or note.state != NOT_SEALED]
+
+
+def _trusted(records: Iterable[Record], ledger: Ledger) -> list[Record]:
+    """The sealed records, or all where nothing was sealed yet."""
+    return [one for one in records if not ledger.records or (one.path, one.sha256) in ledger.places]
 
 
 def _gone(evidence: Evidence) -> Iterator[Finding]:
@@ -126,59 +130,15 @@ def _gone(evidence: Evidence) -> Iterator[Finding]:
                 yield Finding(path, REMOVED, record.rule, "gone with its record")
 
 
-def count_states(findings: list[Finding]) -> dict[str, int]:
-    """The number of files in each state that occurs, most frequent first."""
-    return dict(Counter(finding.state for finding in findings).most_common())
-
-
-def read_evidence(run: Path) -> Evidence:
-    """Read the records and the ledger of a run folder, and compare them."""
-    ledger = read_ledger(run / LEDGER, run / HEAD)
-    faults = [Finding(LEDGER, CHANGED, detail=fault) for fault in ledger.faults]
-    if unsigned := signature_fault(run / LEDGER):
-        faults.append(Finding(f"{LEDGER}.sig", CHANGED, detail=unsigned))
-    records, spoilt = _read_records(run)
-    spoilt |= {record.path: fault for record in records if (fault := _fault_of_record(record, ledger))}
-    sound = {record.path: record for record in records if record.path not in spoilt}
-    counted, removed = list(sound.values()), []
-    for path in (path for path in ledger.newest if path not in sound):
-        sealed = ledger.newest[path].parsed()
-        if path in spoilt or any((run / file["path"]).is_file() for file in sealed.outputs):
-            counted.append(sealed)
-            lost = f"sealed on {ledger.newest[path].sealed}, and not there any more"
-            spoilt.setdefault(path, Finding(path, MISSING, detail=lost))
-        else:
-            removed.append(sealed)
-    return Evidence(counted, [*faults, *spoilt.values()], ledger, removed)
-
-
-def read_sound_records(run: str | Path) -> list[Record]:
-    """The records of a run that nobody edited, for the ledger."""
-    return _read_records(Path(run))[0]
-
-
-def _read_records(run: Path) -> tuple[list[Record], dict[str, Finding]]:
-    """All records, and by path a finding for each that cannot be used."""
-    records, spoilt = [], {}
-    for file in sorted((run / RECORDS).rglob("*.json")):
-        path = file.relative_to(run).as_posix()
-        try:
-            records.append(parse_record(path, file.read_bytes()))
-        except EditedRecordError as error:
-            spoilt[path] = Finding(path, CHANGED_RECORD, detail=str(error))
-        except (OSError, ValueError) as error:
-            spoilt[path] = Finding(path, UNREADABLE, detail=str(error))
-    return records, spoilt
-
-
-def _fault_of_record(record: Record, ledger: Ledger) -> Finding | None:
-    """Why a record is not the newest under its path; None where it is, or where none was sealed there."""
-    newest = ledger.newest.get(record.path)
-    if newest is None or newest.sha256 == record.sha256 or is_new(record, ledger):
-        return None
-    older = ledger.places.get((record.path, record.sha256))
-    what = f"sealed on {older.sealed}, and replaced since" if older else "not what was sealed, and no younger than that"
-    return Finding(record.path, CHANGED_RECORD, record.rule, what)
+def _judge_call_file(path: str, file: dict[str, Any], run: _Run) -> Finding:
+    """The state of a file that no job made."""
+    found = run.digests.get(path)
+    if found == file["sha256"]:
+        return Finding(path, INTACT)
+    if file["is"] == REPORT:
+        what = "it is not the report that Snakemake wrote" if found else "Snakemake wrote one"
+        return Finding(path, CHANGED if found else REMOVED, detail=what)
+    return Finding(path, EDITED, detail="no call of Snakemake has made anything since")
 
 
 def _judge(path: str, record: Record, sha256: str, run: _Run) -> Finding:
@@ -188,16 +148,25 @@ def _judge(path: str, record: Record, sha256: str, run: _Run) -> Finding:
         return _judge_absent(path, record, run)
     if found == sha256:
         return _judge_unchanged(path, record, run)
-    detail = f"SHA-256 is {found}, the record says {sha256}{_history(path, found, run.ledger)}"
+    read = not found.startswith(NOT_OPENED)
+    detail = f"SHA-256 is {found}, the record has {sha256}{_history(path, found, run.ledger)}" if read else found
     return Finding(path, CHANGED, record.rule, detail)
 
 
 def _judge_absent(path: str, record: Record, run: _Run) -> Finding:
-    if record.parameters.get("temporary"):
+    if record.parameters.get("temporary") and _may_be_temporary(record, run.plan):
         return Finding(path, REMOVED, record.rule, "temporary by the config: fetched again when it is needed")
     if path in run.superseded:
         return _superseded_finding(path, record, run)
     return Finding(path, MISSING, record.rule, "the record names it, but it is not there")
+
+
+def _may_be_temporary(record: Record, plan: JobPlan | None) -> bool:
+    """Whether the rule of a record knows of temporary files; what a record states of itself is not enough."""
+    if plan is None or record.path not in plan.jobs:
+        return record.rule.startswith("fetch_")
+    job = plan.jobs[record.path]
+    return "temporary" in (*job.unwatched, *job.parameters)
 
 
 def _judge_unchanged(path: str, record: Record, run: _Run) -> Finding:
@@ -245,7 +214,9 @@ def _changed_inputs(record: Record, digests: dict[str, str]) -> list[str]:
 
 
 def _orphan(path: str, run: _Run) -> Finding:
-    return Finding(path, ORPHAN, detail=f"no record names it{_history(path, run.digests[path], run.ledger)}")
+    found = run.digests[path]
+    unread = f"; {found}" if found.startswith(NOT_OPENED) else ""
+    return Finding(path, ORPHAN, detail=f"no record names it{unread}{_history(path, found, run.ledger)}")
 
 
 def _history(path: str, digest: str, ledger: Ledger) -> str:
@@ -276,10 +247,3 @@ def code_today(code: str) -> str:
     """Today's digest of the script that a code digest names; empty where the script is gone."""
     script = code.split(":")[0]
     return code_digest(script) if (SCRIPTS / f"{script}.py").is_file() else ""
-
-
-def _files(run: Path) -> list[str]:
-    """The files that should have a record, as paths relative to the run; broken links are among them."""
-    found = (path for folder in FOLDERS for path in (run / folder).rglob("[!.]*"))
-    names = sorted(path.relative_to(run) for path in found if path.is_file() or path.is_symlink())
-    return [name.as_posix() for name in names if not any(map(name.is_relative_to, NOT_AUDITED))]

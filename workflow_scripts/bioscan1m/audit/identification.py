@@ -11,7 +11,8 @@ import h5py
 import pyarrow.parquet as pq
 from safetensors import safe_open
 
-from bioscan1m.audit.findings import CHANGED, INTACT, ORPHAN, Evidence, Finding
+from bioscan1m.audit.evidence import Evidence
+from bioscan1m.audit.states import CHANGED, INTACT, ORPHAN, Finding
 from bioscan1m.foundation.archives import read_comment
 from bioscan1m.foundation.digests import file_digest
 from bioscan1m.foundation.recipe_hook import RECIPE_DIGEST

@@ -84,7 +84,7 @@ def _wrong_notes_of(
     inputs = sorted(file["path"] if _is_current(file, made) else _as_read(file) for file in record.inputs)
     for path in (*(file["path"] for file in record.outputs), record.path):
         file = note_file(run, path)
-        noted = _read(file)
+        noted = read_note(file)
         params = _texts(made_by, job, noted.get("params") or [])
         same = set(noted.get("params") or []) == set(params) and noted.get("input") == inputs
         if not same or noted.get("record_format_version") != FORMAT:
@@ -100,11 +100,11 @@ def _as_read(file: Mapping[str, Any]) -> str:
     return f"{file['path']} of sha256:{file['sha256']}"
 
 
-def _read(file: Path) -> dict[str, Any]:
+def read_note(file: Path) -> dict[str, Any]:
     """A note; empty where there is none, or none that Snakemake could read either."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 

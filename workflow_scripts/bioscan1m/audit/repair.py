@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bioscan1m.audit.findings import FAULTS, Evidence, Finding, audit, read_evidence
+from bioscan1m.audit.evidence import Evidence, read_evidence
+from bioscan1m.audit.findings import audit
+from bioscan1m.audit.states import FAULTS, Finding
 from bioscan1m.foundation.digests import file_digest
 from bioscan1m.jobs.planned import JobPlan
 from bioscan1m.jobs.records import Record, by_output

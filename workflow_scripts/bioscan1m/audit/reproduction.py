@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from bioscan1m.audit.evidence import read_evidence
 from bioscan1m.audit.file_digests import digests_today
-from bioscan1m.audit.findings import read_evidence
+from bioscan1m.audit.run_files import Opening
 from bioscan1m.foundation.checkout import run_snakemake
 from bioscan1m.foundation.digests import file_digest
 from bioscan1m.foundation.errors import InputError
@@ -67,7 +68,8 @@ def reproduce(run: str | Path, path: str, scratch: str | Path) -> Reproduction:
 
 
 def _require_inputs(run: Path, record: Record) -> None:
-    today = digests_today(run, [record], present=(), share=1.0, hashed=())
+    opening = Opening(run, [file["path"] for file in record.inputs])
+    today = digests_today(run, [record], present=(), share=1.0, hashed=(), opening=opening)
     for file in record.inputs:
         if today.get(file["path"]) != file["sha256"]:
             state = "is not there any more" if file["path"] not in today else "has other bytes than it had"

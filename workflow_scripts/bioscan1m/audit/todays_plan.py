@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bioscan1m.audit.findings import read_sound_records
+from bioscan1m.audit.evidence import read_sound_records
 from bioscan1m.audit.notes import Note, wrong_notes
 from bioscan1m.foundation.checkout import run_snakemake
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.jobs.ledger import LEDGER, read_ledger
 from bioscan1m.jobs.planned import PLANS, JobPlan, read_plan
 from bioscan1m.jobs.records import Record
+from bioscan1m.jobs.sealing import was_signed
+from bioscan1m.jobs.signatures import Signing
 
 LINES_OF_REASON = 20
 NO_REASON = ('  File "', "Using profile ")  # how lines of Snakemake begin that state no reason
@@ -45,6 +47,18 @@ def _reason(output: str) -> str:
     """Why Snakemake failed: the last lines of its output, without those that state none."""
     lines = [line for line in output.splitlines() if line.strip() and not line.startswith(NO_REASON)]
     return "\n".join(lines[-LINES_OF_REASON:]) or "it gives no reason"
+
+
+def signing_of(run: Path, options: Sequence[str] = ()) -> Signing:
+    """Who signs the ledger of a run by its config, which is read only where the ledger is signed.
+
+    Raises InputError where it has to be read and cannot.
+    """
+    if not (was_signed(run / LEDGER) or (run / f"{LEDGER}.sig").is_file()):
+        return Signing()
+    named = plan_of(run, options).config["provenance"]
+    places = (named["signing_key"], named.get("allowed_signers"))
+    return Signing(*(str(run.resolve() / Path(place).expanduser()) if place else None for place in places))
 
 
 def _accepted(run: Path, records: list[Record], plan: JobPlan) -> set[str]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bioscan1m.audit.findings import read_evidence
+from bioscan1m.audit.evidence import read_evidence
 from bioscan1m.audit.lineage import sources_behind
 from bioscan1m.audit.role_reasons import explain_roles
 from bioscan1m.boxes.geometry import Crop

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from bioscan1m.audit.findings import Evidence, code_today, read_evidence
+from bioscan1m.audit.evidence import Evidence, read_evidence
+from bioscan1m.audit.findings import code_today
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.jobs.acceptance import ACCEPTED, TAKEN_BACK, Acceptance, Decision
 from bioscan1m.jobs.formats import FIRST, format_of
-from bioscan1m.jobs.ledger import HEAD, LEDGER, seal_decision
+from bioscan1m.jobs.ledger import HEAD, LEDGER
 from bioscan1m.jobs.records import Record
+from bioscan1m.jobs.sealing import NO_SIGNING, seal_statement
+from bioscan1m.jobs.signatures import Signing
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +79,9 @@ def seconds_of(jobs: Iterable[Record]) -> float:
     return sum((end - start).total_seconds() for start, end in times)
 
 
-def accept(run: Path, chosen: Collection[Outdated], who: str, when: str, why: str) -> Decision:
+def accept(
+    run: Path, chosen: Collection[Outdated], who: str, when: str, why: str, signing: Signing = NO_SIGNING
+) -> Decision:
     """Accept the results of jobs for today's code, so that the next call does not plan them again (todays_plan.py).
 
     Args:
@@ -85,6 +90,7 @@ def accept(run: Path, chosen: Collection[Outdated], who: str, when: str, why: st
         who: who decides.
         when: the time, UTC, ISO 8601.
         why: the reason.
+        signing: who signs the ledger.
 
     Returns:
         The decision, which is a line of the ledger.
@@ -95,16 +101,18 @@ def accept(run: Path, chosen: Collection[Outdated], who: str, when: str, why: st
     """
     _require_acceptable(chosen)
     acceptances = tuple(Acceptance(group.rule, group.before, group.today, len(group.jobs)) for group in chosen)
-    return _decide(run, Decision(ACCEPTED, acceptances, who=who, when=when, why=why))
+    return _decide(run, Decision(ACCEPTED, acceptances, who=who, when=when, why=why), signing)
 
 
-def take_back(run: Path, rules: Collection[str], who: str, when: str, why: str) -> Decision:
+def take_back(
+    run: Path, rules: Collection[str], who: str, when: str, why: str, signing: Signing = NO_SIGNING
+) -> Decision:
     """Take back what was accepted of rules: the next plan makes it again. Raises InputError as `accept` does."""
     evidence = read_evidence(run)
     jobs = Counter((record.rule, record.content["code"]) for record in evidence.records)
     accepted = (key for key in evidence.ledger.accepted if key[0] in rules)
     acceptances = tuple(Acceptance(rule, before, after, jobs[rule, before]) for rule, before, after in accepted)
-    return _decide(run, Decision(TAKEN_BACK, acceptances, who=who, when=when, why=why))
+    return _decide(run, Decision(TAKEN_BACK, acceptances, who=who, when=when, why=why), signing)
 
 
 def _require_acceptable(chosen: Iterable[Outdated]) -> None:
@@ -121,12 +129,12 @@ def _require_acceptable(chosen: Iterable[Outdated]) -> None:
             )
 
 
-def _decide(run: Path, decision: Decision) -> Decision:
+def _decide(run: Path, decision: Decision, signing: Signing) -> Decision:
     """Seal a decision, which the next plan goes by."""
     require_idle(run)
     with _alone(run):
         if decision.acceptances:
-            seal_decision(run / LEDGER, run / HEAD, decision)
+            seal_statement(run / LEDGER, run / HEAD, decision, signing)
     return decision
 
 

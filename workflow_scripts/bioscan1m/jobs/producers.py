@@ -14,9 +14,8 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from pathlib import Path
 
-from bioscan1m.jobs.records import RECORDS, Made, Record, by_output, parse_record
+from bioscan1m.jobs.records import RECORDS, Made, Record, by_output, parse_record, record_bytes
 
 PATH_IN_RECORD = re.compile(rb'"path"\s*:\s*("(?:[^"\\]|\\.)*")')
 
@@ -67,7 +66,7 @@ def _named_in(names: Collection[tuple[str, bool]], paths: set[str]) -> Made:
 def _record_naming(name: str, paths: set[str]) -> Record | None:
     """The record of this path, if one of the files is an output in it."""
     with suppress(OSError, ValueError, RecursionError):  # its job may be writing it, or it is damaged
-        data = Path(name).read_bytes()
+        data = record_bytes(name)
         outputs = data[max(data.find(b'"outputs"'), 0) :]
         if any(json.loads(path) in paths for path in PATH_IN_RECORD.findall(outputs)):
             return parse_record(name, data)

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bioscan1m.foundation.atomic import write_json
 
 RECORDS = "results/provenance/records"  # their folder in that of the run
+MOST_BYTES = 256 * 2**20  # of a record: that of a job with 100,000 inputs has 30 million
+MOST_DEPTH = 100  # of nested parameters
 
 
 class EditedRecordError(ValueError):
@@ -78,16 +83,36 @@ def parse_record(path: str, data: bytes) -> Record:
     Raises EditedRecordError where its digest is that of another content, ValueError with the reason where it is no
     record.
     """
+    if len(data) > MOST_BYTES:
+        raise ValueError(f"it has {len(data):,} bytes, and a record has at most {MOST_BYTES:,}")
     try:
         content = json.loads(data)
         _try_all_that_is_needed(content)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        digest = content_digest(content)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from None
+    except (RecursionError, MemoryError):
+        raise ValueError("it is nested too deeply") from None
     described = (*content["inputs"], *content["outputs"])
     must_have_digest = any("mtime_ns" in file for file in described)  # older records have neither
-    if (must_have_digest or "digest" in content) and content.get("digest") != content_digest(content):
+    if (must_have_digest or "digest" in content) and content.get("digest") != digest:
         raise EditedRecordError("it is not what its digest says")
     return Record(path, data.decode(), hashlib.sha256(data).hexdigest(), content)
+
+
+def record_bytes(path: str | Path) -> bytes:
+    """The bytes of the file of a record. Raises ValueError where it is no plain file, or too large for a record."""
+    status = os.lstat(path)
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("it is no plain file")
+    if status.st_size > MOST_BYTES:
+        raise ValueError(f"it has {status.st_size:,} bytes, and a record has at most {MOST_BYTES:,}")
+    return Path(path).read_bytes()
+
+
+def read_record(path: str | Path) -> dict[str, Any]:
+    """The content of a record, as it is."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def by_output(records: Iterable[Record]) -> Made:
@@ -98,7 +123,28 @@ def by_output(records: Iterable[Record]) -> Made:
 
 def _try_all_that_is_needed(content: dict[str, Any]) -> None:
     """Access all that other code needs of a record, so that a damaged one fails here, where the message names it."""
-    str(content["rule"]), content["code"].split(":"), content["parameters"].get("temporary")
-    content.get("ended", "").strip(), content.get("started", "").strip()
+    if not isinstance(content["rule"], str):
+        raise TypeError("the name of its rule is no text")
+    content["code"].split(":"), content["parameters"].get("temporary"), [*content.get("unwatched", [])]
+    for name in ("started", "ended"):
+        if content.get(name):
+            datetime.fromisoformat(content[name])
+    (content.get("ledger") or "").strip()
     for file in (*content["inputs"], *content["outputs"]):
-        Path(file["path"]), file["sha256"].strip(), file.get("mtime_ns")
+        file["sha256"].strip()
+        if "\0" in os.fsdecode(os.fsencode(file["path"])):
+            raise ValueError("a path has a zero byte")
+        if not isinstance(file.get("mtime_ns", 0), int) or not isinstance(file.get("bytes", 0), int):
+            raise TypeError(f"size or time of {file['path']} is no number")
+    _refuse_depth(content["parameters"])
+
+
+def _refuse_depth(value: Any) -> None:
+    """Raise ValueError where values are nested more deeply than those of any config."""
+    depth, level = 0, [value]
+    while level:
+        nested = (part.values() if isinstance(part, dict) else part for part in level if isinstance(part, (dict, list)))
+        level = [part for parts in nested for part in parts]
+        depth += 1
+        if depth > MOST_DEPTH:
+            raise ValueError(f"its parameters are nested more than {MOST_DEPTH} deep")
