@@ -55,6 +55,9 @@ def audit_run(run: Path, share: float = 1.0, form: str = "text", plan: JobPlan |
         )
         return 2
     findings = audit(run, share, plan=plan)
+    if not findings:
+        sys.stderr.write(f"audit_run: nothing to audit: {run} has neither records nor files of a run\n")
+        return 2
     if form == "json":
         files = [asdict(finding) for finding in findings]
         _print_json({"files": files, "states": count_states(findings), "compared_with_plan": plan is not None})

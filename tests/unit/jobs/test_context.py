@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,9 +176,12 @@ def test_messages_and_warnings_go_to_the_log():
     assert "INFO crop: 10 of 400 images" in log and "this photograph is odd" in log
 
 
-def test_a_second_run_starts_a_new_log():
-    for message in ("first", "second"):
-        with job(snakemake()):
-            write_outputs()
-            logging.getLogger("bioscan1m").info(message)
-    assert "second" in LOG.read_text() and "first" not in LOG.read_text()
+def test_the_log_of_an_earlier_attempt_stays_before_that_of_the_next():
+    with pytest.raises(SystemExit), job(snakemake()):
+        raise InputError("chunk.zip: the disk is full")
+    with job(snakemake()):
+        write_outputs()
+        logging.getLogger("bioscan1m").info("in order")
+    begun, failed, begun_again, message = LOG.read_text().splitlines()
+    assert "the disk is full" in failed and "in order" in message
+    assert all(re.search(r"INFO crop_chunk begins, \d{4}-\d\d-\d\dT", line) for line in (begun, begun_again))

@@ -43,7 +43,7 @@ def job(snakemake: Any, refuse_damaged: bool = True) -> Iterator[JobRecord]:
     `snakemake` is the object that Snakemake gives to a script; its outputs must have a file named `record`.
     An input that is not as its job made it is an error, except in a job whose task is to find such files.
     """
-    _configure_logging(snakemake.log[0])
+    _configure_logging(snakemake.log[0], snakemake.rule)
     added, began = JobRecord(), {"ledger": head_hash("."), "started": now()}
     try:
         require_as_planned(snakemake)
@@ -66,16 +66,19 @@ def job(snakemake: Any, refuse_damaged: bool = True) -> Iterator[JobRecord]:
         sys.exit(1)
 
 
-def _configure_logging(log: str) -> None:
+def _configure_logging(log: str, rule: str) -> None:
+    """Log to standard error, and to the end of the log file: earlier attempts stay, parted by lines with the date."""
     Path(log).parent.mkdir(parents=True, exist_ok=True)
+    file = logging.FileHandler(log, encoding="utf-8")
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%H:%M:%S",
-        handlers=[logging.FileHandler(log, mode="w", encoding="utf-8"), logging.StreamHandler()],
+        handlers=[file, logging.StreamHandler()],
         force=True,
     )
     logging.captureWarnings(True)
+    file.handle(logging.makeLogRecord({"levelname": "INFO", "msg": f"{rule} begins, {now()}"}))
 
 
 def _recipe_in_files(snakemake: Any, described_inputs: Callable[[], list[dict[str, Any]]]) -> AbstractContextManager:
