@@ -1,8 +1,17 @@
 """BIOSCAN-1M Insect: from the zip chunks to tested classifiers. Read the includes from top to bottom: so flows the data."""
 
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.25")
+
+if not Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).is_dir():
+    raise WorkflowError(
+        "The scripts of this workflow import a library beside them and cannot run from a git repository or a web "
+        "address: clone it, for instance as a git submodule, and name the Snakefile of the clone by its path."
+    )
 
 
 configfile: "config.yaml"

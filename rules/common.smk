@@ -16,6 +16,17 @@ from typing import Any
 from snakemake.exceptions import WorkflowError
 from snakemake.iocontainers import Wildcards
 
+if workflow.storage_settings.default_storage_provider is not None:
+    raise WorkflowError(
+        "This workflow has its files in the working directory, where its records name them: leave out "
+        "--default-storage-provider, and give a storage that is mounted here as the working directory."
+    )
+if any(workflow.modifier.path_modifier.replace_prefix(folder) != folder for folder in ("data/", "results/")):
+    raise WorkflowError(
+        "This workflow finds its records by their paths below the working directory, so a module of it takes no `prefix` "
+        "or `replace_prefix` for data/ and results/: leave it out, or run the workflow in a directory apart."
+    )
+
 RULES = Path(workflow.current_basedir.get_path_or_uri(secret_free=True))
 sys.path.insert(0, str(RULES.parent / "workflow_scripts"))
 

@@ -61,6 +61,7 @@ rule audit:
     input:
         rules.seal_records.input,
         ledger=rules.seal_records.output.head,
+        crate=rules.export_crate.output.metadata,  # an older crate would be stale
     output:
         table="results/provenance/audit.tsv",
         summary="results/provenance/audit.json",

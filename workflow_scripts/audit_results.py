@@ -35,9 +35,12 @@ def audit_results(plan: JobPlan, kept: str, table: str, summary: str, page: str)
         page: HTML page to write, with all that is not intact.
 
     Raises:
-        InputError: files are at fault; all is written before, and the message names the first of them.
+        InputError: there is nothing to audit; or files are at fault: all is written before, and the message names the
+            first of them.
     """
     findings = audit(".", Scope(in_call=True), plan)
+    if not findings:
+        raise InputError(f"nothing to audit: {Path.cwd()} has neither records nor files of a run")
     frame = pd.DataFrame([asdict(finding) for finding in findings], columns=["path", "state", "rule", "detail"])
     counts = count_states(findings)
     write_table(kept, frame)

@@ -81,6 +81,9 @@ def audit_run(run: Path, scope: Scope = WHOLE, form: str = "text", compared: Com
         )
         return 2
     findings = audit(run, scope, compared.plan, compared.signers)
+    if not findings and scope.since is None:
+        sys.stderr.write(f"audit_run: nothing to audit: {run} has neither records nor files of a run\n")
+        return 2
     if compared.head is not None and (fault := head_fault(run, compared.head)):
         findings.append(Finding(LEDGER, CHANGED, detail=fault))
     if form == "json":

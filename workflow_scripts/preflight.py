@@ -65,9 +65,7 @@ def check_packages() -> NodeCheck:
         )
     found = f"imported in {seconds:.0f} s"
     if seconds > SLOW_IMPORTS:
-        remedy = (
-            "each job waits so long: keep .venv on a faster file system, or in a container (one file in place of many)"
-        )
+        remedy = "each job waits so long: let nodes unpack .venv, as one file, on their own disk (docs/cluster.md)"
         return NodeCheck("packages", WARNING, found, remedy)
     return NodeCheck("packages", OK, found)
 

@@ -3,7 +3,8 @@
     python workflow_scripts/reproduce_job.py runs/demo results/boxes/part1.parquet
 
 runs that one job in a scratch folder, from the inputs that its record names and with the config of the run, and leaves
-the run as it is. The status is 0 where all outputs have equal bytes, 1 where not.
+the run as it is. The status is 0 where all outputs have equal bytes, 1 where not, 2 where the job cannot be run as it
+was. Files that hold times, such as the speed of a training, are named and not compared.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ def main() -> int:
             found = reproduce(given.run, given.path, scratch)
     except (InputError, OSError) as error:
         sys.stderr.write(f"reproduce_job: {error}\n")
-        return 1
-    lines = [f"equal\t{path}" for path in found.equal] + [f"different\t{path}" for path in found.different]
+        return 2
+    states = {"equal": found.equal, "different": found.different, "holds times": found.timed}
+    lines = [f"{state}\t{path}" for state, paths in states.items() for path in paths]
     sys.stdout.write("\n".join([*lines, *found.changes]) + "\n")
     return int(bool(found.different))
 

@@ -61,6 +61,11 @@ PLANNED = {
 ELSEWHERE = {
     *("make demo", "make test"),
     "srun --gpus=1 --time=10 .venv/bin/python workflow_scripts/preflight.py --gpu",  # test_preflight.py
+    'sbatch --job-name=bioscan1m --time=7-0 --cpus-per-task=2 --mem=8G --wrap "snakemake --profile slurm '
+    '--workflow-profile site"',  # test_places.py
+    "mksquashfs .venv/ venv.squashfs -comp zstd -Xcompression-level 6",  # test_profiles.py, with a small environment
+    "sh profiles/site/unpack_environment.sh venv.squashfs /tmp/bioscan1m",
+    "/tmp/bioscan1m/bin/python -m snakemake --profile slurm --workflow-profile site",
     *(f"make demo TORCH{choice}" for choice in ("_INDEX=ADDRESS", "=cpu TORCH_INDEX=ADDRESS", "=cuda")),
     *("make demo TORCH=cuda TORCH_INDEX=ADDRESS", "make lock", "make lock TORCH_INDEX=ADDRESS"),
 }

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from audit_results import audit_results
 from audit_run import audit_paths, audit_run, main
 from bioscan1m.audit.evidence import read_sound_records
 from bioscan1m.audit.scope import Scope
 from bioscan1m.foundation.digests import describe_files
+from bioscan1m.foundation.errors import InputError
 from bioscan1m.jobs.code_digest import code_digest
 from bioscan1m.jobs.environment import now
 from bioscan1m.jobs.ledger import LEDGER
+from bioscan1m.jobs.planned import JobPlan
 from bioscan1m.jobs.records import RECORDS, write_record
 from bioscan1m.jobs.sealing import seal
 
@@ -66,6 +69,17 @@ def test_an_unknown_path_is_named_with_what_is_near(capsys, run):
 def test_a_folder_without_records_is_no_run(capsys, tmp_path):
     assert audit_run(tmp_path / "data") == 2
     assert "has no folder results/provenance/records" in capsys.readouterr().err
+
+
+def test_an_audit_of_nothing_is_no_success(capsys, tmp_path, monkeypatch):
+    empty = tmp_path / "elsewhere"
+    (empty / RECORDS).mkdir(parents=True)
+    assert audit_run(empty) == 2
+    assert "nothing to audit" in capsys.readouterr().err
+    monkeypatch.chdir(empty)
+    with pytest.raises(InputError, match="nothing to audit"):
+        audit_results(JobPlan({}, {}, {}), "findings.tsv", "audit.tsv", "audit.json", "audit.html")
+    assert not Path("audit.tsv").exists()
 
 
 @pytest.mark.parametrize("form", ["text", "tsv", "json"])

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import re
+import signal
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -175,9 +178,31 @@ def test_messages_and_warnings_go_to_the_log():
     assert "INFO crop: 10 of 400 images" in log and "this photograph is odd" in log
 
 
-def test_a_second_run_starts_a_new_log():
-    for message in ("first", "second"):
+def test_the_log_of_an_attempt_that_failed_stays_when_the_next_one_begins():
+    with pytest.raises(SystemExit), job(snakemake()):
+        raise InputError("chunk.zip: the disk is full")
+    for remove_first in (True, False):  # as Snakemake does
+        if remove_first:
+            LOG.unlink()
         with job(snakemake()):
             write_outputs()
-            logging.getLogger("bioscan1m").info(message)
-    assert "second" in LOG.read_text() and "first" not in LOG.read_text()
+            logging.getLogger("bioscan1m").info("in order")
+    (earlier,) = (path for path in LOG.parent.iterdir() if path != LOG)
+    assert "the disk is full" in earlier.read_text() and "in order" not in earlier.read_text()
+    assert "in order" in LOG.read_text() and "the disk is full" not in LOG.read_text()
+    assert re.fullmatch(r"7\.\d{4}-\d\d-\d\dT\d{6}\.\d{6}Z\.log", earlier.name)
+
+
+def test_the_log_of_an_attempt_that_is_killed_stays():
+    child = os.fork()
+    if child == 0:
+        try:
+            with job(snakemake()):
+                logging.getLogger("bioscan1m").info("epoch 7")
+                os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)
+    os.waitpid(child, 0)
+    LOG.unlink()
+    (earlier,) = LOG.parent.iterdir()
+    assert "epoch 7" in earlier.read_text()

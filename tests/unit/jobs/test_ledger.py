@@ -127,6 +127,12 @@ def test_nothing_is_sealed_into_a_changed_ledger():
         seal(LEDGER, read_sound_records("."), "2026-02-02")
 
 
+def test_a_run_without_records_is_not_sealed():
+    shutil.rmtree(RECORDS)
+    with pytest.raises(InputError, match="no record that could be sealed"):
+        seal_records(HEAD, None)
+
+
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs OpenSSH")
 def test_a_signed_ledger_shows_who_did_not_write_it():
     for key in ("key", "other"):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from bioscan1m.audit.evidence import read_evidence
 from bioscan1m.audit.file_digests import digests_today
@@ -18,14 +22,26 @@ from bioscan1m.jobs.records import Record, by_output
 
 # What a run makes; the job gets links to all else in its folder (config, manifest, sources).
 MADE = ("results", "data", "logs", "benchmarks", ".snakemake")
+# Outputs that hold times of the job, so that no two runs of it have the same bytes.
+TIMED = ("speed.tsv", "events.tfevents")
+# Script -> why the bytes that it writes do not follow from the inputs of its job.
+NOT_REPRODUCIBLE = {
+    "seal_records": "it seals the records of all jobs, which are no inputs of it, with the time of day",
+    "export_crate": "it describes the records of all jobs and their files, which are no inputs of it",
+    "audit_results": "it compares all files with their records, which are no inputs of it; audit_run.py does so anew",
+}
 
 
 @dataclass(frozen=True)
 class Reproduction:
-    """The outputs of a job by whether their bytes are equal, and what has changed since in its code and the like."""
+    """The outputs of a job by whether their bytes are equal, and what has changed since in its code and the like.
+
+    `timed` are outputs that hold times, which are not compared.
+    """
 
     equal: list[str]
     different: list[str]
+    timed: list[str]
     changes: list[str]
 
 
@@ -50,7 +66,8 @@ def reproduce(run: str | Path, path: str, scratch: str | Path) -> Reproduction:
         Which outputs are equal, and what differs in code, parameters, software and machine.
 
     Raises:
-        InputError: no record names the file, an input has other bytes than it had, or the job fails.
+        InputError: no record names the file, its job is not reproducible, an input has other bytes than it had, or the
+            job fails.
     """
     run, scratch = Path(run).resolve(), Path(scratch).resolve()
     records = read_evidence(run).records
@@ -58,13 +75,22 @@ def reproduce(run: str | Path, path: str, scratch: str | Path) -> Reproduction:
     if path not in made:
         raise InputError(f"{path}: no record names it as the output of a job")
     record = made[path][0]
+    _require_reproducible(record)
     _require_inputs(run, record)
-    _link_inputs(run, record, scratch)
-    again = _run_again(record, scratch)
-    before, after = _Made(run, record), _Made(scratch, again)
-    equal = [file["path"] for file in record.outputs if _is_equal(file["path"], before, after)]
-    different = [file["path"] for file in record.outputs if file["path"] not in equal]
-    return Reproduction(equal, different, _changes(record, again))
+    folder = lay_out_inputs(run, record, scratch)
+    again = _run_again(record, folder)
+    before, after = _Made(run, record), _Made(folder, again)
+    outputs = [file["path"] for file in record.outputs]
+    timed = [output for output in outputs if Path(output).name in TIMED]
+    equal = [output for output in outputs if output not in timed and _is_equal(output, before, after)]
+    different = [output for output in outputs if output not in {*timed, *equal}]
+    return Reproduction(equal, different, timed, _changes(record, again))
+
+
+def _require_reproducible(record: Record) -> None:
+    script = record.content["code"].partition(":")[0]
+    if script in NOT_REPRODUCIBLE:
+        raise InputError(f"{record.rule} is not reproducible: {NOT_REPRODUCIBLE[script]}")
 
 
 def _require_inputs(run: Path, record: Record) -> None:
@@ -76,26 +102,65 @@ def _require_inputs(run: Path, record: Record) -> None:
             raise InputError(f"{file['path']}, an input of {record.rule}, {state}: the job cannot be run as it was")
 
 
-def _link_inputs(run: Path, record: Record, scratch: Path) -> None:
-    """Make links to the inputs of the job, and to all in the folder of the run that no job made."""
+def lay_out_inputs(run: Path, record: Record, scratch: Path) -> Path:
+    """Lay out a folder to run the job in: links to its inputs, and to all in the folder of the run that no job made.
+
+    It lies as deep in `scratch` as relative paths lead out of the run, so that these lead to links as well.
+    """
     scratch.mkdir(parents=True, exist_ok=True)
     if any(scratch.iterdir()):
         raise InputError(f"{scratch}: not empty; name a new folder")
+    outside = _paths_out_of(run, record)
+    depth = max((path.parts.count("..") for path in outside), default=0)
+    folder = scratch.joinpath(*run.parts[max(1, len(run.parts) - depth) :])
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in outside:
+        _link(Path(os.path.normpath(folder / path)), Path(os.path.normpath(run / path)), scratch)
     given = [path for path in run.iterdir() if path.name not in MADE]
-    inputs = [run / file["path"] for file in record.inputs if not Path(file["path"]).is_absolute()]
-    for path in {*given, *(path for path in inputs if path.relative_to(run).parts[0] in MADE)}:
-        link = scratch / path.relative_to(run)
+    inputs = [run / file["path"] for file in record.inputs if Path(file["path"]).parts[0] in MADE]
+    for path in {*given, *inputs}:
+        _link(folder / path.relative_to(run), path, scratch)
+    return folder
+
+
+def _link(link: Path, target: Path, scratch: Path) -> None:
+    """Make a link in the scratch folder to what is there, where nothing leads to it yet."""
+    if target.exists() and link.is_relative_to(scratch) and not link.exists():
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(path)
+        link.symlink_to(target)
 
 
-def _run_again(record: Record, scratch: Path) -> Record:
+def _paths_out_of(run: Path, record: Record) -> list[Path]:
+    """The relative paths in inputs, parameters and config that lead out of the run and to what is not around it.
+
+    Sorted, so that a folder comes before what is in it.
+    """
+    config = run / "config.yaml"
+    settings = yaml.safe_load(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    named = _texts([record.parameters, record.inputs, settings])
+    paths = sorted(path for path in set(map(os.path.normpath, named)) if path.startswith("../"))
+    targets = {path: Path(os.path.normpath(run / path)) for path in paths}
+    return [
+        Path(path) for path, target in targets.items() if not (target.is_relative_to(run) or run.is_relative_to(target))
+    ]
+
+
+def _texts(settings: Any) -> Iterator[str]:
+    """All texts in nested settings."""
+    if isinstance(settings, str):
+        yield settings
+    elif isinstance(settings, dict | list):
+        for part in settings.values() if isinstance(settings, dict) else settings:
+            yield from _texts(part)
+
+
+def _run_again(record: Record, folder: Path) -> Record:
     targets = [record.outputs[0]["path"], "--force", "--allowed-rules", record.rule, "--notemp"]
     cores = ["--cores", str(len(os.sched_getaffinity(0))), "--quiet", "all", "--rerun-triggers", "mtime"]
-    done = run_snakemake(scratch, [*targets, *cores])
+    done = run_snakemake(folder, [*targets, *cores])
     if done.returncode:
-        raise InputError(f"{record.rule} failed in {scratch}:\n{done.stdout[-2000:]}")
-    return by_output(read_evidence(scratch).records)[record.outputs[0]["path"]][0]
+        raise InputError(f"{record.rule} failed in {folder}:\n{done.stdout[-2000:]}")
+    return by_output(read_evidence(folder).records)[record.outputs[0]["path"]][0]
 
 
 def _is_equal(path: str, before: _Made, after: _Made) -> bool:

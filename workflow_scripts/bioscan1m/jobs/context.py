@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,10 @@ def job(snakemake: Any, refuse_damaged: bool = True) -> Iterator[JobRecord]:
     A full disk, and what else the disk may refuse, is one message as well.
     `snakemake` is the object that Snakemake gives to a script; its outputs must have a file named `record`.
     An input that is not as its job made it is an error, except in a job whose task is to find such files.
+    The log of an attempt that fails or is killed stays under a second name.
     """
     _configure_logging(snakemake.log[0])
+    kept_log = _keep_log(snakemake.log[0])
     added, began = JobRecord(), {"ledger": head_hash("."), "started": now()}
     try:
         require_as_planned(snakemake)
@@ -64,18 +67,28 @@ def job(snakemake: Any, refuse_damaged: bool = True) -> Iterator[JobRecord]:
             raise
         logger.error("%s: %s", snakemake.rule, advice)
         sys.exit(1)
+    kept_log.unlink(missing_ok=True)  # of a job that is done one log suffices
 
 
 def _configure_logging(log: str) -> None:
     Path(log).parent.mkdir(parents=True, exist_ok=True)
+    Path(log).unlink(missing_ok=True)  # and not emptied, for it may be the log of an earlier attempt by another name
     logging.basicConfig(
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
         datefmt="%H:%M:%S",
-        handlers=[logging.FileHandler(log, mode="w", encoding="utf-8"), logging.StreamHandler()],
+        handlers=[logging.FileHandler(log, encoding="utf-8"), logging.StreamHandler()],
         force=True,
     )
     logging.captureWarnings(True)
+
+
+def _keep_log(log: str) -> Path:
+    """Give a log a second name, with the time, because Snakemake removes the first one before the next attempt."""
+    kept = Path(log).with_suffix(f".{datetime.now(UTC):%Y-%m-%dT%H%M%S.%fZ}.log")
+    with suppress(OSError):  # a file system without hard links
+        kept.hardlink_to(log)
+    return kept
 
 
 def _recipe_in_files(snakemake: Any, described_inputs: Callable[[], list[dict[str, Any]]]) -> AbstractContextManager:
