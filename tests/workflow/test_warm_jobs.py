@@ -18,9 +18,7 @@ SCRIPTS = {
     "streams": "import sys\nprint(repr(sys.stdin.read()))\nprint('error', file=sys.stderr)",
     "a status": "import sys\nsys.exit(3)",
     "a message": "import sys\nsys.exit('no such file')",
-    "the end": (
-        "import atexit, threading\natexit.register(print, 'last')\nthreading.Timer(0.01, print, ['late']).start()"
-    ),
+    "its end": "import atexit, threading\natexit.register(print, 1)\nthreading.Timer(0.01, print, [2]).start()",
     "a process": "import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'print(5)'])",
     "a pool": (
         "import multiprocessing\n\ndef double(number):\n    return 2 * number\n\nif __name__ == '__main__':\n"
