@@ -209,6 +209,23 @@ def test_a_format_that_cannot_be_read_is_named_with_what_to_do(begin, name):
         decode(begin + bytes(200))
 
 
+@pytest.mark.parametrize("form", ["PNG", "GIF", "TIFF"])
+def test_a_photograph_that_is_cut_off_early_is_called_damaged(form):
+    file = io.BytesIO()
+    Image.new("RGB", (64, 48)).save(file, form)
+    with pytest.raises(UnreadableImage, match=rf"damaged (or unusual )?{form} image"):
+        decode(file.getvalue()[:12])
+
+
+def test_a_tiff_of_an_unusual_kind_is_called_a_tiff():
+    file = io.BytesIO()
+    Image.new("F", (64, 48)).save(file, "TIFF")
+    bits = struct.Struct("<HHIHH").pack
+    data = file.getvalue().replace(bits(258, 3, 1, 32, 0), bits(258, 3, 1, 64, 0))
+    with pytest.raises(UnreadableImage, match="unusual TIFF image, which cannot be read; export it as JPEG"):
+        decode(data)
+
+
 def test_heic_is_read_where_its_package_is_installed(monkeypatch):
     file = io.BytesIO()
     pillow_heif.from_pillow(Image.new("RGB", (64, 48), (200, 40, 90))).save(file, quality=95)

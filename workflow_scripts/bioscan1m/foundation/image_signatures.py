@@ -26,6 +26,11 @@ SIGNATURES = {
     b"%PDF": "PDF",
     b"<svg": "SVG",
     b"ZISRAWFILE": "Zeiss CZI",
+    # What Pillow reads, unless it is cut off early, or a TIFF with values that it has no room for, such as 64 bits.
+    **dict.fromkeys((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), "damaged or unusual TIFF"),
+    b"\xff\xd8\xff": "damaged JPEG",
+    b"\x89PNG": "damaged PNG",
+    b"GIF8": "damaged GIF",
 }
 # JPEG: markers without a length, those that begin a scan and end the image (ISO/IEC 10918-1, B.1.1.3).
 STANDALONE, SCAN, END = {0x01, *range(0xD0, 0xD9)}, 0xDA, b"\xff\xd9"
