@@ -1,4 +1,4 @@
-"""The records of all jobs, sealed in a ledger and held against the files that are there.
+"""The records of all jobs, sealed in a ledger and compared with the files that are there.
 
 NEEDS  results/provenance/records/, written by every job as its last output
 MAKES  results/provenance/ledger.jsonl, audit.tsv and audit.json; results/ro-crate/

@@ -188,7 +188,7 @@ def _judge(path: str, record: Record, sha256: str, run: _Run) -> Finding:
         return _judge_absent(path, record, run)
     if found == sha256:
         return _judge_unchanged(path, record, run)
-    detail = f"SHA-256 is {found}, the record says {sha256}{_history(path, found, run.ledger)}"
+    detail = f"SHA-256 is {found}, in the record {sha256}{_history(path, found, run.ledger)}"
     return Finding(path, CHANGED, record.rule, detail)
 
 
