@@ -1,4 +1,4 @@
-"""BIOSCAN-1M Insect: from the zip chunks to tested classifiers. Read the includes from top to bottom: so flows the data."""
+"""BIOSCAN-1M Insect: from the zip chunks to tested classifiers. The includes are in the order of the data."""
 
 from pathlib import Path
 

@@ -5,9 +5,9 @@ MAKES  functions of the wildcards that name a trial, or an experiment and packag
 """
 
 # Large files that are read by many trainings are ancient: a new time stamp is no reason to train again. But each such
-# rule also reads a small file of the same job, a digest, that is not. When a job has to run, Snakemake asks no rule that
-# follows from it whether it has reasons of its own, and does not run those that only ancient files lead to: it would
-# fetch other weights, leave the models that were trained from the old ones as they are, and say that all is done.
+# rule also reads a small file of the same job, a digest, that is not. When a job has to run, Snakemake looks for no
+# other reasons of the jobs that follow from it, and does not run those that only ancient files lead to: it would fetch
+# other weights, leave the models that were trained from the old ones as they are, and report that all is done.
 
 
 def settings_of(wildcards: Wildcards) -> dict[str, Any]:

@@ -149,7 +149,7 @@ def _judge(path: str, record: Record, sha256: str, run: _Run) -> Finding:
     if found == sha256:
         return _judge_unchanged(path, record, run)
     read = not found.startswith(NOT_OPENED)
-    detail = f"SHA-256 is {found}, the record has {sha256}{_history(path, found, run.ledger)}" if read else found
+    detail = f"SHA-256 is {found}, in the record {sha256}{_history(path, found, run.ledger)}" if read else found
     return Finding(path, CHANGED, record.rule, detail)
 
 

@@ -106,7 +106,7 @@ def find_row(path: Path, image_file: str) -> dict[str, Any] | None:
     try:
         table = pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not a readable Parquet table ({error}); the audit says more") from None
+        raise InputError(f"{path}: not a readable Parquet table ({error}); the audit has the reason") from None
     columns = [name for name in table.schema_arrow.names if name not in NOT_SHOWN]
     for group in range(table.num_row_groups):
         (column,) = table.read_row_group(group, ["image_file"]).columns
@@ -210,7 +210,7 @@ def _trial(predictions: Path) -> dict[str, Any]:
     try:
         content = json.loads(test.read_bytes()) if test.is_file() else {}
     except ValueError as error:
-        raise InputError(f"{test}: not readable ({error}); the audit says more") from None
+        raise InputError(f"{test}: not readable ({error}); the audit has the reason") from None
     return {key: content[key] for key in ("backbone", "loss", "seed") if key in content}
 
 

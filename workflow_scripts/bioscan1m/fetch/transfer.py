@@ -18,7 +18,7 @@ class TransferError(Exception):
 
 
 class CannotResumeError(TransferError):
-    """What came does not go on where the file ends so far; from its start it can be had."""
+    """What came does not continue the file where it ends so far; the file can be fetched from its start."""
 
 
 @dataclass(frozen=True)

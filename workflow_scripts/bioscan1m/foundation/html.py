@@ -39,7 +39,7 @@ MOST_COLUMNS, COLUMNS_PER_ROW = 9, 3
 def html_page(title: str, tables: Iterable[pd.DataFrame], headings: Iterable[str] = (), empty: str = "None.") -> str:
     """One HTML page with its style inside. Numbers are right-aligned, missing values shown as a dash.
 
-    The columns that hold the paper's figures have a colour of their own. `headings` are those of the tables, in order;
+    The columns that hold the paper's figures have another colour. `headings` are those of the tables, in order;
     `empty` stands in place of a table without rows.
     """
     above = chain((f"<h2>{escape(heading)}</h2>\n" for heading in headings), repeat(""))

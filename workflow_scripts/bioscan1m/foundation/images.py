@@ -223,7 +223,7 @@ def _require_size(image: Image.Image) -> None:
 
 
 def _require_whole(image: Image.Image, data: bytes) -> None:
-    """Raise UnreadableImage where a JPEG ends early: libjpeg draws the rest grey, or from zeros, and says nothing."""
+    """Raise UnreadableImage where a JPEG ends early: libjpeg draws the rest grey, or from zeros, without an error."""
     if image.format not in JPEGS:
         return
     if not has_end_of_jpeg(data):

@@ -96,7 +96,7 @@ def parse_record(path: str, data: bytes) -> Record:
     described = (*content["inputs"], *content["outputs"])
     must_have_digest = any("mtime_ns" in file for file in described)  # older records have neither
     if (must_have_digest or "digest" in content) and content.get("digest") != digest:
-        raise EditedRecordError("it is not what its digest says")
+        raise EditedRecordError("its digest is that of another content")
     return Record(path, data.decode(), hashlib.sha256(data).hexdigest(), content)
 
 
