@@ -8,11 +8,16 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from adopt_run import adopt_run
+from bioscan1m.audit.findings import audit
+from bioscan1m.audit.todays_plan import plan_of
+from bioscan1m.jobs.ledger import HEAD, LEDGER
+from bioscan1m.jobs.records import RECORDS
 from job_lists import planned
-from repair_run import HERE, repair_run
-from workflow_runs import compared_results
+from repair_run import HERE, repair_run, restore_lost, state_lost_lines
+from workflow_runs import compared_results, snakemake, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
 
@@ -50,3 +55,44 @@ def test_a_copy_without_times_and_notes_is_a_run_after_its_adoption(run: Path) -
     assert planned(run) != {}
     assert adopt_run(run) == 0
     assert planned(run) == {}
+
+
+def states(run: Path) -> set[str]:
+    """The states of all files by an audit that reads the plan."""
+    return {finding.state for finding in audit(run, plan=plan_of(run, HERE))}
+
+
+@pytest.mark.parametrize("ledger_is_lost", [False, True])
+def test_lost_records_are_written_anew_and_no_job_runs(run: Path, ledger_is_lost: bool) -> None:
+    shutil.rmtree(run / RECORDS)
+    for path in (run / "results/provenance").glob("ledger.*") if ledger_is_lost else ():
+        if path.name != Path(HEAD).name:  # an output of a job
+            path.unlink()
+    assert restore_lost(run, HERE, list_only=False) == 0
+    assert planned(run) == {}
+    marked = {"reconstructed record"} if ledger_is_lost else set()
+    faults = {"changed"} if ledger_is_lost else set()  # the ledger itself
+    assert states(run) == {"intact"} | marked | faults
+
+
+def test_a_cut_ledger_is_not_sealed_until_its_loss_is_stated(run: Path) -> None:
+    lines = (run / LEDGER).read_bytes().splitlines(keepends=True)
+    (run / LEDGER).write_bytes(b"".join(lines[:-5]))
+    sealing = ("all", "--forcerun", "seal_records")
+    done = snakemake(run, *sealing)
+    assert done.returncode != 0 and "--lost-ledger" in done.stdout
+    assert state_lost_lines(run, "a test") == 0
+    snakemake_succeeds(run, *sealing)
+    assert states(run) == {"intact", "lines were lost, as stated"}
+
+
+def test_a_run_is_clean_after_an_edit_that_makes_jobs_run(run: Path) -> None:
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    config["packages"]["attributes"]["photographer"] = "somebody else"
+    write_config(run, config)
+    assert {"edited since", "other parameters than today's"} < states(run)
+    snakemake_succeeds(run, "all")
+    snakemake_succeeds(run, "audit")
+    assert states(run) == {"intact"}
+    (run / "results/report.html").write_text("forged")
+    assert states(run) == {"intact", "changed"}
