@@ -162,6 +162,11 @@ def test_merged_cells_are_refused_for_only_the_first_of_them_has_the_value(tmp_p
     workbook.active.merge_cells("C2:C4")  # without a value: a matter of looks
     workbook.save(tmp_path / "labels.xlsx")
     assert len(cells(tmp_path / "labels.xlsx")) == 4
+    workbook.active.append([])
+    workbook.active["A5"] = "a title, which here is a row"
+    workbook.active.merge_cells("A5:C5")
+    workbook.save(tmp_path / "labels.xlsx")
+    assert cells(tmp_path / "labels.xlsx")[4] == ["a title, which here is a row", "", ""]
     workbook.active.merge_cells("B2:B3")
     workbook.save(tmp_path / "labels.xlsx")
     with pytest.raises(InputError, match=r"labels\.xlsx: cells B2:B3 are merged; unmerge them"):

@@ -80,7 +80,10 @@ def _has_cells(rows: Sheet) -> bool:
 
 
 def _merged(path: Path, data: bytes, title: str) -> list[str]:
-    """The merged areas of a sheet that have a value, such as B2:B4: only their first cell has it in the file."""
+    """The merged areas of a sheet that have a value, such as B2:B4: only their first cell has it in the file.
+
+    One in a row that has nothing else is a title.
+    """
     with zipfile.ZipFile(io.BytesIO(data)) as parts:
         if not any(b"mergeCell" in parts.read(name) for name in parts.namelist() if name.endswith(".xml")):
             return []  # to read a workbook with its merged areas takes far more memory
@@ -89,7 +92,9 @@ def _merged(path: Path, data: bytes, title: str) -> list[str]:
     with _refusing_damage(path):
         sheet = load_workbook(io.BytesIO(data))[title]
         areas = sorted(sheet.merged_cells.ranges, key=lambda area: (area.min_row, area.min_col))
-        return [area.coord for area in areas if sheet.cell(area.min_row, area.min_col).value not in (None, "")]
+        values = [sum(cell.value not in (None, "") for cell in row) for row in sheet.iter_rows()]
+        areas = [area for area in areas if sheet.cell(area.min_row, area.min_col).value not in (None, "")]
+        return [area.coord for area in areas if area.min_row < area.max_row or values[area.min_row - 1] > 1]
 
 
 def _unknown(formulas: Sheet, values: Sheet) -> Iterator[str]:
