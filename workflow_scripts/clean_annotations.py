@@ -15,7 +15,7 @@ from bioscan1m.detector.image_names import find_members
 from bioscan1m.detector.plausibility import PIXELS, Size, cut_at_edges, fit_boxes, is_scaled
 from bioscan1m.foundation.archives import Member, ZipReader
 from bioscan1m.foundation.errors import InputError, UnreadableImage, unless_unreadable
-from bioscan1m.foundation.images import image_size
+from bioscan1m.foundation.images import image_size, is_turned
 from bioscan1m.foundation.tsv import write_rows
 from bioscan1m.jobs.context import job
 
@@ -130,13 +130,18 @@ def _with_sizes(
     images: ZipReader, pairs: list[tuple[Member, GivenImage]], archive: str | Path, faults: Faults
 ) -> list[tuple[Member, GivenImage, Size]]:
     """The images with the sizes of their files; of a JPEG only the header is read."""
-    found = []
+    found, turned = [], 0
     for member, image in pairs:
-        size = unless_unreadable(image_size, images.read(member))
+        data = images.read(member)
+        size = unless_unreadable(image_size, data)
         if isinstance(size, UnreadableImage):
             faults.add(f"{archive}: {unusable(image.name, size)}")
         else:
             found.append((member, image, size))
+            turned += unless_unreadable(is_turned, data) is True
+    if turned:
+        words = "are turned upright by their EXIF orientation, and boxes are taken for those of the upright photographs"
+        logger.warning("%s: %d photographs %s", faults.path, turned, words)
     return found
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from small_detectors import well_jpeg
 from test_annotations import AS_EXPORTED, CLEAN, write
 
@@ -84,6 +86,17 @@ def test_an_image_that_cannot_be_read_and_one_that_is_missing_are_named(tmp_path
     missing = {**CLEAN, "images": [*CLEAN["images"], {"id": 1, "file_name": "gone.jpg"}]}
     with pytest.raises(InputError, match=r"lacks 1 annotated images: gone\.jpg"):
         clean(tmp_path, missing)
+
+
+def test_it_is_said_that_boxes_are_taken_for_those_of_upright_photographs(tmp_path, caplog):
+    """Upside down they have the same size, so that nothing else shows it."""
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[0x0112] = 3
+    Image.open(io.BytesIO(well_jpeg(1, SIZE))).save(file, "JPEG", exif=exif)
+    clean(tmp_path, CLEAN)
+    assert "EXIF" not in caplog.text
+    clean(tmp_path, CLEAN, fly=file.getvalue())
+    assert "boxes.json: 1 photographs are turned upright by their EXIF orientation, and boxes are taken" in caplog.text
 
 
 def test_a_box_that_is_there_twice_is_one_insect(tmp_path, caplog):

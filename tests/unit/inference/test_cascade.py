@@ -149,6 +149,17 @@ def test_classifiers_that_cannot_be_asked_are_left_out_and_named(caplog):
     assert [record.args[0] for record in caplog.records] == ["beetles", "other", "sexes"]
 
 
+def test_a_classifier_that_would_never_be_asked_is_left_out_and_narrows_no_level(caplog):
+    """One genus has no family in the metadata: after the families are asked, no set is one that the genera know."""
+    above = FAMILIES.ranks[0]
+    genera = [f"genus{place}" for place in range(3)]
+    order = Rank(above.name, above.taxa[:1], np.zeros(3, np.int64))
+    chain = chain_of([ORDERS, FAMILIES, Stage("genera", [order, Rank("genus", genera, np.arange(3))])])
+    assert [stage.experiment for stage in chain] == [ORDERS.experiment, FAMILIES.experiment]
+    assert level_of_each(0.9, chain) == pytest.approx(0.95)
+    assert "genera is not used: another one is used for the same taxa" in caplog.text
+
+
 def test_a_single_classifier_of_any_label_is_asked_first():
     sexes = Stage("sexes", [Rank("sex", ["f", "m"], np.arange(2))])
     assert chain_of([sexes]) == [sexes]

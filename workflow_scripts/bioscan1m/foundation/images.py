@@ -108,6 +108,11 @@ def image_size(data: bytes) -> tuple[int, int]:
     return image.size[::-1] if _orientation(image) in (5, 6, 7, 8) else image.size
 
 
+def is_turned(data: bytes) -> bool:
+    """Whether the EXIF orientation turns or mirrors the image, from its header. Raises UnreadableImage."""
+    return _orientation(_open(data)) in UPRIGHT
+
+
 def compression_of(data: bytes) -> Compression | None:
     """That of a JPEG, from its header; None for a file of another format. Raises UnreadableImage."""
     image = _open(data)

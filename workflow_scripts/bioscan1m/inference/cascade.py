@@ -70,17 +70,19 @@ class Identification:
 def chain_of(stages: Sequence[Stage]) -> list[Stage]:
     """The classifiers that are used, the coarsest rank first; the log names those that are not, with the reason.
 
-    Of several for the same taxa the first is used. One that shares no taxon with a coarser one cannot be asked: for
-    which photographs is unknown.
+    Of several for the same taxa the first is used: after it the set has taxa of its rank. One that shares no taxon with
+    a coarser one cannot be asked: for which photographs is unknown.
     """
     first, *others = sorted(stages, key=lambda stage: _depth(stage.rank.name))
     chain, reached = [first], {(first.rank.name, taxon) for taxon in first.rank.taxa}
-    answered: set[tuple[str, str, str]] = set()
+    answered: set[tuple[str, str]] = set()
     for stage in others:
-        asked = {(*known, stage.rank.name) for known in reached if stage.classes_within(*known) is not None}
+        asked = {known for known in reached if stage.classes_within(*known) is not None}
         if asked <= answered:
             why = (
-                "another one is used for the same taxa" if asked else "no coarser classifier has a taxon of its classes"
+                "another one is used for the same taxa (a rank at which a class of it has no taxon does not count)"
+                if asked
+                else "no coarser classifier has a taxon of its classes"
             )
             logger.warning("%s is not used: %s", stage.experiment, why)
             continue
