@@ -29,6 +29,7 @@ $(DEMO)/results/report.html: $(DEMO)/results/provenance/audit.json
 
 # Your own photographs, by the detector and the classifiers of a finished run: make predict IMAGES=FOLDER [RUN=runs/mine]
 RUN ?= $(DEMO)
+RUN_FOLDER = $(RUN:~%=$(HOME)%)# not every shell puts the home folder in the place of ~ there
 IMAGES ?=
 export IMAGES
 # Only these, so that a run which other code made is used as it is, and nothing is trained again.
@@ -37,22 +38,22 @@ PREDICTING := predict fetch_photographs detect_on_photographs crop_photographs r
 
 predict: $(RUN_READY)
 	@photographs=$$($(BIN)/python workflow_scripts/name_photographs.py "$$IMAGES") || exit 1; \
-	name=$${photographs#*\"}; name=$${name%%\"*}; run="$(RUN:~%=$(HOME)%)"; \
+	name=$${photographs#*\"}; name=$${name%%\"*}; run="$(RUN_FOLDER)"; \
 	$(BIN)/snakemake --snakefile Snakefile --directory "$$run" --profile profiles/demo predict \
 	    --config "inference={photographs: $$photographs}" --allowed-rules $(PREDICTING) && \
 	echo "The table: $$run/results/predictions/$$name/predictions.tsv; predictions.html beside it is the page to look at"
 
 # What a run needs of this machine, checked: make preflight RUN=FOLDER (docs/cluster.md has the command for a node).
 preflight: $(RUN_READY)
-	@$(BIN)/python workflow_scripts/preflight.py "$(RUN)"
+	@$(BIN)/python workflow_scripts/preflight.py "$(RUN_FOLDER)"
 
 # Where does one image come from, and where did it go? `make trace IMAGE=BIOUG73200-A01.jpg`, of the demo or of RUN.
 trace: $(RUN_READY)
-	@$(BIN)/python workflow_scripts/trace_image.py "$(IMAGE)" --run "$(RUN)"
+	@$(BIN)/python workflow_scripts/trace_image.py "$(IMAGE)" --run "$(RUN_FOLDER)"
 
 # Makes again what the audit finds missing, changed or damaged, of the demo or of RUN: make repair RUN=runs/mine
 repair: $(RUN_READY)
-	@$(BIN)/python workflow_scripts/repair_run.py "$(RUN:~%=$(HOME)%)"
+	@$(BIN)/python workflow_scripts/repair_run.py "$(RUN_FOLDER)"
 
 # The tests of a file share what they set up, so they stay in one process; the files that take longest come first.
 PYTEST := $(BIN)/pytest --dist loadfile --no-loadscope-reorder --numprocesses auto --maxprocesses 4

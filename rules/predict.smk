@@ -11,6 +11,7 @@ ALL_BUT_ONE = 0.999999
 PHOTOGRAPHS_ZIP = {"original_256": f"{PHOTOGRAPHS}/photographs.zip", "cropped_256": f"{PHOTOGRAPHS}/cropped.zip"}
 PREDICTS_ON_CROPS = PACKAGE == "cropped_256"
 CROPS_OF_THIS_RUN = PREDICTS_ON_CROPS and PLAN.from_originals
+DETECTS_FOR_PREDICTIONS_ALONE = PREDICTS_ON_CROPS and not PLAN.from_originals
 
 
 use rule fetch_chunk as fetch_photographs with:

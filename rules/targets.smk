@@ -113,5 +113,7 @@ rule predict:
         collect(rules.show_predictions.output, chunk=PLAN.photographs),
         collect(rules.join_predictions.output, folder=PLAN.photographs_in_parts),
         records("fetch_photographs", chunk=PLAN.photographs),
+        # Where the run itself crops nothing, no other target asks for the detector.
+        records_of_detectors(only_if(PLAN.photographs and DETECTS_FOR_PREDICTIONS_ALONE, config["detector"]["use"])),
         records("detect_on_photographs", "crop_photographs", chunk=only_if(PREDICTS_ON_CROPS, *PLAN.photographs)),
         records("resize_photographs", "pack_photographs", chunk=PLAN.photographs, package=[PACKAGE]),

@@ -167,8 +167,10 @@ def _in_run(run: Path, path: str) -> str:
     place = Path(path).expanduser()
     if (run / place).exists() and not place.is_absolute():
         return place.as_posix()
-    place = place.resolve() if place.exists() or place.is_absolute() else place
-    return place.relative_to(run.resolve()).as_posix() if place.is_relative_to(run.resolve()) else place.as_posix()
+    here = place.resolve()
+    if here.is_relative_to(run.resolve()):  # also one that is gone
+        return here.relative_to(run.resolve()).as_posix()
+    return (here if place.exists() or place.is_absolute() else place).as_posix()
 
 
 def _as_text(answer: dict[str, Any]) -> str:

@@ -112,13 +112,11 @@ def check_clock(run: Path) -> NodeCheck:
 
 def check_locks(folder: Path) -> NodeCheck:
     """Whether the file system of a folder locks files; copies in `scratch` are kept apart by locks."""
-    with tempfile.NamedTemporaryFile(dir=folder) as file:
-        try:
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder) as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            return NodeCheck(
-                "locks in scratch", WARNING, str(error), "jobs read in place: name another folder as scratch"
-            )
+    except OSError as error:
+        return NodeCheck("locks in scratch", WARNING, str(error), "jobs read in place: name another folder as scratch")
     return NodeCheck("locks in scratch", OK, "files can be locked")
 
 

@@ -68,6 +68,11 @@ def test_a_scratch_that_is_not_here_is_a_warning(scratch):
     assert check.result == WARNING and check.found.startswith(scratch) and "in place" in check.remedy
 
 
+def test_a_scratch_in_which_no_file_can_be_made_is_a_warning(tmp_path):
+    (tmp_path / "file").write_text("")
+    assert list(check_scratch(str(tmp_path / "file")))[-1].result == WARNING
+
+
 @pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="needs a machine without a GPU")
 def test_a_node_without_a_gpu_fails_where_one_is_asked_for():
     assert check_gpu().result == FAILED and "installation.md" in check_gpu().remedy

@@ -127,15 +127,30 @@ def test_a_config_as_released_and_one_as_of_today_are_planned(full_run: Path, fr
     assert jobs["train_classifier"] == 72 and jobs.get("train_for_comparison", 0) == compared
 
 
-def test_targets_ask_for_each_job_also_for_images_on_which_detectors_are_only_evaluated(full_run: Path) -> None:
+SOURCE = {"source": "https://example.org/file", "checksum": None}
+IMAGE_SETS = {name: {"images": SOURCE, "annotations": SOURCE} for name in ("trained_on", "evaluated_on")}
+CHANGES = {
+    "images on which detectors are only evaluated": (
+        "all",
+        {"detector": {"image_sets": IMAGE_SETS, "training_sets": ["trained_on"], "validation_sets": ["evaluated_on"]}},
+    ),
+    "photographs for a run without photographs": (
+        "predict",
+        {"entry": {"from": "cropped_256"}, "inference": {"photographs": {"mine": SOURCE["source"]}}},
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_targets_ask_for_each_job(full_run: Path, change: str) -> None:
     """Else nothing runs it again after it failed, and neither repair nor audit takes its files for those of the run."""
     (full_run / "chunks.tsv").write_text("".join(manifest()[:2]))
     config = yaml.safe_load((full_run / "config.yaml").read_text())
-    source = {"source": "https://example.org/file", "checksum": None}
-    sets = {name: {"images": source, "annotations": source} for name in ("trained_on", "evaluated_on")}
-    config["detector"] |= {"image_sets": sets, "training_sets": ["trained_on"], "validation_sets": ["evaluated_on"]}
+    target, sections = CHANGES[change]
+    for section, values in sections.items():
+        config[section] |= values
     (full_run / "config.yaml").write_text(yaml.safe_dump(config))
-    outputs = outputs_of_jobs(full_run)["output_file"]
+    outputs = outputs_of_jobs(full_run, target)["output_file"]
     (plan,) = (full_run / PLANS).glob("*.json")
     asked_for = {record for record, job in read_plan(plan).jobs.items() if job.in_run}
     assert {path for path in outputs if path.startswith(RECORDS)} <= asked_for

@@ -103,3 +103,11 @@ def test_an_older_copy_that_left_the_run_is_known_by_the_ledger(run, tmp_path, c
     (Path(RECORDS) / "crop_chunk/1.json").unlink()
     assert audit_paths(run, [str(copy)]) == 0
     assert "a copy of results/cropped/Käfer 1.zip" in capsys.readouterr().out
+
+
+def test_a_file_that_is_gone_may_be_named_from_where_the_command_runs(run, monkeypatch, capsys):
+    (run / "results/cropped/Käfer 0.zip").unlink()
+    monkeypatch.chdir(run.parent)
+    for path in ("results/cropped/Käfer 0.zip", f"{run.name}/results/cropped/Käfer 0.zip"):
+        assert audit_paths(Path(run.name), [path]) == 1
+        assert capsys.readouterr().out.startswith("results/cropped/Käfer 0.zip: missing")
