@@ -32,12 +32,11 @@ def warm_jobs() -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder:
         address = f"{folder}/socket"
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        with subprocess.Popen([sys.executable, str(WARM_JOBS), address], **pipes) as server:
+        with subprocess.Popen([sys.executable, str(WARM_JOBS), address], **pipes) as server:  # until its input ends
             assert server.stdout.readline() == b"ready\n"
             os.environ[JOBS_FORK_FROM] = address
             yield
             del os.environ[JOBS_FORK_FROM]
-            server.communicate()  # which closes its input
 
 
 @pytest.fixture(autouse=True)
