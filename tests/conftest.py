@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+
+from forked_snakemake import JOBS_FORK_FROM, WARM_JOBS
 
 # Threads that wait for each other at every layer wait for minutes where others use the cores too.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -20,6 +24,19 @@ settings.load_profile("any machine")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that run Snakemake, minutes each, come first, so that no process is left with one of them at the end."""
     items.sort(key=lambda item: item.get_closest_marker("workflow") is None)
+
+
+@pytest.fixture(scope="session")
+def warm_jobs() -> Iterator[None]:
+    """From here on the jobs of runs fork from one process, which has imported the large packages."""
+    with tempfile.TemporaryDirectory() as folder:
+        address = f"{folder}/socket"
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen([sys.executable, str(WARM_JOBS), address], **pipes) as server:  # until its input ends
+            assert server.stdout.readline() == b"ready\n"
+            os.environ[JOBS_FORK_FROM] = address
+            yield
+            del os.environ[JOBS_FORK_FROM]
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ start as ever in the demo, on SLURM, and in the runs that are killed or compared
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -38,13 +39,11 @@ def serve(address: str) -> None:
     import gc
     import importlib
     import selectors
-    import signal
 
     sys.path.pop(0)  # the folder of this file
     for name in PRELOADED:
         importlib.import_module(name)
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as server, selectors.DefaultSelector() as selector:
         server.bind(address)
         server.listen(64)
@@ -54,11 +53,17 @@ def serve(address: str) -> None:
         while all(key.fileobj is server for key, _ in selector.select()):
             connection, _ = server.accept()
             if os.fork() == 0:
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 server.close()
                 _answer(connection)
                 os._exit(0)
             connection.close()
+            _forget_those_that_ended()
+
+
+def _forget_those_that_ended() -> None:
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _answer(connection: socket.socket) -> None:

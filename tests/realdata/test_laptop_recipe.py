@@ -25,6 +25,7 @@ FOLDER = os.environ.get("BIOSCAN_REAL_DATA")
 pytestmark = [
     pytest.mark.realdata,
     pytest.mark.slow,
+    pytest.mark.usefixtures("warm_jobs"),
     pytest.mark.skipif(FOLDER is None, reason="BIOSCAN_REAL_DATA is not set: no real photographs to learn from"),
 ]
 NAME = "tf_efficientnet_lite0"

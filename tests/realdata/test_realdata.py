@@ -30,6 +30,7 @@ from workflow_runs import REPOSITORY, demo_config, planned_jobs, snakemake_succe
 FOLDER = os.environ.get("BIOSCAN_REAL_DATA")
 pytestmark = [
     pytest.mark.realdata,
+    pytest.mark.usefixtures("warm_jobs"),
     pytest.mark.skipif(FOLDER is None, reason="BIOSCAN_REAL_DATA is not set: no real photographs to run on"),
 ]
 

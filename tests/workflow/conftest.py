@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +11,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from forked_snakemake import JOBS_FORK_FROM, WARM_JOBS
+from forked_snakemake import JOBS_FORK_FROM
 from workflow_runs import (
     REPOSITORY,
     make_small_data,
@@ -39,17 +35,8 @@ class Run:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def warm_jobs() -> Iterator[None]:
-    """Jobs of runs fork from one process that has imported the large packages, where a test does not ask otherwise."""
-    with tempfile.TemporaryDirectory() as folder:
-        address = f"{folder}/socket"
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        with subprocess.Popen([sys.executable, str(WARM_JOBS), address], **pipes) as server:
-            assert server.stdout.readline() == b"ready\n"
-            os.environ[JOBS_FORK_FROM] = address
-            yield
-            del os.environ[JOBS_FORK_FROM]
-            server.communicate()  # which closes its input
+def jobs_that_fork(warm_jobs: None) -> None:
+    """Those of all runs here, where a test does not ask otherwise."""
 
 
 @pytest.fixture
