@@ -102,7 +102,7 @@ if workflow.is_main_process:
     if not any(Path(RECORD).rglob("*.json")) and any(METADATA.glob("*")):
         logger.warning(
             f"{RECORD} has no records, though jobs ran here, so all of them will run again. If they were lost, "
-            "`python workflow_scripts/repair_run.py RUN --lost-records` writes them anew"
+            "`repair_run.py RUN --lost-records` writes them anew"
         )
     if workflow.workflow_settings.persistence_backend == PersistenceBackend.FILE:
         write_notes(Path(), notes_to_correct(Path(), CALL))
