@@ -13,7 +13,7 @@ from snakemake.io import apply_wildcards
 from snakemake.logging import logger
 from snakemake.settings.types import PersistenceBackend
 
-from bioscan1m.audit.notes import write_notes
+from bioscan1m.audit.notes import METADATA, write_notes
 from bioscan1m.audit.seals import made_in, settings_in
 from bioscan1m.audit.todays_plan import notes_to_correct
 from bioscan1m.jobs.planned import VARIABLE, JobPlan, PlannedJob, write_plan
@@ -99,6 +99,11 @@ def seal_at_the_end(run: Path, before: dict[str, int]) -> None:
 
 if workflow.is_main_process:
     CALL = todays_plan()
+    if not any(Path(RECORD).rglob("*.json")) and any(METADATA.glob("*")):
+        logger.warning(
+            f"{RECORD} has no records, though jobs ran here, so all of them will run again. If they were lost, "
+            "`repair_run.py RUN --lost-records` writes them anew"
+        )
     if workflow.workflow_settings.persistence_backend == PersistenceBackend.FILE:
         write_notes(Path(), notes_to_correct(Path(), CALL))
     else:

@@ -9,9 +9,10 @@ is marked as reconstructed: it proves nothing about the time before.
 from __future__ import annotations
 
 import os
+import re
 from base64 import urlsafe_b64decode
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -54,16 +55,11 @@ def restore_records(run: Path, plan: JobPlan, when: str, write: bool = True) -> 
     restoration, ledger = Restoration(), read_ledger(run / LEDGER)
     lost = [path for path, job in plan.jobs.items() if job.in_run and not (run / path).exists()]
     made = _files_of_jobs(run) if any(path not in ledger.newest for path in lost) else {}
-    for path in lost:
+    for path in _in_order(run, lost):
         if path in ledger.newest:
-            sealed = ledger.newest[path].parsed()
-            if changed := [file["path"] for file in sealed.outputs if not _is_as_recorded(run, file)]:
-                restoration.left[path] = f"{changed[0]} is not as the ledger has it"
-                continue
-            _write(run, path, sealed.text, sealed, write)
-            restoration.sealed.append(path)
+            _restore_sealed(run, ledger.newest[path].parsed(), write, restoration)
         elif note := read_note(note_file(run, path)):
-            content = _reconstructed(run, path, plan.jobs[path], note, made)
+            content = _reconstructed(run, path, plan.jobs[path], note, made, restoration.reconstructed)
             if isinstance(content, str):
                 restoration.left[path] = content
                 continue
@@ -74,10 +70,24 @@ def restore_records(run: Path, plan: JobPlan, when: str, write: bool = True) -> 
     return restoration
 
 
-def _write(run: Path, path: str, text: str, record: Record, write: bool) -> None:
+def _in_order(run: Path, lost: list[str]) -> list[str]:
+    """Records, but those that were inputs of a job before that of this job."""
+    inputs = {path: set(read_note(note_file(run, path)).get("input") or ()) & set(lost) for path in lost}
+    ordered = [path for path in lost if not inputs[path]]
+    while left := [path for path in lost if path not in ordered]:
+        ready = [path for path in left if inputs[path] <= set(ordered)]
+        ordered += ready or left
+    return ordered
+
+
+def _restore_sealed(run: Path, record: Record, write: bool, restoration: Restoration) -> None:
+    if changed := [file["path"] for file in record.outputs if not _is_as_recorded(run, file)]:
+        restoration.left[record.path] = f"{changed[0]} is not as the ledger has it"
+        return
     if write:
-        write_text(run / path, text)
-        _set_time(run, path, record.outputs)
+        write_text(run / record.path, record.text)
+        _set_time(run, record.path, record.outputs)
+    restoration.sealed.append(record.path)
 
 
 def _set_time(run: Path, path: str, outputs: Iterable[Mapping[str, Any]]) -> None:
@@ -112,12 +122,17 @@ def _job_of(note: Mapping[str, Any]) -> Job:
 
 
 def _reconstructed(
-    run: Path, path: str, job: PlannedJob, note: Mapping[str, Any], made: Mapping[Job, list[str]]
+    run: Path,
+    path: str,
+    job: PlannedJob,
+    note: Mapping[str, Any],
+    made: Mapping[Job, list[str]],
+    before: Collection[str],
 ) -> dict[str, Any] | str:
-    """The content of a record, or why it cannot be known."""
+    """The content of a record, or why it cannot be known; the records `before` are written, or would be."""
     inputs = [str(name) for name in note.get("input") or ()]
     outputs = [name for name in made[_job_of(note)] if name != path]
-    absent = [name for name in (*inputs, *outputs) if not (run / name).is_file()]
+    absent = [name for name in (*inputs, *outputs) if name not in before and not (run / name).is_file()]
     if absent:
         return f"{absent[0]} is not there"
     if note.get("rule") != job.rule or set(note.get("params") or ()) != {
@@ -127,13 +142,18 @@ def _reconstructed(
     if note.get("incomplete"):
         return "Snakemake's note is incomplete"
     times = {name: _utc(note[key]) for name, key in (("started", "starttime"), ("ended", "endtime"))}
-    return _content(job, _described_inputs(run, job, inputs), _described(run, outputs)) | times
+    there = [name for name in inputs if (run / name).is_file()]  # all, where what is before was written
+    script = re.search(r"workflow_scripts/(\w+)\.py", str(note.get("code")))
+    unknown = f"{script[1] if script else job.rule}:unknown"  # code that is no reason to run a job again
+    return _content(job, unknown, _described_inputs(run, job, there), _described(run, outputs)) | times
 
 
-def _content(job: PlannedJob, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]) -> dict[str, Any]:
-    """All that a record must have; its wildcards are not known."""
+def _content(
+    job: PlannedJob, unknown: str, inputs: list[dict[str, Any]], outputs: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """All that a record must have; its wildcards are not known, nor the code that the plan does not have."""
     parameters = as_recorded(job.parameters)
-    code = parameters.pop("code", "unknown:")
+    code = parameters.pop("code", unknown)
     content = {"rule": job.rule, "wildcards": {}, "inputs": inputs, "unwatched": list(job.unwatched)}
     content |= {"parameters": parameters, "code": code}
     return content | {
