@@ -6,10 +6,12 @@ set -eu
 image=$1
 folder=$2
 if [ -d "$folder" ]; then
-    exit
+    [ -O "$folder" ] && exit
+    echo "$folder belongs to another user: name another folder" >&2
+    exit 1
 fi
 part=$folder.$(hostname).$$
 mkdir -p "$(dirname "$folder")"
 trap 'rm -rf "$part"' EXIT
 unsquashfs -quiet -no-progress -dest "$part" "$image"
-mv -T "$part" "$folder" 2>/dev/null || [ -d "$folder" ]
+mv -T "$part" "$folder" 2>/dev/null || [ -O "$folder" ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -40,3 +41,13 @@ def test_a_damaged_image_leaves_no_environment(tmp_path: Path) -> None:
     (tmp_path / "venv.squashfs").write_bytes(b"cut off")
     done = subprocess.run(["sh", UNPACK, tmp_path / "venv.squashfs", tmp_path / "environment"], check=False)
     assert done.returncode != 0 and [path.name for path in tmp_path.iterdir()] == ["venv.squashfs"]
+
+
+def test_an_environment_of_another_user_is_not_run(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to give a folder away")
+    (tmp_path / "environment").mkdir()
+    os.chown(tmp_path / "environment", 65534, 65534)
+    command = ["sh", UNPACK, tmp_path / "venv.squashfs", tmp_path / "environment"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 1 and "belongs to another user" in done.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bioscan1m.audit.reproduction import reproduce
 from workflow_runs import REPOSITORY, planned_jobs, small_config, write_config
 
 pytestmark = pytest.mark.workflow
@@ -97,7 +98,7 @@ def refused(folder: Path, *arguments: str, **variables: str) -> str:
     return done.stdout
 
 
-def test_its_rules_are_planned_and_run_from_there(other_workflow, small_run) -> None:
+def test_its_rules_are_planned_and_run_from_there(other_workflow, small_run, tmp_path_factory) -> None:
     planned = planned_jobs(run(other_workflow, "bioscan1m_all", "--dry-run", "--quiet", "rules"))
     assert planned["bioscan1m_crop_chunk"] == 3 and planned["bioscan1m_train_classifier"] > 6
     run(other_workflow, "count_rows")
@@ -106,6 +107,7 @@ def test_its_rules_are_planned_and_run_from_there(other_workflow, small_run) -> 
     assert int((other_workflow / "rows.txt").read_text()) == len((small_run / metadata).read_text().splitlines())
     audit = [sys.executable, str(REPOSITORY / "workflow_scripts/audit_run.py"), str(other_workflow)]
     assert subprocess.run(audit, check=False, capture_output=True).returncode == 0
+    assert metadata in reproduce(other_workflow, metadata, tmp_path_factory.mktemp("again") / "scratch").equal
 
 
 @pytest.mark.parametrize(

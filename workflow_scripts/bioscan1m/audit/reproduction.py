@@ -18,7 +18,7 @@ from bioscan1m.foundation.digests import file_digest
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.recipe_hook import RECIPE_DIGEST
 from bioscan1m.jobs.recipe import digest_without_recipe
-from bioscan1m.jobs.records import Record, by_output
+from bioscan1m.jobs.records import RECORDS, Record, by_output
 
 # What a run makes; the job gets links to all else in its folder (config, manifest, sources).
 MADE = ("results", "data", "logs", "benchmarks", ".snakemake")
@@ -155,7 +155,8 @@ def _texts(settings: Any) -> Iterator[str]:
 
 
 def _run_again(record: Record, folder: Path) -> Record:
-    targets = [record.outputs[0]["path"], "--force", "--allowed-rules", record.rule, "--notemp"]
+    rule = Path(record.path).relative_to(RECORDS).parts[0]  # the record has its name in another workflow's module
+    targets = [record.outputs[0]["path"], "--force", "--allowed-rules", rule, "--notemp"]
     cores = ["--cores", str(len(os.sched_getaffinity(0))), "--quiet", "all", "--rerun-triggers", "mtime"]
     done = run_snakemake(folder, [*targets, *cores])
     if done.returncode:
