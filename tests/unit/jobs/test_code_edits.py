@@ -35,6 +35,7 @@ MAKING = {
         "enumerate",
         "fromkeys",
         "frozenset",
+        "getattr",
     ),
     *("getLogger", "list", "object", "range", "str", "with_name", "with_suffix", "cache_from_source"),
     *("ParseOptions", "binary", "bool_", "float32", "int32", "schema", "string"),

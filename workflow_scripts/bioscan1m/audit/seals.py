@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bioscan1m.audit.evidence import read_sound_records
 from bioscan1m.foundation.digests import describe_file
+from bioscan1m.foundation.errors import InputError
 from bioscan1m.jobs.environment import now
 from bioscan1m.jobs.ledger import LEDGER, Ledger
 from bioscan1m.jobs.records import RECORDS
@@ -35,12 +36,15 @@ def seal_run(run: Path, signing: Signing, settings: Iterable[str] | None = None)
         The ledger.
 
     Raises:
-        InputError: the ledger was changed or cut, or its signature is not right.
+        InputError: within a call there is no record; or the ledger was changed or cut, or its signature is not right.
     """
+    records = read_sound_records(run)
+    if settings is None and not records:
+        raise InputError(f"{RECORDS}: no record that could be sealed, though every job of a run writes one")
     named = {} if settings is None else dict.fromkeys(settings, SETTING) | {REPORT_PAGE: REPORT}
     there = {path: what for path, what in named.items() if (run / path).is_file()}
     files = [describe_file(run / path) | {"path": path, "is": what} for path, what in there.items()]
-    return seal(run / LEDGER, read_sound_records(run), now(), files, signing)
+    return seal(run / LEDGER, records, now(), files, signing)
 
 
 def settings_in(run: Path, files: Iterable[str | Path]) -> list[str]:

@@ -253,10 +253,10 @@ def _delimiter(text: str) -> str:
     """
     start = islice(io.StringIO(text[:200_000], newline=""), LINES_LOOKED_AT)
     lines = [line for line in start if line.strip()]
+    lines = list(dropwhile(lambda line: not any(map(line.__contains__, DELIMITERS)), lines)) or lines  # without a title
     columns: dict[str, tuple[int, int]] = {}
     for delimiter in DELIMITERS:
-        of_lines = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
-        counts = list(dropwhile(lambda count: count == 1, of_lines)) or of_lines  # without a title
+        counts = [len(row) for row in csv.reader(lines, delimiter=delimiter)]
         most = counts[0] if counts else 0
         agree = sum(count == most for count in counts) >= 0.8 * len(counts)
         columns[delimiter] = (most if agree else 1), most
