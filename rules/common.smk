@@ -73,8 +73,9 @@ PACKAGE = config["classifier"]["package"]
 READING = {"images": config["images"]} if any(v is not None for v in config.get("images", {}).values()) else {}
 PAPER = {} if config.get("paper_figures", True) else {"paper_figures": False}
 LONGEST_JOB = config.get("longest_job_hours")
-# Where jobs are short, a training takes many, as long as each saves a state; else as many as the profile allows.
-TRAINING_RETRIES = 50 if LONGEST_JOB else None
+# Where jobs are short, a training takes many, as long as each saves a state; else as many as the profile allows. Only the
+# head tries again: the Snakemake within a job knows the retries of a rule too, and would use up the job's last minutes.
+TRAINING_RETRIES = 50 if LONGEST_JOB and workflow.is_main_process else None
 UNMAPPED = {"missing": None, "map": {}}
 RELABELLING = {"relabelling": config["labels"]} if config.get("labels", UNMAPPED) != UNMAPPED else {}
 
