@@ -78,7 +78,7 @@ def test_lost_records_are_written_anew_and_no_job_runs(run: Path, ledger_is_lost
 def test_a_cut_ledger_is_not_sealed_until_its_loss_is_stated(run: Path) -> None:
     lines = (run / LEDGER).read_bytes().splitlines(keepends=True)
     (run / LEDGER).write_bytes(b"".join(lines[:-5]))
-    sealing = ("all", "--forcerun", "seal_records")
+    sealing = ("all", "audit", "--forcerun", "seal_records")
     done = snakemake(run, *sealing)
     assert done.returncode != 0 and "--lost-ledger" in done.stdout
     assert state_lost_lines(run, "a test") == 0
