@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 # What Snakemake imports, also later or in a plugin, and what it and the Snakefile import of other packages.
 OF_SNAKEMAKE = ("cli", "executors.local", "notebook", "report", "report.html_reporter", "script", "storage")
@@ -46,11 +47,13 @@ def _snakemake(arguments: list[str], folder: str, output: str, environment: Mapp
     with open(output, "ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    if address := environment.get(JOBS_FORK_FROM):
-        sys.executable = shlex.join([sys.executable, "-IS", str(WARM_JOBS), address])
     sys.argv = ["snakemake", *arguments]
+    import snakemake.script
     from snakemake.cli import main
 
+    if address := environment.get(JOBS_FORK_FROM):
+        python = shlex.join([sys.executable, "-IS", str(WARM_JOBS), address])
+        snakemake.script.sys = SimpleNamespace(executable=python)  # of `sys` that module uses nothing else
     try:
         main()
     finally:

@@ -56,6 +56,8 @@ PLANNED = {
     "snakemake --profile slurm",
     "snakemake --profile slurm --workflow-profile site",
     "snakemake --profile slurm dataset",
+    'snakemake predict --directory runs/mine --profile slurm --config "inference={photographs: '
+    '$(python workflow_scripts/name_photographs.py ~/photographs)}"',
 }
 # The demo takes minutes: test_demo.py; `.ci/run` is the tests.
 ELSEWHERE = {
@@ -78,6 +80,7 @@ IN_THE_TEXT = {
     ". .venv/bin/activate": ". .venv/bin/activate && command -v snakemake",
     "make demo": "make --dry-run demo",
     "make test": "make --dry-run test",
+    "pip install .": "uv build --quiet --wheel --out-dir ../wheel .",
     "make test-slow": "make --dry-run test-slow",
     "make bench": "make --dry-run bench",
     "make bench-gpu": "make --dry-run bench-gpu",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bioscan1m.audit.findings import read_sound_records
+from bioscan1m.audit.evidence import read_sound_records
 from bioscan1m.audit.reproduction import NOT_REPRODUCIBLE, reproduce
 from bioscan1m.foundation.errors import InputError
 from workflow_runs import REPOSITORY, snakemake_succeeds, write_config

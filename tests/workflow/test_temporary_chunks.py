@@ -9,7 +9,9 @@ import pytest
 from PIL import Image
 
 from audit_run import audit_run
-from bioscan1m.audit.findings import MISSING, audit
+from bioscan1m.audit.findings import audit
+from bioscan1m.audit.scope import Scope
+from bioscan1m.audit.states import MISSING
 from workflow_runs import planned_jobs, small_config, snakemake_succeeds, write_config
 
 pytestmark = pytest.mark.workflow
@@ -71,5 +73,5 @@ def test_photographs_to_predict_on_are_not_temporary(tmp_path: Path) -> None:
     photographs = "results/predictions/mine/photographs.zip"
     snakemake_succeeds(tmp_path, photographs)
     (tmp_path / photographs).unlink()
-    (finding,) = audit(tmp_path, paths=[photographs])
+    (finding,) = audit(tmp_path, Scope(paths=[photographs]))
     assert finding.state == MISSING
