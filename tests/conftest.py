@@ -32,11 +32,12 @@ def warm_jobs() -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder:
         address = f"{folder}/socket"
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        with subprocess.Popen([sys.executable, str(WARM_JOBS), address], **pipes) as server:  # until its input ends
+        with subprocess.Popen([sys.executable, str(WARM_JOBS), address], **pipes) as server:
             assert server.stdout.readline() == b"ready\n"
             os.environ[JOBS_FORK_FROM] = address
             yield
             del os.environ[JOBS_FORK_FROM]
+            server.kill()  # the workers of a loader that a test has left may hold its input open
 
 
 @pytest.fixture(autouse=True)

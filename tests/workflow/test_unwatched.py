@@ -12,6 +12,7 @@ from snakemake.iocontainers import Namedlist
 from snakemake.rules import Rule
 from snakemake.settings.types import ConfigSettings, ResourceSettings
 
+from bioscan1m.jobs.planned import VARIABLE
 from workflow_runs import REPOSITORY
 
 pytestmark = pytest.mark.workflow
@@ -25,6 +26,7 @@ def rules(monkeypatch: pytest.MonkeyPatch) -> list[Rule]:
     """The rules of the full run, those that others take over with changes among them."""
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv(VARIABLE, "set while the rules are read, and as before after the test")
     with SnakemakeApi() as api:
         workflow = api.workflow(
             resource_settings=ResourceSettings(),
