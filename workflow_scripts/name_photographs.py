@@ -3,7 +3,7 @@
     python workflow_scripts/name_photographs.py ~/photographs
 
 The name is that of the folder and a short digest of its path, so that two folders of one name have a table each. A
-folder of more than 10,000 photographs is in parts of as many, each with jobs of its own (docs/predictions.md).
+folder of more than 10,000 photographs is divided into parts, which different jobs predict (docs/predictions.md).
 """
 
 from __future__ import annotations

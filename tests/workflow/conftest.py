@@ -41,7 +41,7 @@ def jobs_that_fork(warm_jobs: None) -> None:
 
 @pytest.fixture
 def plain_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each job is a Python of its own, with its own order of sets."""
+    """Each job is a new Python process, with another order of sets."""
     monkeypatch.delenv(JOBS_FORK_FROM, raising=False)
 
 
@@ -73,7 +73,7 @@ def made_once(
 
 
 def finish_smallest_run(folder: Path) -> str:
-    """Make and run it there, by many jobs at a time, each a Python of its own; what Snakemake says."""
+    """Make and run it there, by many jobs at a time, each a new Python process; what Snakemake prints."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv(JOBS_FORK_FROM, raising=False)
         return snakemake_succeeds(smallest_run(folder, chunks=2), "all", "--cores", "5")

@@ -1,4 +1,4 @@
-"""A job that forks from a warm process does, prints and returns what it would as a Python of its own."""
+"""A job that forks from a warm process does, prints and returns what it would as a new Python process."""
 
 from __future__ import annotations
 
