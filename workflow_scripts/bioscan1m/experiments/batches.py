@@ -7,7 +7,6 @@ by itself makes new files of shared memory for each batch, which costs half as m
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +22,7 @@ from bioscan1m.experiments.shared_arrays import shared_zeros
 from bioscan1m.experiments.training_data import LabelledImages, PackageImages
 from bioscan1m.foundation.errors import InputError, UnreadableImage
 from bioscan1m.foundation.streams import ITEMS_PER_THREAD, map_in_order
-from bioscan1m.networks.training_state import SIGNALS_OF_THE_END
+from bioscan1m.networks.training_state import ignore_signals_of_the_end
 
 BATCHES_PER_WORKER = 2  # asked of each ahead of time, as a DataLoader does by default
 
@@ -161,8 +160,7 @@ def _loader(decoding: _Decoding, requests: _Requests, workers: int) -> DataLoade
 
 def _outlast_the_signals(_: int) -> None:
     """A scheduler sends them to all processes of a job; this one ends with the process that it decodes for."""
-    for number in SIGNALS_OF_THE_END:
-        signal.signal(number, signal.SIG_IGN)
+    ignore_signals_of_the_end()
 
 
 def _as_it_is(decoded: Any) -> Any:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import signal
 import tempfile
 import threading
 import traceback
@@ -27,7 +26,7 @@ from torch import distributed
 from bioscan1m.experiments.process_group import ALONE, Group
 from bioscan1m.foundation.errors import InputError
 from bioscan1m.foundation.gpu_allocation import allowing_cpu, cpu_allowed
-from bioscan1m.networks.training_state import SIGNALS_OF_THE_END
+from bioscan1m.networks.training_state import ignore_signals_of_the_end
 
 logger = logging.getLogger(__name__)
 
@@ -109,8 +108,7 @@ def _start(group: Group, store: Path, work: Callable[[Group], object]) -> tuple[
 
 
 def _be_other(group: Group, store: Path, failure: Connection, work: Callable[[Group], object], cpu: bool) -> None:
-    for number in SIGNALS_OF_THE_END:  # the first process notices them, and ends the others
-        signal.signal(number, signal.SIG_IGN)
+    ignore_signals_of_the_end()  # the first process notices them, and ends the others
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with sending_failure(failure), allowing_cpu(cpu), _member(group, store):
         work(group)

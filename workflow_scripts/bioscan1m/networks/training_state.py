@@ -38,6 +38,12 @@ SIGNALS_OF_THE_END = (signal.SIGTERM, signal.SIGUSR1)
 State = dict[str, Any]
 
 
+def ignore_signals_of_the_end() -> None:
+    """For a process beside the one that saves the state: a scheduler sends these signals to all processes of a job."""
+    for number in SIGNALS_OF_THE_END:
+        signal.signal(number, signal.SIG_IGN)
+
+
 class TrainingState:
     """The file of one training's state; `recipe` is a text that is equal where a training would go the same way."""
 
